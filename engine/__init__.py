@@ -1,0 +1,1 @@
+"""The engine: what a job is, how it trains, where its results are, and how a backend brings it elsewhere."""

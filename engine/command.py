@@ -1,0 +1,44 @@
+"""A command of the command line, as a plugin offers it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .plugin import Plugins
+    from .settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What a command is given beside its options.
+
+    Attributes:
+        plugins: The loaded plugins; the way to data sets, models and backends.
+        settings: Where each option's value came from.
+        parsers: Makes the parser of every command, options filled in; for completion and `stoker config`.
+    """
+
+    plugins: Plugins
+    settings: Settings
+    parsers: Callable[[], argparse.ArgumentParser]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One command: `stoker NAME …`.
+
+    Attributes:
+        name: One word.
+        summary: One line for `stoker --help`.
+        add_options: Adds options, or sub-commands, to the command's own parser.
+        run: Does it. Returns the exit code; errors are raised as `StokerError`.
+    """
+
+    name: str
+    summary: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Context], int]

@@ -1,0 +1,84 @@
+"""What the engine trains on: arrays with a name, whoever read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(what, done_bytes, total_bytes)` while something long is read; total 0 means unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """Examples and their labels.
+
+    Attributes:
+        images: Any dtype, [N, ...]: what one example is, as the files hold it (MNIST: uint8 [N, 28, 28], 0 to 255).
+            May be memory-mapped; nobody writes into it.
+        labels: Integers [N], 0 to classes - 1.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[np.integer[Any]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """A data set, ready to train on.
+
+    Attributes:
+        name: What the user called it, or the name of the folder that it came from.
+        train: The training examples.
+        test: The test examples, of the same shape and with no label that `train` lacks.
+        classes: How many classes there are: the largest label plus one.
+        sources: Where it came from: {file: "sha256:…" or a path}; goes into the record of a run.
+        notes: Things to tell the user, one sentence each ("no mirror answered; the bundled copy is used").
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: int
+    sources: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example: (28, 28) for MNIST."""
+        return tuple(self.train.images.shape[1:])
+
+
+class DatasetReader(Protocol):
+    """Something that can read one named data set; plugins offer it through `stoker_get_dataset`.
+
+    Attributes:
+        name: The name on the command line.
+        summary: One line for `stoker data info`.
+    """
+
+    name: str
+    summary: str
+
+    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+        """Reads the data set.
+
+        Args:
+            folder: Where the user says that the files are (`--data-folder`); None means the reader's own place.
+            offline: Nothing may be downloaded.
+            progress: Told about long work.
+
+        Raises:
+            DatasetError: A file is missing or wrong.
+            DownloadError: It had to be downloaded and could not be.
+        """
+        ...

@@ -1,0 +1,132 @@
+"""Every error that stoker raises on purpose.
+
+StokerError                 exit 1   the root; the command line prints it as `error:` and `hint:` lines
+├── InputError              exit 2   something the user gave; mending it is up to them
+│   ├── OptionError                  a value of an option, an environment variable or the settings file
+│   ├── UnknownNameError             no data set, model, backend, run, … of that name
+│   ├── DatasetError                 a data file is missing or is not what it should be
+│   ├── StorageError                 a file or folder can't be written: no space, read-only, no permission
+│   └── PluginError                  a plugin is broken, clashes with another, or lacks a package
+├── DownloadError           exit 1   no mirror gave the right bytes
+├── BackendError            exit 1   a backend could not do what was asked
+└── RunError                exit 1   a run failed, or what is left of it can't be used
+    └── CheckpointError              a checkpoint is damaged, missing or from another run
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable
+from os import PathLike
+
+
+class StokerError(Exception):
+    """The root of all errors that are meant for the user.
+
+    Attributes:
+        what: One sentence: what failed.
+        received: What was found, or "".
+        expected: What should have been there, or "".
+        hint: The next step, or "".
+        path: The file or folder concerned, or "".
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        received: object = "",
+        expected: object = "",
+        hint: str = "",
+        path: str | PathLike[str] = "",
+    ) -> None:
+        self.what = what
+        self.received = str(received)
+        self.expected = str(expected)
+        self.hint = hint
+        self.path = str(path)
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        """The message: what failed, what was received, what was expected; one line each."""
+        lines = [self.what]
+        if self.received:
+            lines.append(f"  received: {self.received}")
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        return "\n".join(lines)
+
+
+class InputError(StokerError):
+    """Something the user gave is wrong; nothing was started and nothing is left behind."""
+
+    exit_code = 2
+
+
+class OptionError(InputError):
+    """A value of an option, an environment variable or the settings file is not acceptable."""
+
+
+class UnknownNameError(InputError):
+    """Nothing of this kind has this name.
+
+    Attributes:
+        kind: What was looked for: "data set", "model", "backend", …
+        name: The name that was given.
+        known: The names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(sorted(known))
+        near = difflib.get_close_matches(name, self.known, n=1)
+        super().__init__(
+            f"unknown {kind}: {name!r}",
+            expected=f"one of {', '.join(self.known)}" if self.known else "",
+            hint=f"did you mean {near[0]!r}?" if near else hint,
+        )
+
+
+class DatasetError(InputError):
+    """A data file is missing, damaged, or not of the shape or type that it must have."""
+
+
+class StorageError(InputError):
+    """A file or folder can't be written."""
+
+    @classmethod
+    def from_os(cls, error: OSError, path: str | PathLike[str]) -> StorageError:
+        """The error for `path`, with the reason and remedy that `error` allows to tell."""
+        known = {
+            errno.ENOSPC: ("no space is left on the device", "free some space, or choose another folder"),
+            errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another folder"),
+            errno.EROFS: ("the file system is read-only", "choose another folder"),
+            errno.EACCES: ("permission denied", "choose a folder that you may write to"),
+            errno.EPERM: ("operation not permitted", "choose a folder that you may write to"),
+        }
+        reason, hint = known.get(error.errno or 0, (error.strerror or str(error), "choose another folder"))
+        return cls(f"can't write {path}: {reason}", hint=hint, path=path)
+
+
+class PluginError(InputError):
+    """A plugin is broken, clashes with another one, or lacks a package."""
+
+
+class DownloadError(StokerError):
+    """No mirror gave the right bytes."""
+
+
+class BackendError(StokerError):
+    """A backend could not do what was asked of it."""
+
+
+class RunError(StokerError):
+    """A run failed, or what is left of it can't be used."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint is damaged, missing or from another run."""

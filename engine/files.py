@@ -1,0 +1,142 @@
+"""Files that are never half-written: write beside, fsync, rename. Everything that stoker writes goes through here."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .errors import StorageError
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns an `OSError` of the body into a `StorageError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError.from_os(error, path) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in `folder` durable, not only the contents of its files."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(stream: BinaryIO) -> None:
+    """Flushes `stream` down to the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def replace(source: Path, target: Path) -> None:
+    """Renames `source` to `target` (replacing it) and makes the new name durable."""
+    os.replace(source, target)
+    sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> Path:
+    """Creates `folder` and its parents where they don't exist.
+
+    Raises:
+        StorageError: It can't be created; the message has the reason.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Opens a file that appears under `path` when the block ends without an error, whole, or not at all.
+
+    Args:
+        path: The final name; its folder must exist.
+        durable: False leaves out fsync, for a file that only the running machine needs.
+
+    Raises:
+        StorageError: Nothing could be written; no temporary file is left.
+    """
+    with storage_errors(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with storage_errors(path):
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                if durable:
+                    sync_file(stream)
+            temporary.chmod(0o644)
+            if durable:
+                replace(temporary, path)
+            else:
+                os.replace(temporary, path)  # noqa: PTH105 - the twin of replace(), without fsync
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Writes `data` to `path` atomically; see `atomic_writer`."""
+    with atomic_writer(path, durable=durable) as stream:
+        stream.write(data)
+
+
+def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Writes `value` to `path` as indented JSON, atomically; see `atomic_writer`."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode(), durable=durable)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Appends one line in a single write, so that lines of several writers never mix.
+
+    Raises:
+        StorageError: It can't be written.
+    """
+    with storage_errors(path), path.open("ab", buffering=0) as stream:
+        stream.write(line.encode() + b"\n")
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes a folder and all below it; one that isn't there is no error."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Holds an exclusive lock on `path` (created if need be) while the block runs.
+
+    The lock is the kernel's (flock): it goes with the process that holds it, however that process ends.
+
+    Args:
+        path: The lock file; it stays behind, empty.
+        wait: False doesn't wait for another holder.
+
+    Yields:
+        Whether the lock is held; False only with `wait=False`.
+    """
+    with storage_errors(path):
+        stream = path.open("ab")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True

@@ -1,0 +1,186 @@
+"""Every hook that a plugin can implement.
+
+Each implementation is called by itself: one that raises is reported with its plugin's name and version, and the
+others run all the same. `None` (or nothing) always means: not mine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from .backend import Backend
+    from .command import Command
+    from .data import DatasetReader
+    from .event import RunEvent
+    from .job import TrainJob
+    from .model import ModelBuilder
+
+PROJECT = "stoker"
+"""The pluggy project name and the entry-point group of plugins."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def stoker_commands() -> Iterable[Command]:
+    """Offers commands of the command line.
+
+    Runs at each start, before options are parsed, in the command line's process: no heavy import here.
+    An exception leaves the plugin's commands out and is reported.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds options to a command; put them in a group of your own and begin their names with your plugin's name.
+
+    Runs when the parser of `command` is made, in the command line's process. Values of options that begin with the
+    name of a backend reach that backend (`stoker_get_backend`); all others become `TrainJob.options`. Values must be
+    str, int, float, bool or None. An exception leaves out the options that were not added yet and is reported.
+
+    Args:
+        parser: The parser of the command.
+        command: Its name: "train", "runs", …
+    """
+
+
+@hookspec
+def stoker_backends() -> Mapping[str, str]:
+    """Offers backends: {name: one line about it}.
+
+    Runs in the command line's process, for `--help` and error messages: no SDK may be imported here.
+    Two plugins that offer one name are an error that names both. An exception is reported.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
+    """Makes the backend of that name.
+
+    Runs in the command line's process, when the backend is needed. An exception fails the command.
+
+    Args:
+        name: One of the names of `stoker_backends`.
+        options: The values of the options that begin with the backend's name, without it: for `--ray-address`,
+            {"address": …}.
+
+    Returns:
+        The backend; None if the name is not yours.
+    """
+
+
+@hookspec
+def stoker_datasets() -> Mapping[str, str]:
+    """Offers data sets: {name: one line about it}, for listings and error messages.
+
+    Runs in the command line's process. An exception is reported.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def stoker_get_dataset(name: str) -> DatasetReader | None:
+    """Makes the reader of the data set of that name.
+
+    Runs in the command line's process (to check the data before a run) and in the training process.
+    An exception fails the command.
+
+    Args:
+        name: What `--dataset` said.
+
+    Returns:
+        The reader; None if the name is not yours.
+    """
+
+
+@hookspec
+def stoker_models() -> Mapping[str, str]:
+    """Offers models: {name: one line about it}, for listings and error messages.
+
+    Runs in the command line's process: Keras may not be imported here. An exception is reported.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def stoker_get_model(name: str) -> ModelBuilder | None:
+    """Gives the function that builds the model of that name.
+
+    Runs in the command line's process (to check the name) and in the training process; import Keras inside the
+    function that you return. An exception fails the command.
+
+    Args:
+        name: What `--model` said.
+
+    Returns:
+        The builder; None if the name is not yours.
+    """
+
+
+@hookspec
+def stoker_configure_job(job: TrainJob) -> TrainJob | None:
+    """Has a last word on a job before it is submitted.
+
+    Runs in the command line's process; each implementation is given the result of the one before.
+    An exception is reported and the job is left as it was.
+
+    Args:
+        job: The job.
+
+    Returns:
+        The job to submit instead; None leaves it as it is.
+    """
+
+
+@hookspec
+def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
+    """Offers Keras callbacks for the training.
+
+    Runs in the training process, after the model is built; Keras may be imported. An exception is reported in the
+    run's log and the training goes on without them.
+
+    Args:
+        job: The job.
+        run_dir: The folder of the run.
+
+    Returns:
+        Instances of `keras.callbacks.Callback`.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def stoker_run_event(event: RunEvent) -> None:
+    """Observes a run: submitted, started, epoch, checkpointed, finished, failed, cancelled.
+
+    Runs in the process where the event happens: the command line's for `submitted`, else the training process,
+    between epochs; be quick. An exception is reported and changes nothing.
+
+    Args:
+        event: What happened.
+    """
+
+
+@hookspec(firstresult=True)
+def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Registers a finished model somewhere else than in the local registry.
+
+    Runs after a run with `--register` has ended well, in the process that registers it. An exception is reported.
+
+    Args:
+        model: The folder with the model's files.
+        name: The name to register it under.
+        options: `TrainJob.options`.
+
+    Returns:
+        What identifies the registered version; None if you did not register it.
+    """

@@ -1,0 +1,146 @@
+"""TrainJob: what to train, as a value that means the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .errors import InputError, OptionError, UnknownNameError
+
+SCHEMA = 1
+"""The version of the JSON form; a job of a newer one is refused."""
+
+Option = str | int | float | bool | None
+"""What the option of a plugin may be worth."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainJob:
+    """A request to train a model; the defaults are those of the Azure ML Keras tutorial.
+
+    Attributes:
+        name: A short name for the runs of this job; "" takes the names of the data set and the model.
+        dataset: The name of the data set; "" with a `data_folder` takes whatever the four IDX files hold.
+        data_folder: Where the user's data files are, an absolute path; "" takes the data set's own copy.
+        model: The name of a model, or `PATH.py:FUNCTION`.
+        batch_size: Examples of one step.
+        learning_rate: The optimizer's step size.
+        epochs: Passes over the training set.
+        seed: Decides the initial weights and the order of the examples.
+        validation_fraction: The part of the training set that is held out for the figures of each epoch; 0.0 takes
+            the test set for them, as the tutorial does.
+        register: The name to register the finished model under, or "".
+        offline: Nothing may be downloaded.
+        plugins: What `-p` named: modules and files that the training process loads too.
+        options: The values of the options that plugins added: for the model `dnn`, `first_layer_neurons` and
+            `second_layer_neurons`.
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+
+    name: str = ""
+    dataset: str = "mnist"
+    data_folder: str = ""
+    model: str = "dnn"
+    batch_size: int = 50
+    learning_rate: float = 0.001
+    epochs: int = 20
+    seed: int = 0
+    validation_fraction: float = 0.0
+    register: str = ""
+    offline: bool = False
+    plugins: tuple[str, ...] = ()
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self.batch_size >= 1, "batch size", self.batch_size, "a whole number, 1 or more")
+        _check(self.epochs >= 1, "number of epochs", self.epochs, "a whole number, 1 or more")
+        _check(
+            math.isfinite(self.learning_rate) and self.learning_rate > 0,
+            "learning rate",
+            self.learning_rate,
+            "a number above 0, such as 0.001",
+        )
+        _check(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 4294967295")
+        _check(
+            0 <= self.validation_fraction < 1, "validation fraction", self.validation_fraction, "from 0 to below 1"
+        )
+        for what, name in (("name of the job", self.name), ("name to register", self.register)):
+            _check(
+                not name or _NAME.fullmatch(name) is not None,
+                what,
+                repr(name),
+                "letters, digits, '.', '_' and '-', at most 64 of them, a letter or digit first",
+            )
+
+    @property
+    def title(self) -> str:
+        """The name, or what stands for it: `mnist-dnn`."""
+        if self.name:
+            return self.name
+        data = self.dataset or self.data_folder.rstrip("/").rpartition("/")[2]
+        model = self.model.rpartition("/")[2].partition(":")[0].removesuffix(".py")
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{data}-{model}").strip("-.")[:64] or "run"
+
+    def to_json(self) -> dict[str, Any]:
+        """The job as JSON values."""
+        return {"schema": SCHEMA, **asdict(self), "plugins": list(self.plugins), "options": dict(self.options)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TrainJob:
+        """The job that `to_json` wrote.
+
+        Raises:
+            InputError: It is no job, or one of a newer stoker.
+            UnknownNameError: It has a field that is not known here.
+            OptionError: A value is of the wrong type or out of its range.
+        """
+        if not isinstance(value, Mapping):
+            raise InputError("not a job", received=type(value).__name__, expected="a JSON object")
+        given = dict(value)
+        schema = given.pop("schema", None)
+        if schema != SCHEMA:
+            raise InputError(
+                "a job of another version", received=f"schema {schema!r}", expected=SCHEMA, hint="update stoker"
+            )
+        known = {entry.name: entry for entry in fields(cls)}
+        for name, entry in given.items():
+            if name not in known:
+                raise UnknownNameError("field of a job", name, known)
+            given[name] = _typed(name, str(known[name].type), entry)
+        return cls(**given)
+
+    def digest(self) -> str:
+        """The SHA-256 of the canonical JSON form, in hexadecimal: equal jobs, equal digests."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check(good: bool, what: str, received: object, expected: str) -> None:
+    if not good:
+        raise OptionError(f"the {what} is out of range", received=received, expected=expected)
+
+
+def _typed(name: str, annotation: str, value: Any) -> Any:
+    """`value` as the field's type; JSON knows no tuples and writes 1.0 as 1 in some hands."""
+    if annotation == "float" and type(value) in {int, float}:
+        return float(value)
+    if annotation in {"str", "int", "bool"} and type(value).__name__ == annotation:
+        return value
+    if name == "plugins" and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if name == "options" and isinstance(value, Mapping) and all(_is_option(*item) for item in value.items()):
+        return dict(value)
+    raise OptionError(f"the field {name!r} of a job has the wrong type", received=repr(value), expected=annotation)
+
+
+def _is_option(name: Any, value: Any) -> bool:
+    return isinstance(name, str) and (value is None or isinstance(value, str | int | float | bool))
