@@ -6,9 +6,11 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -119,24 +121,37 @@ def remove_tree(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
+def lock(path: Path, *, timeout_s: float = math.inf) -> Iterator[BinaryIO | None]:
     """Holds an exclusive lock on `path` (created if need be) while the block runs.
 
-    The lock is the kernel's (flock): it goes with the process that holds it, however that process ends.
+    The lock is the kernel's (flock): it goes with the last process that has its descriptor, however that process ends.
 
     Args:
         path: The lock file; it stays behind, empty.
-        wait: False doesn't wait for another holder.
+        timeout_s: How long to wait for another holder, in seconds; 0 looks once.
 
     Yields:
-        Whether the lock is held; False only with `wait=False`.
+        The open lock file, or None: another holds it still.
+
+    Raises:
+        StorageError: The file can't be made, or its file system has no locks.
     """
+    deadline = time.monotonic() + timeout_s
     with storage_errors(path):
         stream = path.open("ab")
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        held = _try_lock(stream, path)
+        while not held and time.monotonic() < deadline:
+            time.sleep(0.02)
+            held = _try_lock(stream, path)
+        yield stream if held else None
+
+
+def _try_lock(stream: BinaryIO, path: Path) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise StorageError.from_os(error, path) from error
+    return True

@@ -1,0 +1,160 @@
+"""The command line of stoker: finds plugins, makes the parser from them, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from stoker.engine.command import Command
+    from stoker.engine.plugin import Plugins
+
+_HERE = Path(__file__).resolve().parent
+# Our folders `datasets` and `models` must not hide installed packages of the same names.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
+if not __package__:  # `python cli.py`: this folder is the package `stoker`, installed or not
+    _spec = ModuleSpec("stoker", None, is_package=True)
+    _spec.submodule_search_locations = [str(_HERE)]
+    sys.modules["stoker"] = module_from_spec(_spec)
+
+VERSION = "0.1.0"
+_PYTHON = (3, 11)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line.
+
+    Args:
+        argv: The arguments; None takes those of the process.
+
+    Returns:
+        The exit code: 0; 1 for a failed run; 2 for bad input; 130 for an interrupt.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    try:
+        _check_interpreter()
+        return _dispatch([argument for argument in arguments if argument != "--debug"])
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `stoker … | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        code = _report(error)
+        if debug or not code:
+            raise
+        return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    from stoker.engine.command import Context
+    from stoker.engine.plugin import Plugins
+    from stoker.engine.settings import Settings
+
+    settings = Settings.find(Path.cwd(), os.environ)
+    early = _Parser(add_help=False, allow_abbrev=False)
+    _add_global_options(early)
+    given, _, rest = settings.parse_known(early, argv)
+    plugins = Plugins.load(given.plugin or ())
+    parsers = _Parsers(plugins)
+    name = next((word for word in rest if not word.startswith("-")), "")
+    if settings.values and name:
+        settings.check_names(parsers())
+    top = parsers(name)
+    options, options.sources = settings.parse(top, rest)
+    options.plugin = given.plugin
+    for problem in plugins.problems():
+        print(f"warning: {problem}", file=sys.stderr)
+    if options.command is None:
+        top.print_help()
+        return 2
+    context = Context(plugins=plugins, settings=settings, parsers=parsers)
+    return parsers.commands[options.command].run(options, context)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as every other wrong input is reported."""
+
+    def error(self, message: str) -> NoReturn:
+        from stoker.engine.errors import OptionError
+
+        raise OptionError(message, hint=f"see `{self.prog} --help`")
+
+
+class _Parsers:
+    """Makes the parser of the command line.
+
+    Attributes:
+        commands: The commands that plugins offer.
+    """
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        self.commands = plugins.commands()
+
+    def __call__(self, only: str | None = None) -> argparse.ArgumentParser:
+        """The parser of all commands; with `only`, just that command's options are filled in."""
+        top = _Parser(prog="stoker", description="Train Keras models here, or the same job elsewhere.")
+        _add_global_options(top)
+        below = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+        for command in self.commands.values():
+            shown = {"help": command.summary} if command.summary else {}  # one without a summary is not for people
+            child = below.add_parser(command.name, description=command.summary, allow_abbrev=False, **shown)
+            if only in {None, command.name}:
+                self._fill(child, command)
+        return top
+
+    def _fill(self, parser: argparse.ArgumentParser, command: Command) -> None:
+        command.add_options(parser)
+        own = {action.dest for action in parser._actions}
+        self._plugins.add_options(parser, command.name)
+        parser.set_defaults(plugin_options=[action.dest for action in parser._actions if action.dest not in own])
+
+
+def _add_global_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"stoker {VERSION}")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
+    parser.add_argument(
+        "-p", "--plugin", action="append", metavar="PLUGIN", help="load a plugin: module, ./file.py; no:NAME leaves one out"
+    )
+
+
+def _check_interpreter() -> None:
+    """Stops with one line when this Python is too old or lacks what every command needs."""
+    if sys.version_info < _PYTHON:
+        _stop(f"stoker needs Python {_PYTHON[0]}.{_PYTHON[1]} or newer; this is {sys.version.split()[0]}")
+    try:
+        import pluggy  # noqa: F401
+    except ModuleNotFoundError as error:
+        _stop(f"the package {error.name!r} is not installed for {sys.executable}")
+
+
+def _stop(reason: str) -> None:
+    own = _HERE / ".venv" / "bin" / "python"
+    remedy = f"{own} cli.py" if own.exists() else "make train" if (_HERE / "Makefile").exists() else "pip install stoker"
+    print(f"error: {reason}; try: {remedy}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _report(error: Exception) -> int:
+    """Prints an error for people; the exit code, or 0 if it is not one of ours."""
+    from stoker.engine.errors import StokerError
+
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("stoker"):
+        _stop(f"the package {error.name!r} is not installed for {sys.executable}")
+    if not isinstance(error, StokerError):
+        return 0
+    print(f"error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""What a backend is: a place that can run a `TrainJob`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from .job import TrainJob
+from .status import Handle, RunStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a submission would do, as a value.
+
+    Attributes:
+        backend: The name of the backend.
+        steps: What would happen, in order, one sentence each.
+        warnings: What the user should know first.
+        files: What would be sent: {path: size in bytes}.
+    """
+
+    backend: str
+    steps: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    files: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """The files of a folder.
+
+    Attributes:
+        files: {path relative to the folder, with "/": "sha256:…"}.
+    """
+
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelVersion:
+    """A registered model.
+
+    Attributes:
+        name: What it is called.
+        version: 1, 2, 3, … in the order of registration.
+        digest: The SHA-256 of its main file, in hexadecimal.
+        location: Where it is: a folder or a URL.
+    """
+
+    name: str
+    version: int
+    digest: str
+    location: str
+
+
+class Backend(Protocol):
+    """A place that can run a TrainJob. Stateless: everything that is needed later is in the handle.
+
+    1. submit returns only when the job is durable there; called again with the same run id it returns the same handle.
+    2. Every other method works in another process, days later, given only the handle.
+    3. status never raises for a run that ended, was deleted or is unknown: LOST says so. Passing faults are retried
+       inside.
+    4. States only move forward: QUEUED, PREPARING, RUNNING, FINALIZING, then COMPLETED, FAILED, CANCELLED or LOST;
+       back to QUEUED only for a preemption, and then `attempt` grows.
+    5. logs(offset) yields bytes from offset; reconnected pieces equal the whole log, nothing lost, nothing twice.
+    6. cancel is idempotent, confirms by reading back, and leaves a finished run as it is.
+    7. fetch is resumable and atomic: the target has all files, verified, or none; nothing is written outside it.
+    8. register is idempotent by (name, model digest).
+    9. Only StokerError and its subclasses leave these methods: BackendError when the place fails, InputError when what
+       the user gave is wrong.
+
+    Attributes:
+        poll_s: Seconds between two looks at a run, for whoever watches it.
+        runs_here: Whether the job reads its data on this machine; they are then checked before anything is started.
+    """
+
+    poll_s: float
+    runs_here: bool
+
+    def plan(self, job: TrainJob) -> Plan:
+        """What would be sent, created and spent; touches nothing remote.
+
+        Raises:
+            InputError: The job can't run there.
+        """
+        ...
+
+    def submit(self, job: TrainJob, run_dir: Path) -> Handle:
+        """Starts the job (promise 1).
+
+        Args:
+            job: What to train.
+            run_dir: The folder of the run, which exists and holds `job.json`; its name is the run id.
+
+        Raises:
+            InputError: What the user gave is wrong; nothing was started.
+            BackendError: It could not be started, or it is not known whether it was.
+        """
+        ...
+
+    def status(self, handle: Handle) -> RunStatus:
+        """How the run is doing (promises 3 and 4)."""
+        ...
+
+    def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
+        """The log from byte `offset` on (promise 5).
+
+        Args:
+            handle: The run.
+            offset: Where to begin, in bytes.
+            follow: Go on until the run has ended; without it, what there is now.
+        """
+        ...
+
+    def cancel(self, handle: Handle) -> None:
+        """Ends the run (promise 6).
+
+        Raises:
+            BackendError: It could not be ended.
+        """
+        ...
+
+    def fetch(self, handle: Handle, target: Path) -> Manifest:
+        """Brings the run's outputs into the folder `target` (promise 7).
+
+        Raises:
+            BackendError: They can't be had.
+            StorageError: They can't be written.
+        """
+        ...
+
+    def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
+        """Registers the model of a finished run (promise 8).
+
+        Args:
+            handle: The run.
+            model: The folder of the model below the run's outputs: "model".
+            name: The name to register it under.
+
+        Raises:
+            BackendError: It can't be registered.
+        """
+        ...

@@ -1,0 +1,77 @@
+"""What a run's bits depend on: versions, processor, threads, seed, and the state of the user's source."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("stoker", "tensorflow", "keras", "numpy")
+
+
+def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
+    """The environment of this process as JSON values.
+
+    Args:
+        seed: The seed of the job.
+        dataset: Name and sources of the data.
+        tf: The module `tensorflow`.
+    """
+    devices = [device.name for device in tf.config.list_logical_devices()]
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "devices": devices,
+        "seed": seed,
+        "dataset": dict(dataset),
+        "source": source_state(Path.cwd()),
+    }
+
+
+def version(package: str) -> str:
+    """The installed version of a package; "" if it has none (stoker in a bare checkout)."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def source_state(folder: Path) -> dict[str, Any]:
+    """The git commit that `folder` is at, the files that differ from it and the SHA-256 of that difference.
+
+    The difference itself stays out of the record: it may hold what must not be copied about. {} outside of git.
+    """
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        changed = _git(folder, "diff", "--name-only", "HEAD").splitlines()
+        difference = _git(folder, "diff", "HEAD") if changed else ""
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    digest = hashlib.sha256(difference.encode()).hexdigest() if changed else ""
+    return {"commit": commit, "changed": changed, "diff_sha256": digest}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=5, check=True, stdin=subprocess.DEVNULL)
+    return done.stdout.decode(errors="replace")

@@ -1,0 +1,84 @@
+"""Writes the finished model: for plain Keras, for programs made for the tutorial, and what takes what in words."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from . import files
+from .fetch import list_files
+from .registry import MODEL_FILE
+
+_ARCHITECTURE, _WEIGHTS = "model.json", "model.weights.h5"
+
+_NATIVE = """\
+{native}
+    The whole model, for plain Keras 3; stoker is not needed:
+        model = keras.models.load_model("{native}")
+        digits = model.predict(images).argmax(axis=1)
+    It takes examples as the data files hold them: {dtype} [N, {shape}]. Scaling is a layer of the model.
+"""
+_PAIR = """
+{architecture} and {weights}
+    Architecture and weights apart, as the Azure ML tutorial writes them, under names that Keras 3 accepts:
+        model = keras.models.model_from_json(open("{architecture}").read())
+        model.load_weights("{weights}")
+    They take what the tutorial's programs give: float32 [N, {width}], pixels divided by 255.
+"""
+_NO_PAIR = """
+There is no {architecture} with {weights}: that pair is only written for a model that begins with flattening and
+Rescaling(1/255), for it takes scaled pixels.
+"""
+
+
+def export(model: Any, folder: Path) -> None:
+    """Writes `model.keras`, the tutorial's pair, `README.txt` and `MANIFEST.json` into `folder`, which then appears whole.
+
+    Raises:
+        StorageError: It can't be written; the folder is as it was.
+    """
+    files.make_folder(folder.parent)
+    with files.storage_errors(folder):
+        beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        with files.storage_errors(folder):
+            _write(model, beside)
+            files.write_json(beside / "MANIFEST.json", {"files": dict(list_files(beside).files)})
+            beside.chmod(0o755)
+            files.remove_tree(folder)
+            files.replace(beside, folder)
+    finally:
+        files.remove_tree(beside)
+
+
+def unscaled(model: Any) -> Any | None:
+    """The model without its first layers, for flat pixels / 255; it shares the weights. None if it has no such layers."""
+    import keras
+
+    layers = getattr(model, "layers", []) if isinstance(model, keras.Sequential) else []
+    first = [type(layer).__name__ for layer in layers[:2]]
+    if first != ["Flatten", "Rescaling"] or layers[1].scale != 1 / 255 or layers[1].offset:
+        return None
+    width = layers[0].output.shape[1]
+    return keras.Sequential([keras.Input((width,), name="pixels"), *layers[2:]], name=model.name)
+
+
+def _write(model: Any, folder: Path) -> None:
+    model.save(folder / MODEL_FILE)
+    shape = ", ".join(str(size) for size in model.input_shape[1:])
+    text = _NATIVE.format(native=MODEL_FILE, dtype=model.inputs[0].dtype, shape=shape)
+    pair = unscaled(model)
+    names = {"architecture": _ARCHITECTURE, "weights": _WEIGHTS}
+    if pair is None:
+        text += _NO_PAIR.format(**names)
+    else:
+        (folder / _ARCHITECTURE).write_text(pair.to_json(), encoding="utf-8")
+        pair.save_weights(folder / _WEIGHTS)
+        text += _PAIR.format(width=pair.input_shape[1], **names)
+    (folder / "README.txt").write_text(text, encoding="utf-8")
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,168 @@
+"""Trains a model for some epochs: the order of things in Keras' `fit`, with epochs that run in compiled loops."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .epoch import Chunk, CompiledLoop, ahead, chunks, epoch_order, room_for
+from .status import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TEST_BATCH = 1000
+"""Examples of one step of an evaluation; the figures don't depend on it."""
+
+
+class Stopped(Exception):  # noqa: N818 - it reports no error
+    """The training was asked to stop."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Examples of some arrays.
+
+    Attributes:
+        data: Any structure of arrays [N, ...]: (images, labels).
+        rows: int64 [n], which of them.
+    """
+
+    data: Any
+    rows: NDArray[np.int64]
+
+
+@dataclass(kw_only=True, slots=True)
+class Fit:
+    """The training of one model.
+
+    Attributes:
+        model: A compiled `keras.Model`.
+        train: The examples to train on.
+        validation: The examples for the figures after each epoch.
+        batch_size: Examples of one step.
+        epochs: How many epochs there are in all.
+        seed: Decides the order of the examples in each epoch.
+        stop: Set by whoever wants the training to end.
+        on_progress: Told after each chunk.
+        history: The figures of the finished epochs by Keras' names; what was there before a resume included.
+    """
+
+    model: Any
+    train: Part
+    validation: Part
+    batch_size: int
+    epochs: int
+    seed: int
+    stop: threading.Event
+    on_progress: Callable[[Progress], None]
+    history: dict[str, list[float]] = field(default_factory=dict)
+    _train_loop: CompiledLoop = field(init=False)
+    _test_loop: CompiledLoop = field(init=False)
+
+    def __post_init__(self) -> None:
+        build(self.model, self.train.data)
+        self._train_loop = CompiledLoop(self.model.train_step)
+        self._test_loop = CompiledLoop(self.model.test_step)
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.train.rows) // self.batch_size)
+
+    def run(self, callbacks: Iterable[Any], on_epoch: Callable[[int, Mapping[str, float], float], None], done: int) -> None:
+        """Trains the epochs after the first `done`.
+
+        Args:
+            callbacks: Keras callbacks; batch callbacks see one call for each chunk.
+            on_epoch: Called as on_epoch(epoch from 1, figures, seconds) after each epoch.
+            done: Epochs that are finished already.
+
+        Raises:
+            Stopped: `stop` was set; the epoch that ran is lost.
+        """
+        watchers = self._watchers(callbacks)
+        watchers.on_train_begin()
+        self.model.history.history = {name: list(values) for name, values in self.history.items()}
+        self.model.history.epoch = list(range(done))
+        self.model.stop_training = False
+        figures: dict[str, float] = {}
+        for epoch in range(done, self.epochs):
+            started = time.perf_counter()
+            watchers.on_epoch_begin(epoch)
+            figures = self._epoch(epoch, watchers)
+            watchers.on_epoch_end(epoch, figures)
+            for name, value in figures.items():
+                self.history.setdefault(name, []).append(value)
+            on_epoch(epoch + 1, figures, time.perf_counter() - started)
+            if self.model.stop_training:
+                break
+        watchers.on_train_end(figures)
+
+    def evaluate(self, part: Part) -> dict[str, float]:
+        """The model's figures on some examples."""
+        self.model.reset_metrics()
+        for chunk in self._chunks(part, part.rows, TEST_BATCH):
+            self._test_loop(chunk)
+            self._check_stop()
+        return self._figures()
+
+    def _epoch(self, epoch: int, watchers: Any) -> dict[str, float]:
+        self.model.reset_metrics()
+        order = self.train.rows[epoch_order(self.seed, epoch, len(self.train.rows))]
+        step, started = 0, time.perf_counter()
+        for chunk in self._chunks(self.train, order, self.batch_size):
+            watchers.on_train_batch_begin(step)
+            self._train_loop(chunk)
+            step += chunk.steps
+            figures = self._figures()
+            watchers.on_train_batch_end(step - 1, figures)
+            self._report(epoch, step, figures, time.perf_counter() - started)
+            self._check_stop()
+        watchers.on_test_begin()
+        validation = self.evaluate(self.validation)
+        watchers.on_test_end(validation)
+        return figures | {f"val_{name}": value for name, value in validation.items()}
+
+    def _chunks(self, part: Part, order: NDArray[np.int64], batch_size: int) -> Iterable[Chunk]:
+        batch_size = min(batch_size, len(order))
+        return ahead(chunks(part.data, order, batch_size, room_for(part.data, batch_size)))
+
+    def _report(self, epoch: int, step: int, figures: Mapping[str, float], seconds: float) -> None:
+        self.on_progress(
+            Progress(
+                epoch=epoch + 1,
+                epochs=self.epochs,
+                step=step,
+                steps=self.steps,
+                metrics=figures,
+                step_rate=step / seconds,
+            )
+        )
+
+    def _figures(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+    def _check_stop(self) -> None:
+        if self.stop.is_set():
+            raise Stopped
+
+    def _watchers(self, callbacks: Iterable[Any]) -> Any:
+        import keras
+
+        return keras.callbacks.CallbackList(
+            list(callbacks), add_history=True, model=self.model, epochs=self.epochs, steps=self.steps, verbose=0
+        )
+
+
+def build(model: Any, data: Any) -> None:
+    """Builds what Keras would build at the first batch: weights, metrics and the optimizer's variables."""
+    import keras
+
+    batch = keras.tree.map_structure(lambda array: array[:2], data)
+    model._symbolic_build(data_batch=batch)
+    model.optimizer.build(model.trainable_variables)

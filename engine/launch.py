@@ -1,0 +1,79 @@
+"""Submits a job to a backend, watches it, and brings its results home; the same for every backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .backend import Backend
+from .errors import InputError, RunError
+from .event import EventKind, RunEvent
+from .job import TrainJob
+from .plugin import Plugins
+from .rundir import RunDirectory
+from .status import Handle, RunStatus
+from .train import load_dataset
+
+
+def submit(job: TrainJob, backend: Backend, root: Path, plugins: Plugins) -> RunDirectory:
+    """Makes the folder of a run and starts the job.
+
+    Raises:
+        InputError: What the user gave is wrong; no folder is left.
+        BackendError: The backend could not start it; the folder stays, for the job may run all the same.
+    """
+    if backend.runs_here:
+        load_dataset(job, plugins)
+    run = RunDirectory.create(root, job)
+    try:
+        return _start(run, job, backend, plugins)
+    except InputError:
+        run.remove()
+        raise
+
+
+def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> RunDirectory:
+    """Starts a run again, from its last checkpoint; `job` may have more epochs than before.
+
+    Raises:
+        RunError: It is running.
+        InputError, BackendError: As `submit`; the folder stays in any case.
+    """
+    if not backend.status(run.handle()).state.ended:
+        raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
+    if job != run.job():
+        run.amend(job)
+    return _start(run, job, backend, plugins)
+
+
+def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> RunDirectory:
+    handle = backend.submit(job, run.path)
+    run.write_handle(handle)
+    event = RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id, data={"handle": str(handle)})
+    run.append_event(event)
+    plugins.notify(event)
+    return run
+
+
+def watch(
+    backend: Backend, handle: Handle, *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[list[str], RunStatus]]:
+    """Looks at a run until it has ended.
+
+    Yields:
+        Once a look: the complete lines of the log that are new (the first time, all of them), and the status.
+        The last status has ended and all lines have been given.
+    """
+    offset, rest = 0, b""
+    while True:
+        status = backend.status(handle)  # before the log: what was written before the end is then in the log
+        piece = b"".join(backend.logs(handle, offset))
+        offset += len(piece)
+        *whole, rest = (rest + piece).split(b"\n")
+        if status.state.ended and rest:
+            whole, rest = [*whole, rest], b""
+        yield [line.decode(errors="replace") for line in whole], status
+        if status.state.ended:
+            return
+        sleep(backend.poll_s)

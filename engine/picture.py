@@ -1,0 +1,60 @@
+"""Draws `Accuracy vs Loss`, in a process of its own: `python -P picture.py OUTPUT.png < history.json`.
+
+It stands alone (nothing of stoker is imported), so that it starts fast and matplotlib stays out of the training.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+INK, LOSS, ACCURACY, GRID = "#30343b", "#c2410c", "#1d4ed8", "#e5e7eb"
+
+
+def draw(history: Mapping[str, Sequence[float]], output: Path) -> None:
+    """Writes a PNG of loss and accuracy over the epochs.
+
+    Args:
+        history: Figures by Keras' names: {"loss": [0.25, …], "accuracy": …, "val_loss": …, "val_accuracy": …}.
+        output: Where to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    left = figure.add_subplot()
+    right = left.twinx()
+    left.set_title("Accuracy vs Loss", color=INK, fontsize=13, loc="left", pad=12)
+    _curves(left, history, "loss", LOSS)
+    _curves(right, history, "accuracy", ACCURACY)
+    left.set_xlabel("epoch", color=INK)
+    left.grid(color=GRID)
+    left.xaxis.get_major_locator().set_params(integer=True)
+    lines = [*left.get_lines(), *right.get_lines()]
+    figure.legend(lines, [str(line.get_label()) for line in lines], loc="outside lower center", ncols=4, frameon=False)
+    figure.savefig(output, format="png")
+
+
+def _curves(axes: Any, history: Mapping[str, Sequence[float]], name: str, colour: str) -> None:
+    for key, label, style in ((name, f"{name}, training", ":"), (f"val_{name}", f"{name}, validation", "-")):
+        values = history.get(key, ())
+        if values:
+            axes.plot(range(1, len(values) + 1), values, style, color=colour, label=label, marker="o", markersize=3)
+    axes.set_ylabel(name, color=colour)
+    axes.tick_params(axis="y", colors=colour)
+    for side in ("top", "left", "right", "bottom"):
+        axes.spines[side].set_visible(side == "bottom")
+
+
+def main() -> None:
+    """Reads the history from standard input and writes the picture beside its place, then there."""
+    output = Path(sys.argv[1])
+    beside = output.with_name(f".{output.name}.tmp")
+    draw(json.load(sys.stdin), beside)
+    beside.replace(output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Registered models: versions that never change, each with its digest and where it came from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import files
+from .backend import ModelVersion
+from .errors import InputError, RunError, UnknownNameError
+from .rundir import RunDirectory
+
+MODEL_FILE = "model.keras"
+_RECORD = "version.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Models below one folder: `NAME/VERSION/model.keras`, `NAME/VERSION/version.json`.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    @classmethod
+    def beside(cls, run: RunDirectory) -> Registry:
+        """The registry of the folder that a run is in."""
+        return cls.of_runs(run.path.parent)
+
+    @classmethod
+    def of_runs(cls, runs_dir: Path) -> Registry:
+        """The registry of a folder of runs."""
+        return cls(runs_dir / "registry")
+
+    def register(self, name: str, model: Path, lineage: Mapping[str, Any]) -> ModelVersion:
+        """Copies a model's folder into the registry as its next version; the same digest again is the same version.
+
+        Args:
+            name: The name of the model.
+            model: A folder that holds `model.keras`.
+            lineage: Where it came from: {"run": run id, …}.
+
+        Raises:
+            InputError: There is no model in the folder.
+            StorageError: It can't be written; no version is left.
+        """
+        if not (model / MODEL_FILE).is_file():
+            raise InputError(f"no {MODEL_FILE} in {model}", hint="only a finished run has a model to register", path=model)
+        digest = files.sha256_file(model / MODEL_FILE)
+        home = files.make_folder(self.root / name)
+        with files.lock(home / ".lock"):
+            known = self.versions(name)
+            for version in known:
+                if version.digest == digest:
+                    return version
+            number = 1 + max((version.version for version in known), default=0)
+            self._add(home / str(number), model, {"name": name, "version": number, "digest": digest, **lineage})
+        return ModelVersion(name=name, version=number, digest=digest, location=str(home / str(number)))
+
+    def names(self) -> list[str]:
+        """The names of the registered models."""
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """The versions of a model, oldest first; none if the name is unknown."""
+        places = [path for path in (self.root / name).glob("[0-9]*") if (path / _RECORD).is_file()]
+        versions = [
+            ModelVersion(name=name, version=int(path.name), digest=self.record(path)["digest"], location=str(path))
+            for path in places
+        ]
+        return sorted(versions, key=lambda version: version.version)
+
+    def latest(self, name: str) -> ModelVersion:
+        """The newest version of a model.
+
+        Raises:
+            UnknownNameError: There is no such model.
+        """
+        versions = self.versions(name)
+        if not versions:
+            raise UnknownNameError("model in the registry", name, self.names(), hint="register one with --register")
+        return versions[-1]
+
+    def record(self, location: Path) -> dict[str, Any]:
+        """What is written beside a version: name, version, digest, lineage, time.
+
+        Raises:
+            RunError: It can't be read.
+        """
+        try:
+            return dict(json.loads((location / _RECORD).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{location / _RECORD} can't be read", received=str(error)) from error
+
+    def _add(self, place: Path, model: Path, record: Mapping[str, Any]) -> None:
+        beside = place.with_name(f".{place.name}.tmp")
+        files.remove_tree(beside)
+        try:
+            with files.storage_errors(place):
+                shutil.copytree(model, beside)
+            files.write_json(beside / _RECORD, {**record, "registered_s": time.time()})
+            with files.storage_errors(place):
+                files.replace(beside, place)
+        finally:
+            files.remove_tree(beside)

@@ -1,0 +1,242 @@
+"""The folder of a run: its layout, and the only code that knows the names of its files."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import files
+from .errors import InputError, RunError, StokerError, UnknownNameError
+from .event import RunEvent
+from .job import TrainJob
+from .status import Handle, RunStatus
+
+
+def new_run_id(title: str, now_s: float | None = None, token: str = "") -> str:
+    """A run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_s))
+    return f"{stamp}-{title}-{token or secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The folder of one run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run: the folder's name."""
+        return self.path.name
+
+    @property
+    def log(self) -> Path:
+        """What the run wrote to stdout and stderr."""
+        return self.path / "log.txt"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains, for as long as it lives."""
+        return self.path / ".lock"
+
+    @property
+    def outputs(self) -> Path:
+        """What the run made for the user."""
+        return self.path / "outputs"
+
+    @property
+    def model(self) -> Path:
+        """The folder of the finished model."""
+        return self.outputs / "model"
+
+    @property
+    def plots(self) -> Path:
+        """The folder of the pictures."""
+        return self.outputs / "plots"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @classmethod
+    def create(cls, root: Path, job: TrainJob, run_id: str = "") -> RunDirectory:
+        """Makes the folder of a new run below `root`, with its `job.json`.
+
+        Raises:
+            StorageError: It can't be made; nothing is left of it.
+        """
+        files.make_folder(root)
+        run = cls(root.resolve() / (run_id or new_run_id(job.title)))
+        with files.storage_errors(run.path):
+            run.path.mkdir()
+        try:
+            files.write_json(run.path / "job.json", job.to_json())
+            run.log.touch()
+        except StokerError:
+            run.remove()
+            raise
+        return run
+
+    def remove(self) -> None:
+        """Removes the run and all that it made."""
+        files.remove_tree(self.path)
+
+    def job(self) -> TrainJob:
+        """The job that this run is of, as it was amended last.
+
+        Raises:
+            RunError: Its file is missing or unreadable.
+        """
+        return TrainJob.from_json(self._read(self._jobs()[-1]))
+
+    def amend(self, job: TrainJob) -> None:
+        """Writes the job that the next attempt of this run is of, beside those before: `job-2.json`."""
+        files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
+
+    def write_handle(self, handle: Handle) -> None:
+        """Writes `handle.json`: from now on the run can be left and found again."""
+        files.write_json(self.path / "handle.json", {"handle": str(handle)})
+
+    def handle(self) -> Handle:
+        """The handle of the run.
+
+        Raises:
+            RunError: It was never submitted.
+        """
+        return Handle.parse(str(self._read("handle.json").get("handle")))
+
+    def write_status(self, status: RunStatus, *, durable: bool = True, **more: Any) -> None:
+        """Writes `status.json`.
+
+        Args:
+            status: The status.
+            durable: False for the heartbeat, which is worth nothing after a power loss.
+            more: Facts about the process: `pid`, `host`.
+        """
+        value = {**status.to_json(), "heartbeat_s": time.time(), **more}
+        files.write_json(self.path / "status.json", value, durable=durable)
+
+    def status(self) -> tuple[RunStatus, Mapping[str, Any]] | None:
+        """What `write_status` wrote last, and the whole of it; None before the first time."""
+        try:
+            value = self._read("status.json")
+            return RunStatus.from_json(value), value
+        except (RunError, KeyError, TypeError, ValueError):
+            return None
+
+    def append_event(self, event: RunEvent) -> None:
+        """Appends one event to `events.jsonl`."""
+        files.append_line(self.path / "events.jsonl", json.dumps(event.to_json()))
+
+    def events(self) -> Iterator[RunEvent]:
+        """The events so far; a torn last line is left out."""
+        for value in self._lines("events.jsonl"):
+            yield RunEvent.from_json(value)
+
+    def append_metrics(self, epoch: int, metrics: Mapping[str, float], time_s: float) -> None:
+        """Appends figures to `metrics.jsonl`, one line each: {epoch, name, value, time_s}."""
+        lines = [
+            json.dumps({"epoch": epoch, "name": name, "value": value, "time_s": round(time_s, 3)})
+            for name, value in metrics.items()
+        ]
+        files.append_line(self.path / "metrics.jsonl", "\n".join(lines))
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """The lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
+        return self._lines("metrics.jsonl")
+
+    def cut_metrics(self, epochs: int) -> None:
+        """Leaves out the figures of epochs after `epochs`: a resumed run makes them anew."""
+        kept = [json.dumps(line) for line in self.metrics() if line["epoch"] <= epochs]
+        files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Writes `environment.json`: versions, device, seed, threads, the state of the source."""
+        files.write_json(self.path / "environment.json", environment)
+
+    def environment(self) -> Mapping[str, Any]:
+        """What `write_environment` wrote.
+
+        Raises:
+            RunError: The training has not come that far.
+        """
+        return self._read("environment.json")
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Writes `summary.json`: the final figures and where the model is."""
+        files.write_json(self.path / "summary.json", summary)
+
+    def summary(self) -> Mapping[str, Any] | None:
+        """What `write_summary` wrote; None while the run has not finished."""
+        try:
+            return self._read("summary.json")
+        except RunError:
+            return None
+
+    def _jobs(self) -> list[str]:
+        """The names of the job's files, oldest first."""
+        amended = sorted(self.path.glob("job-*.json"), key=lambda path: int(path.stem.removeprefix("job-")))
+        return ["job.json", *(path.name for path in amended)]
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(f"the run {self.run_id} has no {name}", hint="was it ever submitted?", path=path) from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} can't be read", received=str(error), path=path) from error
+        if not isinstance(value, dict):
+            raise RunError(f"{path} can't be read", received=type(value).__name__, expected="a JSON object", path=path)
+        return value
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        try:
+            text = (self.path / name).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return
+        for line in text.splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def find_run(root: Path, name: str) -> RunDirectory:
+    """The run of that name: a run id, the beginning or end of one, a path, or "latest".
+
+    Raises:
+        UnknownNameError: There is none.
+        InputError: There are several.
+    """
+    if (Path(name) / "job.json").is_file():
+        return RunDirectory(Path(name).resolve())
+    runs = list(list_runs(root))
+    if name == "latest" and runs:
+        return runs[-1]
+    exact = [run for run in runs if run.run_id == name]
+    found = exact or [run for run in runs if name and (run.run_id.startswith(name) or run.run_id.endswith(name))]
+    if not found:
+        raise UnknownNameError("run", name, _recent(runs), hint=f"`stoker runs list` shows the runs in {root}")
+    if len(found) > 1:
+        raise InputError(f"{len(found)} runs match {name!r}", expected=f"one of {', '.join(_recent(found))}")
+    return found[0]
+
+
+def list_runs(root: Path) -> Iterable[RunDirectory]:
+    """The runs below `root`, oldest first."""
+    if not root.is_dir():
+        return []
+    return [RunDirectory(path.resolve()) for path in sorted(root.iterdir()) if (path / "job.json").is_file()]
+
+
+def _recent(runs: Iterable[RunDirectory]) -> list[str]:
+    return [run.run_id for run in runs][-5:]

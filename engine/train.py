@@ -1,0 +1,276 @@
+"""Runs a job in this process: data, model, training, evaluation, export. The one training path of every backend."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import environment, picture
+from .checkpoint import Checkpoints, TrainingState, restore
+from .data import Dataset, Progress
+from .errors import StokerError, StorageError
+from .event import EpochReport, EventKind, RunEvent
+from .export import export
+from .heart import Heart
+from .job import TrainJob
+from .model import ModelConfig
+from .plugin import Plugins
+from .registry import Registry
+from .rundir import RunDirectory
+from .status import RunState
+
+if TYPE_CHECKING:
+    from .fit import Fit, Part
+
+PICTURE = "Accuracy vs Loss.png"
+_PICTURE_S = 60.0
+
+
+def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
+    """Trains, and writes everything into the folder of the run; what goes wrong ends up in its log and status.
+
+    Args:
+        job: What to train.
+        run_dir: The folder of the run.
+        plugins: Where data set, model, callbacks and observers come from.
+        stop: Set to end the training early; the run is then cancelled and can be resumed.
+
+    Returns:
+        How it ended.
+    """
+    with Heart(run_dir) as heart:
+        training = Training(job, run_dir, plugins, heart, stop)
+        from .fit import Stopped
+
+        try:
+            training.run()
+        except Stopped:
+            training.end(RunState.CANCELLED, EventKind.CANCELLED, "cancelled; resume it with --resume")
+        except StokerError as error:
+            print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
+            training.end(RunState.FAILED, EventKind.FAILED, error.what)
+        except Exception as error:  # noqa: BLE001 - the user's model and plugins may raise anything
+            traceback.print_exc()
+            training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {error}")
+        return heart.status.state
+
+
+class Training:
+    """One execution of a job; see `run`."""
+
+    def __init__(
+        self, job: TrainJob, run_dir: RunDirectory, plugins: Plugins, heart: Heart, stop: threading.Event
+    ) -> None:
+        self._job, self._run, self._plugins, self._heart, self._stop = job, run_dir, plugins, heart, stop
+        self._checkpoints = Checkpoints(run_dir.checkpoints)
+        self._started = time.perf_counter()
+        self._before_s = 0.0
+
+    def run(self) -> None:
+        """Trains to the end.
+
+        Raises:
+            Stopped: It was asked to stop.
+            StokerError: The user's input, a file or a checkpoint is wrong.
+        """
+        from .tensorflow import import_keras
+
+        tf, keras = import_keras()
+        dataset = load_dataset(self._job, self._plugins)
+        for note in dataset.notes:
+            print(f"note: {note}")
+        keras.utils.set_random_seed(self._job.seed)
+        fit, test = self._fit(dataset)
+        self._run.write_environment(
+            environment.describe(self._job.seed, {"name": dataset.name, "sources": dict(dataset.sources)}, tf)
+        )
+        done = self._resume(fit)
+        self._heart.set(RunState.RUNNING)
+        self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
+        print(_introduction(dataset, fit.model, tf))
+        callbacks = self._plugins.callbacks(self._job, self._run.path)
+        fit.run(callbacks, lambda *epoch: self._epoch(fit, *epoch), done)
+        self._heart.set(RunState.FINALIZING)
+        self._finish(fit, test, final_known=not callbacks and not self._job.validation_fraction)
+
+    def end(self, state: RunState, kind: EventKind, message: str) -> None:
+        """Writes how the run ended, after all else that there is to write."""
+        try:
+            self._checkpoints.wait()
+        except StorageError as error:
+            print(f"error: {error}")
+        if message:
+            print(message)
+        self._event(kind, {"message": message})
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._heart.set(state, message)
+
+    def _fit(self, dataset: Dataset) -> tuple[Fit, Part]:
+        from .fit import Fit
+
+        job = self._job
+        train, validation, test = split(dataset, job.validation_fraction, job.seed)
+        fit = Fit(
+            model=build_model(job, dataset, self._plugins),
+            train=train,
+            validation=validation,
+            batch_size=job.batch_size,
+            epochs=job.epochs,
+            seed=job.seed,
+            stop=self._stop,
+            on_progress=self._heart.progress,
+        )
+        return fit, test
+
+    def _resume(self, fit: Fit) -> int:
+        """Takes up the newest whole checkpoint, if there is one; the epochs that it has behind it."""
+        newest = self._checkpoints.latest()
+        for reason in self._checkpoints.refused:
+            print(f"note: {reason}; the checkpoint before it is used")
+        if newest is None:
+            return 0
+        state = restore(newest, fit.model, self._run.run_id)
+        fit.history = {name: list(values) for name, values in state.history.items()}
+        self._before_s = state.time_s
+        self._run.cut_metrics(state.epoch)
+        print(f"resumed after epoch {state.epoch}")
+        return state.epoch
+
+    def _epoch(self, fit: Fit, epoch: int, figures: Mapping[str, float], seconds: float) -> None:
+        time_s = self._before_s + time.perf_counter() - self._started
+        state = TrainingState(run_id=self._run.run_id, epoch=epoch, history=fit.history, time_s=time_s)
+        self._checkpoints.save(fit.model, state)
+        self._run.append_metrics(epoch, named_for_tutorial(figures), time_s)
+        print(EpochReport(epoch=epoch, epochs=self._job.epochs, metrics=figures, seconds=seconds).line(), flush=True)
+        self._event(EventKind.EPOCH, {"epoch": epoch, "metrics": dict(figures), "seconds": seconds})
+
+    def _finish(self, fit: Fit, test: Part, *, final_known: bool) -> None:
+        drawing = self._draw(fit.history)
+        known = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
+        final = known if final_known and known else fit.evaluate(test)
+        export(fit.model, self._run.model)
+        self._checkpoints.wait()
+        self._end_drawing(drawing)
+        figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
+        epochs = len(fit.history.get("loss", ()))
+        self._run.append_metrics(epochs, figures, self._before_s + time.perf_counter() - self._started)
+        for name, value in figures.items():
+            print(f"{name}: {value:.4f}")
+        if not self._job.validation_fraction:
+            print("the test set served as validation after each epoch; --validation-fraction holds out a part instead")
+        print(f"model: {self._run.model / 'model.keras'}")
+        registered = self._register()
+        self._run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
+        self.end(RunState.COMPLETED, EventKind.FINISHED, "")
+
+    def _register(self) -> dict[str, Any]:
+        if not self._job.register:
+            return {}
+        lineage = {"run": self._run.run_id, "job_sha256": self._job.digest()}
+        version = Registry.beside(self._run).register(self._job.register, self._run.model, lineage)
+        self._plugins.register_model(self._run.model, version.name, self._job.options)
+        print(f"registered: {version.name} version {version.version} ({version.location})")
+        return {"registered": {"name": version.name, "version": version.version}}
+
+    def _draw(self, history: Mapping[str, list[float]]) -> subprocess.Popen[bytes]:
+        self._run.plots.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-P", str(Path(picture.__file__)), str(self._run.plots / PICTURE)]
+        drawing = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert drawing.stdin is not None
+        drawing.stdin.write(json.dumps(history).encode())
+        drawing.stdin.close()
+        drawing.stdin = None
+        return drawing
+
+    def _end_drawing(self, drawing: subprocess.Popen[bytes]) -> None:
+        try:
+            _, complaint = drawing.communicate(timeout=_PICTURE_S)
+        except subprocess.TimeoutExpired:
+            drawing.kill()
+            _, complaint = drawing.communicate()
+        if drawing.returncode:
+            last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+            print(f"note: the picture could not be drawn: {last or drawing.returncode}")
+
+    def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
+        self._run.append_event(event)
+        self._plugins.notify(event)
+
+
+def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = None) -> Dataset:
+    """The data of a job, checked.
+
+    Raises:
+        UnknownNameError: No plugin offers the data set.
+        DatasetError: A file is missing or wrong.
+        DownloadError: It had to be downloaded and could not be.
+    """
+    reader = plugins.get_dataset(job.dataset or "folder")
+    folder = Path(job.data_folder) if job.data_folder else None
+    return reader.load(folder, offline=job.offline, progress=progress)
+
+
+def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
+    """The compiled model of a job.
+
+    Raises:
+        UnknownNameError: No plugin offers it.
+        StokerError: It could not be built.
+    """
+    config = ModelConfig(
+        input_shape=dataset.shape,
+        input_dtype=dataset.train.images.dtype.newbyteorder("=").name,
+        classes=dataset.classes,
+        learning_rate=job.learning_rate,
+        options=job.options,
+    )
+    return plugins.get_model(job.model)(config)
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Part]:
+    """Training, validation and test examples.
+
+    Args:
+        dataset: The data.
+        fraction: The part of the training set that is held out for validation; 0.0 validates on the test set.
+        seed: Decides which examples are held out.
+    """
+    import numpy as np
+
+    from .fit import Part
+
+    train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
+    whole_test = Part(data=test, rows=np.arange(len(dataset.test)))
+    held_out = round(fraction * len(dataset.train))
+    if not held_out:
+        return Part(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
+    rows = np.random.default_rng([seed]).permutation(len(dataset.train))
+    return Part(data=train, rows=np.sort(rows[held_out:])), Part(data=train, rows=np.sort(rows[:held_out])), whole_test
+
+
+def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures of an epoch under the tutorial's names: `Loss` and `Accuracy` are those of the validation."""
+    names = {name: name.removeprefix("val_").replace("_", " ") for name in figures}
+    return {
+        plain.capitalize() if name.startswith("val_") else f"Training {plain}": figures[name]
+        for name, plain in names.items()
+    }
+
+
+def _introduction(dataset: Dataset, model: Any, tf: Any) -> str:
+    shape = "×".join(str(size) for size in dataset.shape)
+    device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return (
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
+        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {model.count_params():,} "
+        f"parameters; {device}"
+    )

@@ -1,0 +1,1 @@
+"""Models: functions of a configuration that build a compiled Keras model."""

@@ -1,0 +1,64 @@
+"""The tutorial's network: two hidden layers of relu units and a softmax, for examples of any shape and any classes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from ..engine.hookspecs import hookimpl
+from ..engine.model import ModelBuilder, ModelConfig
+from ..engine.settings import positive_int
+
+NAME = "dnn"
+
+
+@hookimpl
+def stoker_models() -> Mapping[str, str]:
+    """Offers the model."""
+    return {NAME: "two hidden layers (784-300-100-10 for MNIST), RMSprop, cross-entropy"}
+
+
+@hookimpl
+def stoker_get_model(name: str) -> ModelBuilder | None:
+    """Gives its builder."""
+    return build if name == NAME else None
+
+
+@hookimpl
+def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds the sizes of the hidden layers, under the tutorial's names."""
+    if command != "train":
+        return
+    group = parser.add_argument_group("model dnn")
+    for name, neurons in (("first", 300), ("second", 100)):
+        option = f"--{name}-layer-neurons"
+        group.add_argument(option, type=positive_int, default=neurons, metavar="N", help=f"(default: {neurons})")
+
+
+def build(config: ModelConfig) -> Any:
+    """The compiled network.
+
+    The input is the example as the files hold it; for integers, the first layer divides by 255 as the tutorial does.
+    """
+    import keras
+
+    layers = keras.layers
+    integers = config.input_dtype.startswith(("int", "uint"))
+    model = keras.Sequential(
+        [
+            keras.Input(config.input_shape, dtype=config.input_dtype, name="pixels"),
+            layers.Flatten(),
+            layers.Rescaling(1 / 255 if integers else 1.0),
+            layers.Dense(config.options.get("first_layer_neurons", 300), activation="relu", name="hidden1"),
+            layers.Dense(config.options.get("second_layer_neurons", 100), activation="relu", name="hidden2"),
+            layers.Dense(config.classes, activation="softmax", name="output"),
+        ],
+        name=NAME,
+    )
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(config.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model

@@ -1,0 +1,50 @@
+"""`stoker exec RUN_DIR`: trains in this process; what every backend starts on its machine. Not for people."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
+
+from ...engine import train
+from ...engine.command import Command, Context
+from ...engine.hookspecs import hookimpl
+from ...engine.rundir import RunDirectory
+from ...engine.status import RunState
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command; without a summary it stays out of the help."""
+    return [Command(name="exec", summary="", add_options=add_options, run=run)]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the folder of the run."""
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a folder with job.json")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Trains, and leaves at once when everything is written."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    run_dir = RunDirectory(options.run_dir.resolve())
+    job = run_dir.job()
+    context.plugins.add_requested(job.plugins)
+    state = train.run(job, run_dir, context.plugins, stop)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # TensorFlow takes up to a second to take itself apart; all that matters is on the disk.
+    os._exit(0 if state is RunState.COMPLETED else 1)

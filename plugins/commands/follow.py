@@ -1,0 +1,103 @@
+"""Follows a run on the terminal until it ends or the user leaves; shared by `train` and `runs attach`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from ...engine.backend import Backend
+from ...engine.launch import watch
+from ...engine.rundir import RunDirectory
+from ...engine.status import RunState, RunStatus
+from .display import display_mode, open_display
+
+
+def add_display_options(group: Any) -> None:
+    """Adds `--quiet` and `--json`."""
+    group.add_argument("--quiet", action="store_true", help="show nothing but errors")
+    group.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+
+
+def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+    """Shows a run until it ends.
+
+    Ctrl-C asks whether to leave the run or to cancel it; where nobody can be asked, it cancels, as SIGTERM does.
+
+    Returns:
+        0 if it completed or was left running, 1 if it failed, 130 or 143 if it was cancelled from here.
+    """
+    handle = run.handle()
+    try:
+        with _terminate_as_interrupt():
+            status = _show(run, backend, options)
+    except KeyboardInterrupt as interrupt:
+        number = signal.SIGTERM if interrupt.args else signal.SIGINT
+        if number == signal.SIGINT and _wants_to_leave(run):
+            print(f"\nthe run goes on; watch it with: stoker runs attach {run.run_id}")
+            return 0
+        print(f"\ncancelling {run.run_id} …", file=sys.stderr)
+        backend.cancel(handle)
+        print(f"cancelled; go on with: stoker train --resume {run.run_id}", file=sys.stderr)
+        return 128 + number
+    return _conclude(run, status, options)
+
+
+def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> RunStatus:
+    mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
+    display = open_display(mode, run.run_id, sys.stdout)
+    status = RunStatus(state=RunState.QUEUED)
+    try:
+        for lines, status in watch(backend, run.handle()):
+            for line in lines:
+                display.line(line)
+            display.status(status)
+    finally:
+        display.close()
+    return status
+
+
+def _conclude(run: RunDirectory, status: RunStatus, options: argparse.Namespace) -> int:
+    """Says how a run ended and what comes next; the exit code."""
+    if status.state is RunState.COMPLETED:
+        if not options.quiet and not options.json:
+            print(f"next: stoker runs show {run.run_id}")
+        return 0
+    print(f"error: the run {run.run_id} is {status.state}: {status.message or 'no reason was given'}", file=sys.stderr)
+    print(f"hint: stoker runs logs {run.run_id}, or go on with: stoker train --resume {run.run_id}", file=sys.stderr)
+    return 1
+
+
+def _wants_to_leave(run: RunDirectory) -> bool:
+    """Asks, where somebody can answer; a second Ctrl-C means cancel."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"\n{run.run_id} is still running.", file=sys.stderr)
+    while True:
+        try:
+            print("[d]etach and let it run, or [c]ancel it? ", end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            return False
+        if not answer or answer.strip().lower() in {"d", "detach"}:
+            return True
+        if answer.strip().lower() in {"c", "cancel"}:
+            return False
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Lets SIGTERM come out of the body as a KeyboardInterrupt with an argument."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

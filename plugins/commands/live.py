@@ -1,0 +1,378 @@
+"""The live display: the log scrolls by, and below it stays one calm region of bars, figures, a table and curves."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.segment import Segment, SegmentLines
+from rich.table import Table
+from rich.text import Text
+
+from ...engine.event import EpochReport
+from ...engine.status import Progress, RunState, RunStatus
+from .display import clean, duration, figure, label, ordered, rate
+
+WIDEST = 120
+"""Columns that the region takes at most: in a wider one, what belongs together is too far apart."""
+
+PERIOD_S = 0.08
+"""The region is drawn anew by the first status after this time."""
+
+_RECENT = 5
+_GAP = 4
+_NARROW = 48
+_NARROW_CHART, _WIDE_CHART = 20, 36
+_CHART_ROWS = 4
+_CURVES = (("━ train", "cyan", 1), ("┅ val", "magenta", 2))
+_MOST_FIGURES = 8
+_MOST_POINTS = 200
+_MOST_EPOCHS = 10**7
+_HUGE = 1e100
+_PHASES = (RunState.QUEUED, RunState.PREPARING, RunState.RUNNING, RunState.FINALIZING)
+_ENDS = {
+    RunState.COMPLETED: ("✓", "bold green"),
+    RunState.FAILED: ("✗", "bold red"),
+    RunState.CANCELLED: ("■", "bold yellow"),
+    RunState.LOST: ("?", "bold red"),
+}
+
+
+def open_live(title: str, stream: TextIO, clock: Callable[[], float]) -> LiveDisplay:
+    """Opens the live display on `stream`, a terminal."""
+    return LiveDisplay(title, Console(file=stream), clock)
+
+
+class LiveDisplay:
+    """Shows a run in a region that is redrawn in place, the log above it; `close` leaves the last state.
+
+    Lines are collected until the next status is drawn: a long log, which comes at once when a run is watched late,
+    is one piece of output and one new region.
+    """
+
+    def __init__(self, title: str, console: Console, clock: Callable[[], float]) -> None:
+        self._title = clean(title)
+        self._console = console
+        self._clock = clock
+        self._pending: list[str] = []
+        self._reports: list[EpochReport] = []
+        self._status: RunStatus | None = None
+        self._since = self._drawn = clock()
+        self._live = Live(
+            self,
+            console=console,
+            auto_refresh=False,
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    def line(self, text: str) -> None:
+        """Takes the figures of an epoch for the table, any other line for the log above the region."""
+        text = clean(text)
+        report = EpochReport.parse(text)
+        if report is None or not 1 <= report.epoch <= report.epochs <= _MOST_EPOCHS:
+            self._pending.append(text)
+            return
+        while self._reports and self._reports[-1].epoch >= report.epoch:
+            self._reports.pop()  # a new attempt trained this epoch again
+        self._reports.append(report)
+
+    def status(self, status: RunStatus) -> None:
+        """Takes the status, and draws if it is time or the state is new."""
+        now = self._clock()
+        changed = self._status is None or status.state != self._status.state
+        self._status = status
+        if changed:
+            self._since = now
+        if changed or now - self._drawn >= PERIOD_S:
+            self._drawn = now
+            self._draw()
+
+    def close(self) -> None:
+        """Writes the rest of the log and the last state of the region, and gives the cursor back."""
+        if self._live.is_started:
+            self._draw()
+            self._live.stop()
+
+    def _draw(self) -> None:
+        """Draws the region; where there are lines to print, rich does it below them."""
+        if not self._pending:
+            self._live.refresh()
+            return
+        self._console.print(Text("\n".join(self._pending)), soft_wrap=True)
+        self._pending.clear()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draws the sections of the region, as many from the first as the terminal has lines for."""
+        own = console.options.update(width=min(console.width, WIDEST))  # `options` may be those of the log above
+        height = console.height if self._live.is_started else sys.maxsize
+        lines: list[list[Segment]] = []
+        for section in self._sections(own.max_width):
+            block = console.render_lines(section, own, pad=False)
+            if lines and len(lines) + 1 + len(block) > height:
+                break
+            lines += [[], *block]
+        yield SegmentLines(lines, new_lines=True)
+
+    def _sections(self, width: int) -> Iterator[RenderableType]:
+        if self._status is None:
+            return
+        yield _header(self._title, self._status, self._clock() - self._since, width)
+        yield from _progress(self._status, self._reports, width)
+        if self._reports:
+            yield from _history(self._reports, width)
+
+
+def _header(title: str, status: RunStatus, waited_s: float, width: int) -> Text:
+    """The name, the phases that are over, now and to come, and the message."""
+    state = _state(status)
+    if cell_len(title) + 3 + state.cell_len > width:
+        state = Text.assemble(_mark(status.state, status.state))
+    text = Text(title, style="bold")
+    text.truncate(max(width - 3 - state.cell_len, 8), overflow="ellipsis")
+    text = Text.assemble(text, "   ", state)
+    message = "\n".join(clean(line) for line in status.message.splitlines())
+    if status.state in _PHASES[:2] and waited_s >= 2:
+        message = ", ".join(filter(None, (message, f"{duration(waited_s)} so far")))
+    if message:
+        text.append("\n" + message, "red" if status.state is RunState.FAILED else "dim")
+    return text
+
+
+def _state(status: RunStatus) -> Text:
+    phases = _PHASES if status.state in _PHASES else (status.state,)
+    text = Text("  ").join(Text.assemble(_mark(phase, status.state)) for phase in phases)
+    if status.attempt > 1:
+        text.append(f"   attempt {status.attempt}", "yellow")
+    return text
+
+
+def _mark(phase: RunState, state: RunState) -> tuple[str, str]:
+    """A phase as a text and its style, for a run in `state`."""
+    if phase in _ENDS:
+        mark, style = _ENDS[phase]
+        return f"{mark} {phase}", style
+    ahead = _PHASES.index(phase) - _PHASES.index(state)
+    if ahead == 0:
+        return f"● {phase}", "bold cyan"
+    return (f"○ {phase}", "dim") if ahead > 0 else (f"✓ {phase}", "dim")
+
+
+def _progress(status: RunStatus, reports: Sequence[EpochReport], width: int) -> Iterator[RenderableType]:
+    """The bars and the figures of now; of a run that ended, those that it ended with."""
+    if not status.state.ended and (status.progress or reports):
+        yield _bars(status.progress, reports, width)
+        yield _figures(status.progress, reports, width)
+    elif reports:
+        seconds = sum(report.seconds for report in reports)
+        spent = f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
+        what = Text(f"{reports[-1].epoch} of {reports[-1].epochs} epochs, {spent} of training")
+        yield _packed([what, _named("", reports[-1].metrics, width)], _GAP, width)
+
+
+def _bars(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Table:
+    """The bar of this epoch, where the backend tells its steps, and the bar of the run."""
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    if width >= _NARROW:
+        grid.add_column(no_wrap=True, justify="right", min_width=len("12,345 steps/s"))
+    done, epochs = _done(progress, reports)
+    left = _seconds_left(progress, reports)
+    what = "run" if progress else f"epoch {_of(int(done), epochs)}"
+    rows = [(what, _bar(done, epochs), f"{done / epochs:.0%}", "" if left is None else f"{duration(left)} left")]
+    if progress:
+        bar = _bar(progress.step, progress.steps)
+        step = _of(progress.step, progress.steps)
+        rows.insert(0, (f"epoch {_of(progress.epoch, epochs)}", bar, step, rate(progress.step_rate)))
+    for row in rows:
+        grid.add_row(*row[: len(grid.columns)])
+    return grid
+
+
+def _of(part: int, whole: int) -> str:
+    """Such as "712/1200", always of one width."""
+    return f"{part:>{len(str(whole))}}/{whole}"
+
+
+def _bar(done: float, total: float) -> ProgressBar:
+    return ProgressBar(completed=done, total=max(total, 1), complete_style="cyan", finished_style="cyan")
+
+
+def _done(progress: Progress | None, reports: Sequence[EpochReport]) -> tuple[float, int]:
+    """How many epochs are done, with the part of the one that runs, and of how many."""
+    if progress is None:
+        return reports[-1].epoch, reports[-1].epochs
+    return progress.epoch - 1 + progress.step / max(progress.steps, 1), max(progress.epochs, 1)
+
+
+def _seconds_left(progress: Progress | None, reports: Sequence[EpochReport]) -> float | None:
+    """The time for the rest: by the last epochs' time, in the first one by the rate of its steps."""
+    done, epochs = _done(progress, reports)
+    if done >= epochs:
+        return None
+    if reports:
+        return (epochs - done) * median(report.seconds for report in reports[-_RECENT:])
+    if progress and progress.step_rate > 0:
+        return (epochs - done) * progress.steps / progress.step_rate
+    return None
+
+
+def _figures(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Text:
+    """The running figures, and those of the last epoch."""
+    last = reports[-1].metrics if reports else {}
+    validation = {name: value for name, value in last.items() if name.startswith("val_")}
+    parts = []
+    if progress:
+        unknown = dict.fromkeys(name for name in last if name not in validation)
+        parts.append(_named("now", progress.metrics or unknown, width))
+    if reports:
+        parts.append(_named(f"epoch {reports[-1].epoch}", (progress and validation) or last, width))
+    return _packed(parts, _GAP, width)
+
+
+def _named(what: str, metrics: Mapping[str, float] | Mapping[str, None], width: int) -> Text:
+    pieces = [Text(what, style="dim")] if what else []
+    for name in ordered(metrics)[:_MOST_FIGURES]:
+        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{figure(metrics[name]):<6}", "bold")))
+    return _packed(pieces if metrics else [*pieces, Text("-")], 2, width)
+
+
+def _packed(pieces: Sequence[Text], gap: int, width: int) -> Text:
+    """The pieces one after the other, on as few lines as they need."""
+    lines: list[Text] = []
+    for piece in pieces:
+        if lines and lines[-1].cell_len + gap + piece.cell_len <= width:
+            lines[-1] = Text(" " * gap).join([lines[-1], piece])
+        else:
+            lines.append(piece)
+    return Text("\n").join(lines)
+
+
+def _history(reports: Sequence[EpochReport], width: int) -> Iterator[RenderableType]:
+    """The table of the last epochs and the curves of all; side by side if there is room."""
+    columns = _columns(reports[-_RECENT:], width)
+    widths = [max(map(cell_len, column)) for column in columns]
+    table = _table(columns, widths)
+    room = width - sum(widths) - 2 * (len(widths) - 1) - _GAP
+    if room >= 2 * _NARROW_CHART + _GAP:
+        yield _side_by_side(table, *_charts(reports, room))
+    else:
+        yield table
+        yield _side_by_side(*_charts(reports, width))
+
+
+def _columns(reports: Sequence[EpochReport], width: int) -> list[list[str]]:
+    """The columns of the table, as many of the metrics as fit."""
+    names = ordered(dict.fromkeys(name for report in reports for name in report.metrics))
+    columns = [["epoch", *(str(report.epoch) for report in reports)]]
+    columns += [[label(name), *(figure(report.metrics.get(name)) for report in reports)] for name in names]
+    columns += [["s", *(f"{report.seconds:.2f}" for report in reports)]]
+    while len(columns) > 2 and sum(max(map(cell_len, column)) + 2 for column in columns) > width + 2:
+        columns.pop(-2)
+    return columns
+
+
+def _table(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> Text:
+    rows = [
+        Text("  ".join(" " * (width - cell_len(cell)) + cell for cell, width in zip(row, widths, strict=True)))
+        for row in zip(*columns, strict=True)
+    ]
+    rows[-1].stylize("bold")
+    rows[0].stylize("dim")
+    return Text("\n").join(rows)
+
+
+def _side_by_side(*blocks: Text) -> Table:
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    grid.add_row(*blocks)
+    return grid
+
+
+def _charts(reports: Sequence[EpochReport], width: int) -> list[Text]:
+    """The curves of loss and accuracy, or, where there is no room for two, of the loss."""
+    known = {name.removeprefix("val_") for name in reports[-1].metrics}
+    names = [name for name in ("loss", "accuracy") if name in known]
+    if width < 2 * _NARROW_CHART + _GAP:
+        names = names[:1]
+    each = min((width - _GAP) // 2 if len(names) > 1 else width, _WIDE_CHART)
+    thinned = [*reports[:1], *reports[:: -(len(reports) // _MOST_POINTS + 1)][::-1]]
+    return [_chart(name, thinned, each) for name in names]
+
+
+def _chart(name: str, reports: Sequence[EpochReport], width: int) -> Text:
+    """The curves of a metric, in training and in validation, between a title and the axis of the epochs."""
+    curves = [_curve(name, reports), _curve(f"val_{name}", reports)]
+    title = Text(label(name), style="bold")
+    for curve, (mark, style, _) in zip(curves, _CURVES, strict=True):
+        if curve:
+            title.append(f"  {mark}", f"not bold {style}")
+    values = [value for curve in curves for value in curve.values()]
+    if not values:
+        return title.append("  no finite figure", "not bold dim")
+    top, bottom = f"{max(values):.3g}", f"{min(values):.3g}"
+    margin = max(len(top), len(bottom))
+    last = min(reports[-1].epochs, max(32, 1 << (reports[-1].epoch - 1).bit_length()))
+    canvas = _Canvas(width - margin - 1, _CHART_ROWS)
+    for curve, (_, style, every) in zip(curves, _CURVES, strict=True):
+        canvas.draw(_placed(curve, last, min(values), max(values)), style, every)
+    scale = [top, *[""] * (_CHART_ROWS - 2), bottom]
+    lines = [Text.assemble((f"{at:>{margin}} ", "dim"), line) for at, line in zip(scale, canvas.lines(), strict=True)]
+    axis = f"{'':{margin}} 1{last:>{width - margin - 2}}"
+    return Text("\n").join([title, *lines, Text(axis, style="dim")])
+
+
+def _curve(name: str, reports: Sequence[EpochReport]) -> dict[int, float]:
+    """The figures that can be drawn, by epoch: no NaN, no infinity, nothing near it."""
+    return {report.epoch: report.metrics[name] for report in reports if abs(report.metrics.get(name, math.nan)) < _HUGE}
+
+
+def _placed(curve: Mapping[int, float], last: int, low: float, high: float) -> list[tuple[float, float]]:
+    """The points of a curve in the unit square."""
+    return [((epoch - 1) / max(last - 1, 1), (value - low) / (high - low or 1)) for epoch, value in curve.items()]
+
+
+class _Canvas:
+    """A drawing in Braille characters: a cell has 2 by 4 dots, and the style of what was drawn there last."""
+
+    _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # Unicode, block 2800-28FF
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self._columns, self._rows = columns, rows
+        self._cells: dict[tuple[int, int], tuple[int, str]] = {}
+
+    def draw(self, points: Sequence[tuple[float, float]], style: str, every: int) -> None:
+        """Draws one in `every` dots of the line through `points`, which lie in the unit square."""
+        right, bottom = 2 * self._columns - 1, 4 * self._rows - 1
+        dots = [(round(x * right), round((1 - y) * bottom)) for x, y in points]
+        for x, y in list(_line(dots))[::every]:
+            cell = (y // 4, x // 2)
+            self._cells[cell] = (self._cells.get(cell, (0, ""))[0] | self._BITS[y % 4][x % 2], style)
+
+    def lines(self) -> list[Text]:
+        """The drawing, line by line."""
+        rows = []
+        for row in range(self._rows):
+            cells = [self._cells.get((row, column), (0, "")) for column in range(self._columns)]
+            rows.append(Text.assemble(*((chr(0x2800 + bits) if bits else " ", style) for bits, style in cells)))
+        return rows
+
+
+def _line(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """All dots of the line that connects `dots`."""
+    yield from dots[:1]
+    for (x0, y0), (x1, y1) in pairwise(dots):
+        count = max(abs(x1 - x0), abs(y1 - y0))
+        for i in range(1, count + 1):
+            yield x0 + round((x1 - x0) * i / count), y0 + round((y1 - y0) * i / count)

@@ -1,0 +1,44 @@
+"""`stoker models`: the models that can be trained, and the registered ones."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+
+from ...engine.command import Command, Context
+from ...engine.hookspecs import hookimpl
+from ...engine.registry import Registry
+from .train import add_runs_dir
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command."""
+    return [Command(name="models", summary="list models to train and registered models", add_options=add_options, run=run)]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds where the registry is."""
+    add_runs_dir(parser)
+    parser.add_argument("--json", action="store_true", help="JSON instead of text")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Prints both lists."""
+    registry = Registry.of_runs(options.runs_dir)
+    versions = [version for name in registry.names() for version in registry.versions(name)]
+    if options.json:
+        registered = [
+            {"name": one.name, "version": one.version, "sha256": one.digest, "location": one.location} for one in versions
+        ]
+        print(json.dumps({"models": context.plugins.models(), "registered": registered}, indent=2))
+        return 0
+    print("models to train (--model):")
+    for name, summary in context.plugins.models().items():
+        print(f"  {name}  {summary}")
+    print("  FILE.py:FUNCTION  a model of your own")
+    print("registered models:" if versions else "registered models: none; `stoker train --register NAME` adds one")
+    for one in versions:
+        print(f"  {one.name}  version {one.version}  sha256 {one.digest[:12]}  {one.location}")
+    return 0

@@ -1,0 +1,156 @@
+"""`stoker runs`: lists, shows, follows, cancels and fetches runs of any backend."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...engine.backend import Backend
+from ...engine.command import Command, Context
+from ...engine.errors import StokerError
+from ...engine.hookspecs import hookimpl
+from ...engine.rundir import RunDirectory, find_run, list_runs
+from ...engine.status import RunState, RunStatus
+from .follow import add_display_options, follow
+from .train import add_runs_dir, backend_options
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command."""
+    return [Command(name="runs", summary="list, show, follow, cancel and fetch runs", add_options=add_options, run=run)]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the sub-commands."""
+    below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, summary in (
+        ("list", "the runs, newest last"),
+        ("show", "one run: how it stands, its figures, where its files are"),
+        ("logs", "what a run has written"),
+        ("attach", "watch a run until it ends"),
+        ("cancel", "end a run; it can be resumed"),
+        ("fetch", "copy the outputs of a run into a folder"),
+    ):
+        child = below.add_parser(name, help=summary, description=summary)
+        add_runs_dir(child)
+        if name != "list":
+            child.add_argument("run", nargs="?", default="latest", metavar="RUN", help="run id, its end, a path, or latest")
+        if name in {"list", "show"}:
+            child.add_argument("--json", action="store_true", help="JSON instead of text")
+        if name == "attach":
+            add_display_options(child)
+        if name == "logs":
+            child.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+        if name == "fetch":
+            child.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder; replaced if it exists")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Does what the sub-command says."""
+    if options.action == "list":
+        return _list(options, context)
+    found = find_run(options.runs_dir, options.run)
+    backend = _backend(found, options, context)
+    actions = {"show": _show, "logs": _logs, "attach": follow, "cancel": _cancel, "fetch": _fetch}
+    return actions[options.action](found, backend, options)
+
+
+def _backend(found: RunDirectory, options: argparse.Namespace, context: Context) -> Backend:
+    name = found.handle().backend
+    return context.plugins.get_backend(name, backend_options(options, name))
+
+
+def _list(options: argparse.Namespace, context: Context) -> int:
+    rows = []
+    for found in list_runs(options.runs_dir):
+        status = _status(found, options, context)
+        rows.append({"run": found.run_id, "state": str(status.state), **_figures(found), "message": status.message})
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print(_table(("run", "state", "epochs", "accuracy", "loss"), rows))
+    else:
+        print(f"no runs in {options.runs_dir}; start one with: stoker train")
+    return 0
+
+
+def _status(found: RunDirectory, options: argparse.Namespace, context: Context) -> RunStatus:
+    try:
+        return _backend(found, options, context).status(found.handle())
+    except StokerError as error:  # one run that can't be asked must not hide the others
+        return RunStatus(state=RunState.LOST, message=error.what)
+
+
+def _figures(found: RunDirectory) -> dict[str, Any]:
+    """The last figures of a run: those of the test at its end, or of its last epoch."""
+    last = {line["name"]: line for line in found.metrics()}
+    shown: dict[str, Any] = {"epochs": max((line["epoch"] for line in last.values()), default=0)}
+    for name in ("accuracy", "loss"):
+        line = last.get(f"Final test {name}") or last.get(name.capitalize())
+        if line:
+            shown[name] = round(line["value"], 4)
+    return shown
+
+
+def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join(lines)
+
+
+def _show(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+    status = backend.status(found.handle())
+    value = {
+        "run": found.run_id,
+        "state": str(status.state),
+        "attempt": status.attempt,
+        "message": status.message,
+        "folder": str(found.path),
+        "handle": str(found.handle()),
+        "job": found.job().to_json(),
+        **_figures(found),
+    }
+    if options.json:
+        print(json.dumps(value, indent=2))
+        return 0
+    job = value.pop("job")
+    value |= {name: job[name] for name in ("dataset", "data_folder", "model", "batch_size", "learning_rate", "seed")}
+    width = max(len(name) for name in value)
+    for name, entry in value.items():
+        if entry != "":
+            print(f"{name.replace('_', ' '):<{width}}  {entry}")
+    for path in sorted(path for path in found.outputs.rglob("*") if path.is_file()):
+        print(f"{'file':<{width}}  {path}  ({path.stat().st_size:,} bytes)")
+    return 0
+
+
+def _logs(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+    for piece in backend.logs(found.handle(), 0, follow=options.follow):
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def _cancel(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    before = backend.status(found.handle()).state
+    backend.cancel(found.handle())
+    state = backend.status(found.handle()).state
+    if before.ended:
+        print(f"{found.run_id} had ended already: {state}")
+    else:
+        print(f"{found.run_id} is {state} ({time.monotonic() - started:.1f} s)")
+    return 0
+
+
+def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+    manifest = backend.fetch(found.handle(), options.output)
+    print(f"{len(manifest.files)} files in {options.output}, each checked by its SHA-256")
+    return 0

@@ -1,0 +1,161 @@
+"""`stoker train`: makes a job from the options, hands it to a backend and shows how it goes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...engine import launch
+from ...engine.backend import Backend, Plan
+from ...engine.command import Command, Context
+from ...engine.errors import InputError, OptionError
+from ...engine.hookspecs import hookimpl
+from ...engine.job import TrainJob
+from ...engine.rundir import RunDirectory, find_run
+from ...engine.settings import positive_int
+from .follow import add_display_options, follow
+
+_DEFAULTS = TrainJob()
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command."""
+    return [Command(name="train", summary="train a model, here or elsewhere", add_options=add_options, run=run)]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of a job, under the tutorial's names, and those of its run."""
+    _add_job_options(parser.add_argument_group("job"))
+    group = parser.add_argument_group("run")
+    group.add_argument("--backend", default="local", metavar="NAME", help="where to train (default: local)")
+    add_runs_dir(group)
+    group.add_argument("--resume", default="", metavar="RUN", help="go on with a run from its last checkpoint")
+    group.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    group.add_argument("--detach", action="store_true", help="return as soon as the run has started")
+    group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
+    group.add_argument("--offline", action="store_true", help="download nothing")
+    add_display_options(group)
+
+
+def _add_job_options(group: Any) -> None:
+    add = group.add_argument
+    add("--data-folder", type=Path, metavar="DIR", help="where the data files are, anywhere below (default: the data set's own copy)")
+    add("--dataset", default="", metavar="NAME", help="data set; see `stoker data info` (default: mnist, or whatever DATA-FOLDER holds)")
+    add("--model", default=_DEFAULTS.model, metavar="NAME", help="model, or FILE.py:FUNCTION (default: dnn)")
+    add("--batch-size", type=int, default=50, metavar="N", help="examples of one step (default: 50)")
+    add("--learning-rate", type=float, default=0.001, metavar="X", help="step size of the optimizer (default: 0.001)")
+    add("--epochs", type=int, default=20, metavar="N", help="passes over the training set (default: 20)")
+    add("--seed", type=int, default=0, metavar="N", help="decides initial weights and order (default: 0)")
+    add(
+        "--validation-fraction",
+        type=float,
+        default=0.0,
+        metavar="F",
+        help="part of the training set to hold out for the figures of each epoch (default: 0, the test set serves)",
+    )
+    add("--name", default="", metavar="NAME", help="name of the run (default: from data set and model)")
+
+
+def add_runs_dir(group: Any) -> None:
+    """Adds `--runs-dir`, for every command that looks for runs."""
+    group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Submits or resumes, and follows the run unless told to detach."""
+    resumed = find_run(options.runs_dir, options.resume) if options.resume else None
+    job = _resumed_job(resumed, options) if resumed else context.plugins.configure(make_job(options, context))
+    context.plugins.get_model(job.model)
+    context.plugins.get_dataset(job.dataset or "folder")
+    backend = context.plugins.get_backend(options.backend, backend_options(options, options.backend))
+    plan = backend.plan(job)
+    if options.dry_run:
+        print(describe_plan(plan))
+        return 0
+    if resumed:
+        started = launch.resume(resumed, job, backend, context.plugins)
+    else:
+        started = launch.submit(job, backend, options.runs_dir, context.plugins)
+    if options.detach:
+        print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
+        return 0
+    return follow(started, backend, options)
+
+
+def make_job(options: argparse.Namespace, context: Context) -> TrainJob:
+    """The job that the options describe.
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+    folder = options.data_folder
+    return TrainJob(
+        name=options.name,
+        dataset=options.dataset or ("" if folder else _DEFAULTS.dataset),
+        data_folder=str(folder.expanduser().resolve()) if folder else "",
+        model=_absolute(options.model),
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        epochs=options.epochs,
+        seed=options.seed,
+        validation_fraction=options.validation_fraction,
+        register=options.register,
+        offline=options.offline,
+        plugins=tuple(_absolute(name) for name in options.plugin or ()),
+        options=_job_options(options, context),
+    )
+
+
+def backend_options(options: argparse.Namespace, backend: str) -> Mapping[str, Any]:
+    """The options of a backend, without its name in front."""
+    prefix = backend.replace("-", "_") + "_"
+    names = [name for name in options.plugin_options if name.startswith(prefix)]
+    return {name.removeprefix(prefix): getattr(options, name) for name in names}
+
+
+def describe_plan(plan: Plan) -> str:
+    """A plan in words."""
+    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {step}" for step in plan.steps)]
+    lines += [f"warning: {warning}" for warning in plan.warnings]
+    return "\n".join(lines)
+
+
+def _job_options(options: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """The options that plugins added, but for those of backends."""
+    prefixes = tuple(name.replace("-", "_") + "_" for name in context.plugins.backends())
+    return {name: getattr(options, name) for name in options.plugin_options if not name.startswith(prefixes)}
+
+
+def _absolute(name: str) -> str:
+    """A name that is a Python file, as an absolute path: the training process may stand elsewhere."""
+    path, dot_py, function = name.partition(".py")
+    if not dot_py or name.startswith("no:"):
+        return name
+    return f"{Path(path).expanduser().resolve()}{dot_py}{function}"
+
+
+def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob:
+    """The job of a run that goes on; only the number of epochs may change.
+
+    Raises:
+        InputError: Other options were given, or there is nothing left to do.
+    """
+    job = run_dir.job()
+    given = {name for name, setting in options.sources.items() if setting.source == "command line"}
+    fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - {"epochs"}) - {"plugin"})
+    if fixed:
+        raise OptionError(
+            f"--{fixed[0].replace('_', '-')} can't be changed at a resume",
+            expected="only --epochs",
+            hint="start a new run, or leave the option out",
+        )
+    epochs = options.epochs if "epochs" in given else job.epochs
+    if run_dir.summary() and epochs <= job.epochs:
+        raise InputError(
+            f"the run {run_dir.run_id} has finished its {job.epochs} epochs", hint="give it more with --epochs"
+        )
+    return replace(job, epochs=epochs)

@@ -1,0 +1,14 @@
+"""The suite tests this checkout, installed or not: its folder is the package `stoker`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+_spec = ModuleSpec("stoker", None, is_package=True)
+_spec.submodule_search_locations = [str(ROOT)]
+sys.modules["stoker"] = module_from_spec(_spec)
