@@ -1,8 +1,8 @@
 """Checkpoints: everything that training needs to go on, in folders that are whole or don't count.
 
-    checkpoints/000003/variables.npz    the model's variables (seed states included), then the optimizer's
-    checkpoints/000003/state.json       epoch, history, run
-    checkpoints/000003/COMMIT           sha256 and size of the two; written last; without it the rest never was
+checkpoints/000003/variables.npz    the model's variables (seed states included), then the optimizer's
+checkpoints/000003/state.json       epoch, history, run
+checkpoints/000003/COMMIT           sha256 and size of the two; written last; without it the rest never was
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def room_for(data: Any, batch_size: int) -> int:
     """How many batches a chunk should hold: `CHUNK_BYTES` of them, at least 1."""
     import keras
 
-    row = sum(array[:1].nbytes for array in keras.tree.flatten(data))
+    row: int = sum(array[:1].nbytes for array in keras.tree.flatten(data))
     return max(1, CHUNK_BYTES // max(1, row * batch_size))
 
 
@@ -132,7 +132,7 @@ class CompiledLoop:
 
         step = self._step
 
-        @tf.function(jit_compile=self.jit or None)
+        @tf.function(jit_compile=self.jit or None)  # type: ignore[untyped-decorator]
         def run(arrays: Any, steps: Any) -> None:
             def body(index: Any) -> Any:
                 step(tf.nest.map_structure(lambda array: array[index], arrays))

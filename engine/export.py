@@ -34,7 +34,9 @@ Rescaling(1/255), for it takes scaled pixels.
 
 
 def export(model: Any, folder: Path) -> None:
-    """Writes `model.keras`, the tutorial's pair, `README.txt` and `MANIFEST.json` into `folder`, which then appears whole.
+    """Writes the model and what describes it into `folder`, which then appears whole.
+
+    `model.keras`, the tutorial's pair where there is one, `README.txt`, and `MANIFEST.json` with the digests.
 
     Raises:
         StorageError: It can't be written; the folder is as it was.
@@ -54,7 +56,7 @@ def export(model: Any, folder: Path) -> None:
 
 
 def unscaled(model: Any) -> Any | None:
-    """The model without its first layers, for flat pixels / 255; it shares the weights. None if it has no such layers."""
+    """The model for flat pixels / 255, with the same weights; None if it does not begin as `models.dnn` does."""
     import keras
 
     layers = getattr(model, "layers", []) if isinstance(model, keras.Sequential) else []

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+OnEpoch = Callable[[int, Mapping[str, float], float], None]
+"""Called as on_epoch(epoch from 1, figures, seconds)."""
+
 TEST_BATCH = 1000
 """Examples of one step of an evaluation; the figures don't depend on it."""
 
@@ -74,7 +77,7 @@ class Fit:
         """Batches of an epoch."""
         return -(-len(self.train.rows) // self.batch_size)
 
-    def run(self, callbacks: Iterable[Any], on_epoch: Callable[[int, Mapping[str, float], float], None], done: int) -> None:
+    def run(self, callbacks: Iterable[Any], on_epoch: OnEpoch, done: int) -> None:
         """Trains the epochs after the first `done`.
 
         Args:

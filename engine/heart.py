@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from dataclasses import replace
-from types import TracebackType
+from typing import Any
 
 from .errors import StorageError
 from .rundir import RunDirectory
@@ -26,7 +26,7 @@ class Heart:
         before = run.status()
         self.status = RunStatus(state=RunState.PREPARING, attempt=before[0].attempt if before else 1)
         self._run = run
-        self._facts = {"pid": os.getpid(), "host": socket.gethostname()}
+        self._facts: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
         self._stop = threading.Event()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._beat, name="stoker-heart", daemon=True)
@@ -36,7 +36,7 @@ class Heart:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stop.set()
         self._thread.join()
 

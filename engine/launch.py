@@ -11,9 +11,9 @@ from .errors import InputError, RunError
 from .event import EventKind, RunEvent
 from .job import TrainJob
 from .plugin import Plugins
+from .prepare import load_dataset
 from .rundir import RunDirectory
 from .status import Handle, RunStatus
-from .train import load_dataset
 
 
 def submit(job: TrainJob, backend: Backend, root: Path, plugins: Plugins) -> RunDirectory:
@@ -27,14 +27,18 @@ def submit(job: TrainJob, backend: Backend, root: Path, plugins: Plugins) -> Run
         load_dataset(job, plugins)
     run = RunDirectory.create(root, job)
     try:
-        return _start(run, job, backend, plugins)
+        _start(run, job, backend, plugins)
     except InputError:
         run.remove()
         raise
+    return run
 
 
-def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> RunDirectory:
+def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> int:
     """Starts a run again, from its last checkpoint; `job` may have more epochs than before.
+
+    Returns:
+        Where the log of the new attempt begins, in bytes.
 
     Raises:
         RunError: It is running.
@@ -44,28 +48,35 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
         raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
     if job != run.job():
         run.amend(job)
-    return _start(run, job, backend, plugins)
+    written = sum(len(piece) for piece in backend.logs(run.handle()))
+    _start(run, job, backend, plugins)
+    return written
 
 
-def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> RunDirectory:
+def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> None:
     handle = backend.submit(job, run.path)
     run.write_handle(handle)
     event = RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id, data={"handle": str(handle)})
     run.append_event(event)
     plugins.notify(event)
-    return run
 
 
 def watch(
-    backend: Backend, handle: Handle, *, sleep: Callable[[float], None] = time.sleep
+    backend: Backend, handle: Handle, offset: int = 0, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[list[str], RunStatus]]:
     """Looks at a run until it has ended.
 
+    Args:
+        backend: The backend of the run.
+        handle: The run.
+        offset: Where in the log to begin, in bytes.
+        sleep: Waits between two looks.
+
     Yields:
-        Once a look: the complete lines of the log that are new (the first time, all of them), and the status.
+        Once a look: the complete lines of the log that are new (the first time, all from `offset`), and the status.
         The last status has ended and all lines have been given.
     """
-    offset, rest = 0, b""
+    rest = b""
     while True:
         status = backend.status(handle)  # before the log: what was written before the end is then in the log
         piece = b"".join(backend.logs(handle, offset))

@@ -1,17 +1,43 @@
 """Draws `Accuracy vs Loss`, in a process of its own: `python -P picture.py OUTPUT.png < history.json`.
 
-It stands alone (nothing of stoker is imported), so that it starts fast and matplotlib stays out of the training.
+The file stands alone (nothing of stoker is imported), so that it starts fast and matplotlib stays out of the training.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_PATIENCE_S = 60.0
 INK, LOSS, ACCURACY, GRID = "#30343b", "#c2410c", "#1d4ed8", "#e5e7eb"
+
+
+def start(history: Mapping[str, Sequence[float]], output: Path) -> subprocess.Popen[bytes]:
+    """Begins to draw, in a process of its own; `finish` waits for it."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-P", __file__, str(output)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if process.stdin:
+        process.stdin.write(json.dumps(history).encode())
+        process.stdin.close()
+        process.stdin = None
+    return process
+
+
+def finish(process: subprocess.Popen[bytes]) -> str:
+    """Waits until the picture is drawn; "" or, in one line, why it is not."""
+    try:
+        _, complaint = process.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, complaint = process.communicate()
+    if not process.returncode:
+        return ""
+    return complaint.decode(errors="replace").strip().rpartition("\n")[2] or f"exit code {process.returncode}"
 
 
 def draw(history: Mapping[str, Sequence[float]], output: Path) -> None:
@@ -22,6 +48,7 @@ def draw(history: Mapping[str, Sequence[float]], output: Path) -> None:
         output: Where to write.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     left = figure.add_subplot()
@@ -31,7 +58,7 @@ def draw(history: Mapping[str, Sequence[float]], output: Path) -> None:
     _curves(right, history, "accuracy", ACCURACY)
     left.set_xlabel("epoch", color=INK)
     left.grid(color=GRID)
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     lines = [*left.get_lines(), *right.get_lines()]
     figure.legend(lines, [str(line.get_label()) for line in lines], loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(output, format="png")

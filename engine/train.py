@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import environment, picture
 from .checkpoint import Checkpoints, TrainingState, restore
-from .data import Dataset, Progress
+from .data import Dataset
 from .errors import StokerError, StorageError
 from .event import EpochReport, EventKind, RunEvent
 from .export import export
 from .heart import Heart
 from .job import TrainJob
-from .model import ModelConfig
 from .plugin import Plugins
+from .prepare import build_model, load_dataset, named_for_tutorial, split
 from .registry import Registry
 from .rundir import RunDirectory
-from .status import RunState
+from .status import Progress, RunState
 
 if TYPE_CHECKING:
     from .fit import Fit, Part
 
 PICTURE = "Accuracy vs Loss.png"
-_PICTURE_S = 60.0
 
 
 def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
@@ -92,6 +88,7 @@ class Training:
             environment.describe(self._job.seed, {"name": dataset.name, "sources": dict(dataset.sources)}, tf)
         )
         done = self._resume(fit)
+        self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heart.set(RunState.RUNNING)
         self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
         print(_introduction(dataset, fit.model, tf))
@@ -153,12 +150,14 @@ class Training:
         self._event(EventKind.EPOCH, {"epoch": epoch, "metrics": dict(figures), "seconds": seconds})
 
     def _finish(self, fit: Fit, test: Part, *, final_known: bool) -> None:
-        drawing = self._draw(fit.history)
+        drawing = picture.start(fit.history, self._run.plots / PICTURE)
         known = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
         final = known if final_known and known else fit.evaluate(test)
         export(fit.model, self._run.model)
         self._checkpoints.wait()
-        self._end_drawing(drawing)
+        complaint = picture.finish(drawing)
+        if complaint:
+            print(f"note: the picture could not be drawn: {complaint}")
         figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
         epochs = len(fit.history.get("loss", ()))
         self._run.append_metrics(epochs, figures, self._before_s + time.perf_counter() - self._started)
@@ -180,90 +179,10 @@ class Training:
         print(f"registered: {version.name} version {version.version} ({version.location})")
         return {"registered": {"name": version.name, "version": version.version}}
 
-    def _draw(self, history: Mapping[str, list[float]]) -> subprocess.Popen[bytes]:
-        self._run.plots.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-P", str(Path(picture.__file__)), str(self._run.plots / PICTURE)]
-        drawing = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        assert drawing.stdin is not None
-        drawing.stdin.write(json.dumps(history).encode())
-        drawing.stdin.close()
-        drawing.stdin = None
-        return drawing
-
-    def _end_drawing(self, drawing: subprocess.Popen[bytes]) -> None:
-        try:
-            _, complaint = drawing.communicate(timeout=_PICTURE_S)
-        except subprocess.TimeoutExpired:
-            drawing.kill()
-            _, complaint = drawing.communicate()
-        if drawing.returncode:
-            last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-            print(f"note: the picture could not be drawn: {last or drawing.returncode}")
-
     def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
         self._run.append_event(event)
         self._plugins.notify(event)
-
-
-def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = None) -> Dataset:
-    """The data of a job, checked.
-
-    Raises:
-        UnknownNameError: No plugin offers the data set.
-        DatasetError: A file is missing or wrong.
-        DownloadError: It had to be downloaded and could not be.
-    """
-    reader = plugins.get_dataset(job.dataset or "folder")
-    folder = Path(job.data_folder) if job.data_folder else None
-    return reader.load(folder, offline=job.offline, progress=progress)
-
-
-def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
-    """The compiled model of a job.
-
-    Raises:
-        UnknownNameError: No plugin offers it.
-        StokerError: It could not be built.
-    """
-    config = ModelConfig(
-        input_shape=dataset.shape,
-        input_dtype=dataset.train.images.dtype.newbyteorder("=").name,
-        classes=dataset.classes,
-        learning_rate=job.learning_rate,
-        options=job.options,
-    )
-    return plugins.get_model(job.model)(config)
-
-
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Part]:
-    """Training, validation and test examples.
-
-    Args:
-        dataset: The data.
-        fraction: The part of the training set that is held out for validation; 0.0 validates on the test set.
-        seed: Decides which examples are held out.
-    """
-    import numpy as np
-
-    from .fit import Part
-
-    train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
-    whole_test = Part(data=test, rows=np.arange(len(dataset.test)))
-    held_out = round(fraction * len(dataset.train))
-    if not held_out:
-        return Part(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
-    rows = np.random.default_rng([seed]).permutation(len(dataset.train))
-    return Part(data=train, rows=np.sort(rows[held_out:])), Part(data=train, rows=np.sort(rows[:held_out])), whole_test
-
-
-def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures of an epoch under the tutorial's names: `Loss` and `Accuracy` are those of the validation."""
-    names = {name: name.removeprefix("val_").replace("_", " ") for name in figures}
-    return {
-        plain.capitalize() if name.startswith("val_") else f"Training {plain}": figures[name]
-        for name, plain in names.items()
-    }
 
 
 def _introduction(dataset: Dataset, model: Any, tf: Any) -> str:

@@ -23,8 +23,8 @@ def add_display_options(group: Any) -> None:
     group.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
 
 
-def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
-    """Shows a run until it ends.
+def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int = 0) -> int:
+    """Shows a run until it ends, its log from byte `offset` on.
 
     Ctrl-C asks whether to leave the run or to cancel it; where nobody can be asked, it cancels, as SIGTERM does.
 
@@ -34,7 +34,7 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> 
     handle = run.handle()
     try:
         with _terminate_as_interrupt():
-            status = _show(run, backend, options)
+            status = _show(run, backend, options, offset)
     except KeyboardInterrupt as interrupt:
         number = signal.SIGTERM if interrupt.args else signal.SIGINT
         if number == signal.SIGINT and _wants_to_leave(run):
@@ -47,12 +47,12 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> 
     return _conclude(run, status, options)
 
 
-def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> RunStatus:
+def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
     display = open_display(mode, run.run_id, sys.stdout)
     status = RunStatus(state=RunState.QUEUED)
     try:
-        for lines, status in watch(backend, run.handle()):
+        for lines, status in watch(backend, run.handle(), offset):
             for line in lines:
                 display.line(line)
             display.status(status)

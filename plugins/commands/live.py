@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from statistics import median
 from typing import TextIO
 
@@ -19,6 +17,7 @@ from rich.text import Text
 
 from ...engine.event import EpochReport
 from ...engine.status import Progress, RunState, RunStatus
+from .curve import GAP, NARROWEST, charts
 from .display import clean, duration, figure, label, ordered, rate
 
 WIDEST = 120
@@ -28,15 +27,9 @@ PERIOD_S = 0.08
 """The region is drawn anew by the first status after this time."""
 
 _RECENT = 5
-_GAP = 4
 _NARROW = 48
-_NARROW_CHART, _WIDE_CHART = 20, 36
-_CHART_ROWS = 4
-_CURVES = (("━ train", "cyan", 1), ("┅ val", "magenta", 2))
 _MOST_FIGURES = 8
-_MOST_POINTS = 200
 _MOST_EPOCHS = 10**7
-_HUGE = 1e100
 _PHASES = (RunState.QUEUED, RunState.PREPARING, RunState.RUNNING, RunState.FINALIZING)
 _ENDS = {
     RunState.COMPLETED: ("✓", "bold green"),
@@ -177,7 +170,7 @@ def _progress(status: RunStatus, reports: Sequence[EpochReport], width: int) -> 
         seconds = sum(report.seconds for report in reports)
         spent = f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
         what = Text(f"{reports[-1].epoch} of {reports[-1].epochs} epochs, {spent} of training")
-        yield _packed([what, _named("", reports[-1].metrics, width)], _GAP, width)
+        yield _packed([what, _named("", reports[-1].metrics, width)], GAP, width)
 
 
 def _bars(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Table:
@@ -239,7 +232,7 @@ def _figures(progress: Progress | None, reports: Sequence[EpochReport], width: i
         parts.append(_named("now", progress.metrics or unknown, width))
     if reports:
         parts.append(_named(f"epoch {reports[-1].epoch}", (progress and validation) or last, width))
-    return _packed(parts, _GAP, width)
+    return _packed(parts, GAP, width)
 
 
 def _named(what: str, metrics: Mapping[str, float] | Mapping[str, None], width: int) -> Text:
@@ -265,12 +258,12 @@ def _history(reports: Sequence[EpochReport], width: int) -> Iterator[RenderableT
     columns = _columns(reports[-_RECENT:], width)
     widths = [max(map(cell_len, column)) for column in columns]
     table = _table(columns, widths)
-    room = width - sum(widths) - 2 * (len(widths) - 1) - _GAP
-    if room >= 2 * _NARROW_CHART + _GAP:
-        yield _side_by_side(table, *_charts(reports, room))
+    room = width - sum(widths) - 2 * (len(widths) - 1) - GAP
+    if room >= 2 * NARROWEST + GAP:
+        yield _side_by_side(table, *charts(reports, room))
     else:
         yield table
-        yield _side_by_side(*_charts(reports, width))
+        yield _side_by_side(*charts(reports, width))
 
 
 def _columns(reports: Sequence[EpochReport], width: int) -> list[list[str]]:
@@ -295,84 +288,6 @@ def _table(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> Text:
 
 
 def _side_by_side(*blocks: Text) -> Table:
-    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    grid = Table.grid(padding=(0, GAP, 0, 0))
     grid.add_row(*blocks)
     return grid
-
-
-def _charts(reports: Sequence[EpochReport], width: int) -> list[Text]:
-    """The curves of loss and accuracy, or, where there is no room for two, of the loss."""
-    known = {name.removeprefix("val_") for name in reports[-1].metrics}
-    names = [name for name in ("loss", "accuracy") if name in known]
-    if width < 2 * _NARROW_CHART + _GAP:
-        names = names[:1]
-    each = min((width - _GAP) // 2 if len(names) > 1 else width, _WIDE_CHART)
-    thinned = [*reports[:1], *reports[:: -(len(reports) // _MOST_POINTS + 1)][::-1]]
-    return [_chart(name, thinned, each) for name in names]
-
-
-def _chart(name: str, reports: Sequence[EpochReport], width: int) -> Text:
-    """The curves of a metric, in training and in validation, between a title and the axis of the epochs."""
-    curves = [_curve(name, reports), _curve(f"val_{name}", reports)]
-    title = Text(label(name), style="bold")
-    for curve, (mark, style, _) in zip(curves, _CURVES, strict=True):
-        if curve:
-            title.append(f"  {mark}", f"not bold {style}")
-    values = [value for curve in curves for value in curve.values()]
-    if not values:
-        return title.append("  no finite figure", "not bold dim")
-    top, bottom = f"{max(values):.3g}", f"{min(values):.3g}"
-    margin = max(len(top), len(bottom))
-    last = min(reports[-1].epochs, max(32, 1 << (reports[-1].epoch - 1).bit_length()))
-    canvas = _Canvas(width - margin - 1, _CHART_ROWS)
-    for curve, (_, style, every) in zip(curves, _CURVES, strict=True):
-        canvas.draw(_placed(curve, last, min(values), max(values)), style, every)
-    scale = [top, *[""] * (_CHART_ROWS - 2), bottom]
-    lines = [Text.assemble((f"{at:>{margin}} ", "dim"), line) for at, line in zip(scale, canvas.lines(), strict=True)]
-    axis = f"{'':{margin}} 1{last:>{width - margin - 2}}"
-    return Text("\n").join([title, *lines, Text(axis, style="dim")])
-
-
-def _curve(name: str, reports: Sequence[EpochReport]) -> dict[int, float]:
-    """The figures that can be drawn, by epoch: no NaN, no infinity, nothing near it."""
-    return {report.epoch: report.metrics[name] for report in reports if abs(report.metrics.get(name, math.nan)) < _HUGE}
-
-
-def _placed(curve: Mapping[int, float], last: int, low: float, high: float) -> list[tuple[float, float]]:
-    """The points of a curve in the unit square."""
-    return [((epoch - 1) / max(last - 1, 1), (value - low) / (high - low or 1)) for epoch, value in curve.items()]
-
-
-class _Canvas:
-    """A drawing in Braille characters: a cell has 2 by 4 dots, and the style of what was drawn there last."""
-
-    _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # Unicode, block 2800-28FF
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self._columns, self._rows = columns, rows
-        self._cells: dict[tuple[int, int], tuple[int, str]] = {}
-
-    def draw(self, points: Sequence[tuple[float, float]], style: str, every: int) -> None:
-        """Draws one in `every` dots of the line through `points`, which lie in the unit square."""
-        right, bottom = 2 * self._columns - 1, 4 * self._rows - 1
-        dots = [(round(x * right), round((1 - y) * bottom)) for x, y in points]
-        for x, y in list(_line(dots))[::every]:
-            cell = (y // 4, x // 2)
-            self._cells[cell] = (self._cells.get(cell, (0, ""))[0] | self._BITS[y % 4][x % 2], style)
-
-    def lines(self) -> list[Text]:
-        """The drawing, line by line."""
-        rows = []
-        for row in range(self._rows):
-            cells = [self._cells.get((row, column), (0, "")) for column in range(self._columns)]
-            rows.append(Text.assemble(*((chr(0x2800 + bits) if bits else " ", style) for bits, style in cells)))
-        return rows
-
-
-def _line(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """All dots of the line that connects `dots`."""
-    yield from dots[:1]
-    for (x0, y0), (x1, y1) in pairwise(dots):
-        count = max(abs(x1 - x0), abs(y1 - y0))
-        for i in range(1, count + 1):
-            yield x0 + round((x1 - x0) * i / count), y0 + round((y1 - y0) * i / count)

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         child = below.add_parser(name, help=summary, description=summary)
         add_runs_dir(child)
         if name != "list":
-            child.add_argument("run", nargs="?", default="latest", metavar="RUN", help="run id, its end, a path, or latest")
+            child.add_argument(
+                "run", nargs="?", default="latest", metavar="RUN", help="run id, part of one, path, or latest"
+            )
         if name in {"list", "show"}:
             child.add_argument("--json", action="store_true", help="JSON instead of text")
         if name == "attach":
@@ -48,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         if name == "logs":
             child.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
         if name == "fetch":
-            child.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder; replaced if it exists")
+            child.add_argument("--output", type=Path, required=True, metavar="DIR", help="replaced if it exists")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
@@ -57,8 +59,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
         return _list(options, context)
     found = find_run(options.runs_dir, options.run)
     backend = _backend(found, options, context)
-    actions = {"show": _show, "logs": _logs, "attach": follow, "cancel": _cancel, "fetch": _fetch}
-    return actions[options.action](found, backend, options)
+    return _ACTIONS[options.action](found, backend, options)
 
 
 def _backend(found: RunDirectory, options: argparse.Namespace, context: Context) -> Backend:
@@ -154,3 +155,12 @@ def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -
     manifest = backend.fetch(found.handle(), options.output)
     print(f"{len(manifest.files)} files in {options.output}, each checked by its SHA-256")
     return 0
+
+
+_ACTIONS: dict[str, Callable[[RunDirectory, Backend, argparse.Namespace], int]] = {
+    "show": _show,
+    "logs": _logs,
+    "attach": follow,
+    "cancel": _cancel,
+    "fetch": _fetch,
+}

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ...engine import launch
-from ...engine.backend import Backend, Plan
+from ...engine.backend import Plan
 from ...engine.command import Command, Context
 from ...engine.errors import InputError, OptionError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory, find_run
-from ...engine.settings import positive_int
 from .follow import add_display_options, follow
 
 _DEFAULTS = TrainJob()
@@ -43,8 +42,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_job_options(group: Any) -> None:
     add = group.add_argument
-    add("--data-folder", type=Path, metavar="DIR", help="where the data files are, anywhere below (default: the data set's own copy)")
-    add("--dataset", default="", metavar="NAME", help="data set; see `stoker data info` (default: mnist, or whatever DATA-FOLDER holds)")
+    add(
+        "--data-folder",
+        type=Path,
+        metavar="DIR",
+        help="folder with the data files, anywhere below it (default: a copy of stoker's own)",
+    )
+    add(
+        "--dataset",
+        default="",
+        metavar="NAME",
+        help="see `stoker data info` (default: mnist, or what the data folder holds)",
+    )
     add("--model", default=_DEFAULTS.model, metavar="NAME", help="model, or FILE.py:FUNCTION (default: dnn)")
     add("--batch-size", type=int, default=50, metavar="N", help="examples of one step (default: 50)")
     add("--learning-rate", type=float, default=0.001, metavar="X", help="step size of the optimizer (default: 0.001)")
@@ -62,7 +71,9 @@ def _add_job_options(group: Any) -> None:
 
 def add_runs_dir(group: Any) -> None:
     """Adds `--runs-dir`, for every command that looks for runs."""
-    group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    group.add_argument(
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)"
+    )
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
@@ -76,14 +87,12 @@ def run(options: argparse.Namespace, context: Context) -> int:
     if options.dry_run:
         print(describe_plan(plan))
         return 0
-    if resumed:
-        started = launch.resume(resumed, job, backend, context.plugins)
-    else:
-        started = launch.submit(job, backend, options.runs_dir, context.plugins)
+    offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
+    started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins)
     if options.detach:
         print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
         return 0
-    return follow(started, backend, options)
+    return follow(started, backend, options, offset)
 
 
 def make_job(options: argparse.Namespace, context: Context) -> TrainJob:

@@ -1,0 +1,75 @@
+"""What a training needs, made from a job: the data, its parts, the model, and the names of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .data import Dataset, Progress
+from .job import TrainJob
+from .model import ModelConfig
+from .plugin import Plugins
+
+if TYPE_CHECKING:
+    from .fit import Part
+
+
+def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = None) -> Dataset:
+    """The data of a job, checked.
+
+    Raises:
+        UnknownNameError: No plugin offers the data set.
+        DatasetError: A file is missing or wrong.
+        DownloadError: It had to be downloaded and could not be.
+    """
+    reader = plugins.get_dataset(job.dataset or "folder")
+    folder = Path(job.data_folder) if job.data_folder else None
+    return reader.load(folder, offline=job.offline, progress=progress)
+
+
+def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
+    """The compiled model of a job.
+
+    Raises:
+        UnknownNameError: No plugin offers it.
+        StokerError: It could not be built.
+    """
+    config = ModelConfig(
+        input_shape=dataset.shape,
+        input_dtype=dataset.train.images.dtype.newbyteorder("=").name,
+        classes=dataset.classes,
+        learning_rate=job.learning_rate,
+        options=job.options,
+    )
+    return plugins.get_model(job.model)(config)
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Part]:
+    """Training, validation and test examples.
+
+    Args:
+        dataset: The data.
+        fraction: The part of the training set that is held out for validation; 0.0 validates on the test set.
+        seed: Decides which examples are held out.
+    """
+    import numpy as np
+
+    from .fit import Part
+
+    train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
+    whole_test = Part(data=test, rows=np.arange(len(dataset.test)))
+    held_out = round(fraction * len(dataset.train))
+    if not held_out:
+        return Part(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
+    rows = np.random.default_rng([seed]).permutation(len(dataset.train))
+    return Part(data=train, rows=np.sort(rows[held_out:])), Part(data=train, rows=np.sort(rows[:held_out])), whole_test
+
+
+def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures of an epoch under the tutorial's names: `Loss` and `Accuracy` are those of the validation."""
+    names = {name: name.removeprefix("val_").replace("_", " ") for name in figures}
+    return {
+        plain.capitalize() if name.startswith("val_") else f"Training {plain}": figures[name]
+        for name, plain in names.items()
+    }

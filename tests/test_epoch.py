@@ -1,0 +1,148 @@
+"""One epoch: its order, its chunks, and the compiled loop over them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from stoker.engine.epoch import Chunk, CompiledLoop, ahead, chunks, epoch_order, room_for
+
+DATA = (np.arange(23 * 4, dtype=np.uint8).reshape(23, 2, 2), np.arange(23, dtype=np.int32))
+
+
+def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
+    assert sorted(epoch_order(3, 7, 100)) == list(range(100))
+    assert (epoch_order(3, 7, 100) == epoch_order(3, 7, 100)).all()
+
+
+def test_order_is_another_one_in_each_epoch_and_for_each_seed():
+    orders = [tuple(epoch_order(seed, epoch, 50)) for seed in range(3) for epoch in range(3)]
+    assert len(set(orders)) == 9
+
+
+@pytest.mark.parametrize(("batch_size", "room"), list(itertools.product((1, 4, 23), (1, 2, 100))))
+def test_chunks_hold_every_example_once_in_its_place(batch_size: int, room: int):
+    order = epoch_order(0, 0, 23)
+    seen: list[int] = []
+    for chunk in chunks(DATA, order, batch_size, room):
+        images, labels = chunk.arrays
+        taken = labels[: chunk.steps].ravel()
+        assert (images[: chunk.steps].reshape(-1, 2, 2) == DATA[0][taken]).all()
+        seen += taken.tolist()
+    assert seen == order.tolist()
+
+
+def test_a_ragged_last_batch_comes_alone():
+    sizes = [chunk.arrays[1].shape for chunk in chunks(DATA, np.arange(23), 5, 3)]
+    assert sizes == [(3, 5), (3, 5), (1, 3)]
+
+
+def test_big_endian_data_reach_the_model_in_native_order():
+    data = (np.arange(6, dtype=">i4").reshape(6, 1), np.arange(6, dtype=">f8"))
+    (chunk,) = chunks(data, np.array([5, 0, 3]), 3, 1)
+    assert chunk.arrays[0].dtype == np.int32
+    assert chunk.arrays[0].ravel().tolist() == [5, 0, 3]
+    assert chunk.arrays[1].dtype == np.float64
+
+
+def test_room_is_bounded_by_bytes_and_is_never_nothing():
+    assert room_for((np.zeros((10, 1 << 20), np.uint8),), 4) == 2
+    assert room_for((np.zeros((10, 1 << 20), np.uint8),), 100) == 1
+
+
+def test_chunks_made_ahead_are_the_same_and_in_order():
+    made = [Chunk(index, 1) for index in range(20)]
+    assert list(ahead(iter(made))) == made
+
+
+def test_an_error_of_the_thread_that_gathers_comes_out_of_the_loop():
+    def broken():
+        yield Chunk(0, 1)
+        raise OSError("the file went away")
+
+    items = ahead(broken())
+    assert next(items).steps == 1
+    with pytest.raises(OSError, match="went away"):
+        next(items)
+
+
+def test_leaving_early_lets_the_gathering_thread_end():
+    made: list[int] = []
+
+    def endless():
+        for index in itertools.count():
+            made.append(index)
+            yield Chunk(index, 1)
+
+    items = ahead(endless())
+    next(items)
+    items.close()
+    count = len(made)
+    assert count <= 4
+
+
+def _summing() -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    total = tf.Variable(0.0)
+
+    def step(batch: Any) -> None:
+        total.assign(total * 0.5 + tf.reduce_sum(tf.cast(batch[1], tf.float32)))
+
+    return total, step
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, jit: bool):
+    results = set()
+    for room in (1, 3, 4, 100):
+        total, step = _summing()
+        loop = CompiledLoop(step, jit=jit)
+        for chunk in chunks(DATA, np.arange(23), 5, room):
+            loop(chunk)
+        results.add(float(total))
+    assert len(results) == 1
+
+
+def test_chunks_of_any_length_are_one_program(keras: Any):
+    total, step = _summing()
+    calls = []
+
+    def counted(batch: Any) -> None:
+        calls.append(1)  # runs once for each time that the function is traced
+        step(batch)
+
+    loop = CompiledLoop(counted)
+    for steps in (1, 4, 2, 3):
+        loop(Chunk((np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.int32)), steps))
+    assert len(calls) == 1
+
+
+def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
+    import tensorflow as tf
+
+    total = tf.Variable(0.0)
+
+    def step(batch: Any) -> None:
+        value = tf.numpy_function(lambda labels: np.float32(labels.sum()), [batch[1]], tf.float32)
+        total.assign_add(tf.reshape(value, []))
+
+    loop = CompiledLoop(step)
+    for chunk in chunks(DATA, np.arange(23), 5, 2):
+        loop(chunk)
+    assert float(total) == sum(range(23))
+    assert not loop.jit
+    assert "unsupported" in loop.reason
+
+
+def test_an_error_of_the_model_itself_is_not_taken_for_one_of_xla(keras: Any):
+    import tensorflow as tf
+
+    def step(batch: Any) -> None:
+        tf.debugging.assert_less(batch[1], 10, message="label out of range")
+
+    loop = CompiledLoop(step, jit=False)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="out of range"):
+        loop(Chunk((DATA[0][None], DATA[1][None]), 1))
