@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .parser import Parser
     from .plugin import Plugins
     from .settings import Settings
 
@@ -19,12 +20,12 @@ class Context:
     Attributes:
         plugins: The loaded plugins; the way to data sets, models and backends.
         settings: Where each option's value came from.
-        parsers: Makes the parser of every command, options filled in; for completion and `stoker config`.
+        parsers: Makes the parser of all commands with all their options; given a name, only that command has them.
     """
 
     plugins: Plugins
     settings: Settings
-    parsers: Callable[[], argparse.ArgumentParser]
+    parsers: Callable[..., Parser]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

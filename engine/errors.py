@@ -20,6 +20,9 @@ import errno
 from collections.abc import Iterable
 from os import PathLike
 
+_SHOWN = 300
+"""Characters of a received value that a message shows; the error itself carries all of them."""
+
 
 class StokerError(Exception):
     """The root of all errors that are meant for the user.
@@ -54,7 +57,7 @@ class StokerError(Exception):
         """The message: what failed, what was received, what was expected; one line each."""
         lines = [self.what]
         if self.received:
-            lines.append(f"  received: {self.received}")
+            lines.append(f"  received: {_shortened(self.received)}")
         if self.expected:
             lines.append(f"  expected: {self.expected}")
         return "\n".join(lines)
@@ -83,11 +86,11 @@ class UnknownNameError(InputError):
         self.kind = kind
         self.name = name
         self.known = tuple(sorted(known))
-        near = difflib.get_close_matches(name, self.known, n=1)
+        near = nearest(name, self.known)
         super().__init__(
             f"unknown {kind}: {name!r}",
             expected=f"one of {', '.join(self.known)}" if self.known else "",
-            hint=f"did you mean {near[0]!r}?" if near else hint,
+            hint=f"did you mean {near!r}?" if near else hint,
         )
 
 
@@ -130,3 +133,12 @@ class RunError(StokerError):
 
 class CheckpointError(RunError):
     """A checkpoint is damaged, missing or from another run."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like `name`; "" if none is like it."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"

@@ -51,7 +51,7 @@ class RunEvent:
         """The event that `to_json` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: It is not such a value.
+            KeyError, TypeError, ValueError, OverflowError: It is not such a value.
         """
         return cls(
             kind=EventKind(value["kind"]),

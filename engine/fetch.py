@@ -2,49 +2,83 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import files
 from .backend import Manifest
-from .errors import BackendError
+from .errors import BackendError, InputError
 
 
 def copy_outputs(source: Path, target: Path) -> Manifest:
-    """Copies the folder `source` to `target`; what `target` held before is replaced when the copy is whole.
+    """Copies the folder `source` to `target`; an earlier copy there is replaced when the new one is whole.
 
     Raises:
         BackendError: There is nothing to copy, or a copy differs from its original.
+        InputError: `target` is a file, holds something that no fetch has put there, or lies in `source`.
         StorageError: `target` can't be written.
     """
     if not source.is_dir():
         raise BackendError("the run has no outputs yet", path=source, hint="wait until it has finished")
-    target = target.absolute()
-    beside = target.with_name(f".{target.name}.fetching")
+    target = target.resolve()
+    if source.resolve() in target.parents:
+        raise InputError(f"{target} is inside of what is to be copied", hint="choose another folder", path=target)
+    manifest = list_files(source)
+    _check_target(target, manifest)
     files.make_folder(target.parent)
-    files.remove_tree(beside)
-    try:
+    with _scratch(files.hidden_beside(target, "fetching")) as beside:
         with files.storage_errors(target):
-            shutil.copytree(source, beside, ignore=_links)
-        manifest = list_files(source)
+            files.copy_tree(source, beside)
         if list_files(beside) != manifest:
             raise BackendError("the outputs changed while they were copied", path=source, hint="fetch them again")
         with files.storage_errors(target):
-            files.remove_tree(target)
-            os.replace(beside, target)  # noqa: PTH105 - as everywhere: rename is how things appear
-            files.sync_folder(target.parent)
-    finally:
-        files.remove_tree(beside)
+            _put(beside, target)
     return manifest
 
 
 def list_files(folder: Path) -> Manifest:
     """The files below a folder with their digests; links are left out."""
     found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
-    return Manifest(files={str(path.relative_to(folder)): f"sha256:{files.sha256_file(path)}" for path in found})
+    return Manifest(files={path.relative_to(folder).as_posix(): f"sha256:{files.sha256_file(path)}" for path in found})
 
 
-def _links(folder: str, names: list[str]) -> set[str]:
-    """The links among the names of a folder; they could lead anywhere."""
-    return {name for name in names if (Path(folder) / name).is_symlink()}
+def _check_target(target: Path, manifest: Manifest) -> None:
+    """Refuses to replace what the copy would not bring back: `--output ~` must not cost anybody their files."""
+    if not target.is_dir():
+        if target.exists():
+            raise InputError(f"{target} is a file", expected="a folder, or a name that is free", path=target)
+        return
+    below = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
+    foreign = next((path for path in below if path.relative_to(target).as_posix() not in manifest.files), None)
+    if foreign:
+        raise InputError(
+            f"{target} holds files that are not outputs of this run",
+            received=foreign.relative_to(target),
+            expected="an empty folder, an earlier copy of the outputs, or a name that is free",
+            hint="choose another folder",
+            path=target,
+        )
+
+
+def _put(beside: Path, target: Path) -> None:
+    """Renames `beside` to `target`; what was there goes away under another name, never piece by piece."""
+    with _scratch(files.hidden_beside(target, "replaced")) as old:
+        if target.exists():
+            target.replace(old)
+        try:
+            files.replace(beside, target)
+        except OSError:
+            if old.exists() and not target.exists():
+                old.replace(target)
+            raise
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A name that is free now, and again when the body ends."""
+    files.remove_tree(folder)
+    try:
+        yield folder
+    finally:
+        files.remove_tree(folder)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import math
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ def sync_file(stream: BinaryIO) -> None:
 
 def replace(source: Path, target: Path) -> None:
     """Renames `source` to `target` (replacing it) and makes the new name durable."""
-    os.replace(source, target)
+    source.replace(target)
     sync_folder(target.parent)
 
 
@@ -70,22 +71,24 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     Raises:
         StorageError: Nothing could be written; no temporary file is left.
     """
-    with storage_errors(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".tmp")
-    temporary = Path(name)
+    temporary = hidden_beside(path, f"{secrets.token_hex(4)}.tmp")
     try:
         with storage_errors(path):
-            with os.fdopen(descriptor, "wb") as stream:
+            with temporary.open("xb") as stream:
                 yield stream
                 if durable:
                     sync_file(stream)
-            temporary.chmod(0o644)
+            temporary.replace(path)
             if durable:
-                replace(temporary, path)
-            else:
-                os.replace(temporary, path)  # noqa: PTH105 - the twin of replace(), without fsync
+                sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """The name of something temporary in the folder of `path`: `.NAME.ENDING`, short enough for any name."""
+    return path.with_name(f".{path.name[:40]}.{ending}")
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -102,17 +105,48 @@ def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) ->
 def append_line(path: Path, line: str) -> None:
     """Appends one line in a single write, so that lines of several writers never mix.
 
+    A line that was torn by a crash, the last of the file, stays a line of its own.
+
     Raises:
         StorageError: It can't be written.
     """
-    with storage_errors(path), path.open("ab", buffering=0) as stream:
-        stream.write(line.encode() + b"\n")
+    with storage_errors(path), path.open("a+b", buffering=0) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        torn = size > 0 and os.pread(stream.fileno(), 1, size - 1) != b"\n"
+        data = b"\n" * torn + line.encode() + b"\n"
+        if stream.write(data) != len(data):  # the disk is full but for a few bytes
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copies the folders and files of `source` into the new folder `target`, down to the disk.
+
+    Links are left out, for they could lead anywhere; so are pipes, sockets and devices.
+
+    Raises:
+        OSError: Something can't be read or written; what was copied so far stays.
+    """
+    target.mkdir()
+    for path in sorted(source.iterdir()):
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            copy_tree(path, target / path.name)
+        elif path.is_file():
+            _copy_file(path, target / path.name)
+    sync_folder(target)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    with source.open("rb") as reader, target.open("xb") as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        sync_file(writer)
 
 
 def remove_tree(folder: Path) -> None:

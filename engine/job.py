@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -18,6 +19,14 @@ SCHEMA = 1
 Option = str | int | float | bool | None
 """What the option of a plugin may be worth."""
 
+_EXPECTED = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple[str, ...]": "a list of texts",
+    "Mapping[str, Option]": "an object",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -43,7 +52,7 @@ class TrainJob:
             `second_layer_neurons`.
 
     Raises:
-        OptionError: A value is out of its range.
+        OptionError: A value is of the wrong type or out of its range.
     """
 
     name: str = ""
@@ -61,6 +70,9 @@ class TrainJob:
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = _typed(entry.name, str(entry.type), getattr(self, entry.name))
+            object.__setattr__(self, entry.name, value)
         _check(self.batch_size >= 1, "batch size", self.batch_size, "a whole number, 1 or more")
         _check(self.epochs >= 1, "number of epochs", self.epochs, "a whole number, 1 or more")
         _check(
@@ -70,16 +82,10 @@ class TrainJob:
             "a number above 0, such as 0.001",
         )
         _check(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 4294967295")
-        _check(
-            0 <= self.validation_fraction < 1, "validation fraction", self.validation_fraction, "from 0 to below 1"
-        )
+        _check(0 <= self.validation_fraction < 1, "validation fraction", self.validation_fraction, "from 0 to below 1")
         for what, name in (("name of the job", self.name), ("name to register", self.register)):
-            _check(
-                not name or _NAME.fullmatch(name) is not None,
-                what,
-                repr(name),
-                "letters, digits, '.', '_' and '-', at most 64 of them, a letter or digit first",
-            )
+            if name:
+                check_name(what, name)
 
     @property
     def title(self) -> str:
@@ -111,17 +117,30 @@ class TrainJob:
             raise InputError(
                 "a job of another version", received=f"schema {schema!r}", expected=SCHEMA, hint="update stoker"
             )
-        known = {entry.name: entry for entry in fields(cls)}
-        for name, entry in given.items():
+        known = {entry.name for entry in fields(cls)}
+        for name in given:
             if name not in known:
                 raise UnknownNameError("field of a job", name, known)
-            given[name] = _typed(name, str(known[name].type), entry)
         return cls(**given)
 
     def digest(self) -> str:
-        """The SHA-256 of the canonical JSON form, in hexadecimal: equal jobs, equal digests."""
+        """The SHA-256 of the canonical JSON form, in hexadecimal: the same form, the same digest."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuses a name that could not be the name of a folder everywhere.
+
+    Raises:
+        OptionError: It is none; `what` says whose name it is.
+    """
+    if not _NAME.fullmatch(name):
+        raise OptionError(
+            f"the {what} can't be used",
+            received=repr(name),
+            expected="letters, digits, '.', '_' and '-', at most 64 of them, a letter or digit first",
+        )
 
 
 def _check(good: bool, what: str, received: object, expected: str) -> None:
@@ -131,16 +150,29 @@ def _check(good: bool, what: str, received: object, expected: str) -> None:
 
 def _typed(name: str, annotation: str, value: Any) -> Any:
     """`value` as the field's type; JSON knows no tuples and writes 1.0 as 1 in some hands."""
-    if annotation == "float" and type(value) in {int, float}:
-        return float(value)
+    if annotation == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
     if annotation in {"str", "int", "bool"} and type(value).__name__ == annotation:
         return value
     if name == "plugins" and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    if name == "options" and isinstance(value, Mapping) and all(_is_option(*item) for item in value.items()):
-        return dict(value)
-    raise OptionError(f"the field {name!r} of a job has the wrong type", received=repr(value), expected=annotation)
+    if name == "options" and isinstance(value, Mapping):
+        return {_option_name(option): _option(option, one) for option, one in value.items()}
+    raise _wrong_type(name, value, _EXPECTED[annotation])
 
 
-def _is_option(name: Any, value: Any) -> bool:
-    return isinstance(name, str) and (value is None or isinstance(value, str | int | float | bool))
+def _option_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise _wrong_type("options", name, "names that are text")
+    return name
+
+
+def _option(name: str, value: Any) -> Option:
+    if value is not None and not isinstance(value, str | int | float | bool):
+        raise _wrong_type(f"options.{name}", value, "text, a number, true or false, or nothing")
+    return value
+
+
+def _wrong_type(name: str, value: Any, expected: str) -> OptionError:
+    return OptionError(f"the field {name!r} of a job has the wrong type", received=repr(value), expected=expected)

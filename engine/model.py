@@ -27,4 +27,4 @@ class ModelConfig:
 
 
 ModelBuilder = Callable[[ModelConfig], Any]
-"""Builds a compiled `keras.Model` whose input is the data as the files hold them and whose loss takes integer labels."""
+"""Builds a compiled `keras.Model`: its input is an example as the files hold it, its loss takes integer labels."""

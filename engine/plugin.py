@@ -111,7 +111,9 @@ class Plugins:
             if not name.startswith("no:"):
                 self._add(record, name)
             if record.problems:
-                raise PluginError(f"can't load the plugin {name}", received=record.problems[0], hint="mend it, or leave it out")
+                raise PluginError(
+                    f"can't load the plugin {name}", received=record.problems[0], hint="mend it, or leave it out"
+                )
 
     def commands(self) -> dict[str, Command]:
         """The commands that plugins offer, by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,12 @@ from typing import Any
 from . import files
 from .backend import ModelVersion
 from .errors import InputError, RunError, UnknownNameError
+from .job import check_name
 from .rundir import RunDirectory
 
 MODEL_FILE = "model.keras"
 _RECORD = "version.json"
+_VERSION = re.compile(r"[1-9][0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,13 @@ class Registry:
             lineage: Where it came from: {"run": run id, …}.
 
         Raises:
-            InputError: There is no model in the folder.
+            InputError: There is no model in the folder, or the name is not one.
             StorageError: It can't be written; no version is left.
         """
+        check_name("name to register", name)
         if not (model / MODEL_FILE).is_file():
-            raise InputError(f"no {MODEL_FILE} in {model}", hint="only a finished run has a model to register", path=model)
+            hint = "only a finished run has a model to register"
+            raise InputError(f"no {MODEL_FILE} in {model}", hint=hint, path=model)
         digest = files.sha256_file(model / MODEL_FILE)
         home = files.make_folder(self.root / name)
         with files.lock(home / ".lock"):
@@ -70,7 +74,8 @@ class Registry:
 
     def versions(self, name: str) -> list[ModelVersion]:
         """The versions of a model, oldest first; none if the name is unknown."""
-        places = [path for path in (self.root / name).glob("[0-9]*") if (path / _RECORD).is_file()]
+        home = self.root / name
+        places = [path for path in home.iterdir() if _VERSION.fullmatch(path.name)] if home.is_dir() else []
         versions = [
             ModelVersion(name=name, version=int(path.name), digest=self.record(path)["digest"], location=str(path))
             for path in places
@@ -94,17 +99,21 @@ class Registry:
         Raises:
             RunError: It can't be read.
         """
+        path = location / _RECORD
         try:
-            return dict(json.loads((location / _RECORD).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{location / _RECORD} can't be read", received=str(error)) from error
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{path} can't be read", received=str(error), path=path) from error
+        if not isinstance(record, dict) or not isinstance(record.get("digest"), str):
+            raise RunError(f"{path} is no record of a model", expected="a JSON object with a digest", path=path)
+        return record
 
     def _add(self, place: Path, model: Path, record: Mapping[str, Any]) -> None:
-        beside = place.with_name(f".{place.name}.tmp")
+        beside = files.hidden_beside(place, "tmp")
         files.remove_tree(beside)
         try:
             with files.storage_errors(place):
-                shutil.copytree(model, beside)
+                files.copy_tree(model, beside)
             files.write_json(beside / _RECORD, {**record, "registered_s": time.time()})
             with files.storage_errors(place):
                 files.replace(beside, place)

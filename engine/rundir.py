@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import calendar
+import contextlib
 import json
+import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +20,14 @@ from .event import RunEvent
 from .job import TrainJob
 from .status import Handle, RunStatus
 
+_STAMP = "%Y%m%d-%H%M%S"
+_AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
+_STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
+
 
 def new_run_id(title: str, now_s: float | None = None, token: str = "") -> str:
     """A run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_s))
+    stamp = time.strftime(_STAMP, time.gmtime(now_s))
     return f"{stamp}-{title}-{token or secrets.token_hex(3)}"
 
 
@@ -64,24 +72,39 @@ class RunDirectory:
         return self.outputs / "plots"
 
     @property
+    def report(self) -> Path:
+        """The run on one page."""
+        return self.path / "report.html"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @classmethod
-    def create(cls, root: Path, job: TrainJob, run_id: str = "") -> RunDirectory:
+    def create(cls, root: Path, job: TrainJob, run_id: str = "", *, now_s: float | None = None) -> RunDirectory:
         """Makes the folder of a new run below `root`, with its `job.json`.
+
+        Args:
+            root: Where runs are kept.
+            job: What to train.
+            run_id: The id of the run; "" makes one that sorts after those of all runs below `root`, even if the
+                clock went back since, and even within a second.
+            now_s: What the clock says, in seconds since 1970; None asks it.
 
         Raises:
             StorageError: It can't be made; nothing is left of it.
         """
         files.make_folder(root)
-        run = cls(root.resolve() / (run_id or new_run_id(job.title)))
+        with files.storage_errors(root):
+            moment_s = _after(root, time.time() if now_s is None else now_s)
+        run = cls(root.resolve() / (run_id or new_run_id(job.title, moment_s)))
         with files.storage_errors(run.path):
             run.path.mkdir()
         try:
             files.write_json(run.path / "job.json", job.to_json())
-            run.log.touch()
+            with files.storage_errors(run.log):
+                run.log.touch()
         except StokerError:
             run.remove()
             raise
@@ -131,7 +154,7 @@ class RunDirectory:
         try:
             value = self._read("status.json")
             return RunStatus.from_json(value), value
-        except (RunError, KeyError, TypeError, ValueError):
+        except (RunError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def append_event(self, event: RunEvent) -> None:
@@ -139,9 +162,10 @@ class RunDirectory:
         files.append_line(self.path / "events.jsonl", json.dumps(event.to_json()))
 
     def events(self) -> Iterator[RunEvent]:
-        """The events so far; a torn last line is left out."""
+        """The events so far; a line that a crash has torn is left out."""
         for value in self._lines("events.jsonl"):
-            yield RunEvent.from_json(value)
+            with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+                yield RunEvent.from_json(value)
 
     def append_metrics(self, epoch: int, metrics: Mapping[str, float], time_s: float) -> None:
         """Appends figures to `metrics.jsonl`, one line each: {epoch, name, value, time_s}."""
@@ -153,7 +177,7 @@ class RunDirectory:
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
-        return self._lines("metrics.jsonl")
+        return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
 
     def cut_metrics(self, epochs: int) -> None:
         """Leaves out the figures of epochs after `epochs`: a resumed run makes them anew."""
@@ -185,8 +209,8 @@ class RunDirectory:
 
     def _jobs(self) -> list[str]:
         """The names of the job's files, oldest first."""
-        amended = sorted(self.path.glob("job-*.json"), key=lambda path: int(path.stem.removeprefix("job-")))
-        return ["job.json", *(path.name for path in amended)]
+        numbers = (_AMENDED.fullmatch(path.name) for path in self.path.glob("job-*.json"))
+        return ["job.json", *(f"job-{number}.json" for number in sorted(int(match[1]) for match in numbers if match))]
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -194,7 +218,7 @@ class RunDirectory:
             value = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise RunError(f"the run {self.run_id} has no {name}", hint="was it ever submitted?", path=path) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} can't be read", received=str(error), path=path) from error
         if not isinstance(value, dict):
             raise RunError(f"{path} can't be read", received=type(value).__name__, expected="a JSON object", path=path)
@@ -205,9 +229,11 @@ class RunDirectory:
             text = (self.path / name).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return
-        for line in text.splitlines(keepends=True):
-            if line.endswith("\n"):
-                yield json.loads(line)
+        for line in text.split("\n")[:-1]:  # what follows the last newline is being written, or was torn
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(line)
+                if isinstance(value, dict):
+                    yield value
 
 
 def find_run(root: Path, name: str) -> RunDirectory:
@@ -217,7 +243,7 @@ def find_run(root: Path, name: str) -> RunDirectory:
         UnknownNameError: There is none.
         InputError: There are several.
     """
-    if (Path(name) / "job.json").is_file():
+    if name and _is_run(Path(name)):
         return RunDirectory(Path(name).resolve())
     runs = list(list_runs(root))
     if name == "latest" and runs:
@@ -232,10 +258,31 @@ def find_run(root: Path, name: str) -> RunDirectory:
 
 
 def list_runs(root: Path) -> Iterable[RunDirectory]:
-    """The runs below `root`, oldest first."""
-    if not root.is_dir():
+    """The runs below `root`, oldest first.
+
+    Raises:
+        InputError: The folder can't be read.
+    """
+    try:
+        folders = sorted(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return [RunDirectory(path.resolve()) for path in sorted(root.iterdir()) if (path / "job.json").is_file()]
+    except OSError as error:
+        raise InputError(f"{root} can't be read", received=error.strerror, path=root) from error
+    return [RunDirectory(path.resolve()) for path in folders if _is_run(path)]
+
+
+def _is_run(folder: Path) -> bool:
+    return os.path.isfile(folder / "job.json")  # noqa: PTH113 - Path.is_file raises for a name too long, a private folder
+
+
+def _after(root: Path, now_s: float) -> float:
+    """`now_s`, or the second after the newest run below `root` if that is later."""
+    stamps = [match[1] for path in root.iterdir() if (match := _STAMPED.fullmatch(path.name))]
+    for stamp in sorted(stamps, reverse=True):
+        with contextlib.suppress(ValueError, OverflowError):  # 20261399-…: somebody's own folder
+            return max(now_s, calendar.timegm(time.strptime(stamp, _STAMP)) + 1.0)
+    return now_s
 
 
 def _recent(runs: Iterable[RunDirectory]) -> list[str]:

@@ -49,6 +49,22 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
     step_rate: float = 0.0
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Progress:
+        """The progress as a status holds it; fields that this version doesn't know are left out.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: It is not such a value.
+        """
+        return cls(
+            epoch=int(value["epoch"]),
+            epochs=int(value["epochs"]),
+            step=int(value["step"]),
+            steps=int(value["steps"]),
+            metrics={str(name): float(figure) for name, figure in dict(value["metrics"]).items()},
+            step_rate=float(value["step_rate"]),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStatus:
@@ -75,14 +91,14 @@ class RunStatus:
         """The status that `to_json` wrote; fields that this version doesn't know are left out.
 
         Raises:
-            KeyError, TypeError, ValueError: It is not such a value.
+            KeyError, TypeError, ValueError, OverflowError: It is not such a value.
         """
         progress = value.get("progress")
         return cls(
             state=RunState(value["state"]),
             attempt=int(value.get("attempt", 1)),
             message=str(value.get("message", "")),
-            progress=Progress(**progress) if progress else None,
+            progress=Progress.from_json(progress) if progress else None,
         )
 
 
@@ -100,7 +116,7 @@ class Handle:
 
     def __str__(self) -> str:
         """The text form; special characters of the reference are percent-encoded."""
-        return f"{self.backend}://{quote(self.reference)}"
+        return f"{self.backend}://{quote(self.reference, errors='surrogateescape')}"
 
     @classmethod
     def parse(cls, text: str) -> Handle:
@@ -112,4 +128,4 @@ class Handle:
         backend, separator, reference = text.partition("://")
         if not separator or not backend or not reference:
             raise InputError("not a handle of a run", received=repr(text), expected="BACKEND://REFERENCE")
-        return cls(backend=backend, reference=unquote(reference))
+        return cls(backend=backend, reference=unquote(reference, errors="surrogateescape"))

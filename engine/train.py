@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import environment, picture
+from . import environment, picture, report
 from .checkpoint import Checkpoints, TrainingState, restore
 from .data import Dataset
 from .errors import StokerError, StorageError
@@ -160,6 +160,7 @@ class Training:
             print(f"note: the picture could not be drawn: {complaint}")
         figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
         epochs = len(fit.history.get("loss", ()))
+        report.write(self._run, fit.history, figures, self._run.plots / PICTURE)
         self._run.append_metrics(epochs, figures, self._before_s + time.perf_counter() - self._started)
         for name, value in figures.items():
             print(f"{name}: {value:.4f}")

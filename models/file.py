@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+from typing import Any
 
 from ..engine.errors import InputError, UnknownNameError
 from ..engine.hookspecs import hookimpl
-from ..engine.model import ModelBuilder
+from ..engine.model import ModelBuilder, ModelConfig
 from ..engine.plugin import import_file
 
 DEFAULT_FUNCTION = "build"
@@ -14,29 +16,41 @@ DEFAULT_FUNCTION = "build"
 
 @hookimpl
 def stoker_get_model(name: str) -> ModelBuilder | None:
-    """The function in a Python file; `build` if the name has none."""
-    path, _, function = name.partition(".py:") if ".py:" in name else (name.removesuffix(".py"), "", DEFAULT_FUNCTION)
-    if ".py" not in name:
-        return None
-    return load(Path(f"{path}.py"), function)
-
-
-def load(path: Path, function: str) -> ModelBuilder:
-    """The function of that name in a file.
+    """The function in a Python file; `build` if the name has none.
 
     Raises:
-        InputError: There is no such file, or it can't be imported.
+        InputError: There is no such file, or it is no Python.
+        UnknownNameError: It has no such function.
+    """
+    stem, dot_py, function = name.partition(".py")
+    if not dot_py:
+        return None
+    path, function = Path(stem + dot_py), function.removeprefix(":") or DEFAULT_FUNCTION
+    check(path, function)
+
+    def build(config: ModelConfig) -> Any:
+        return getattr(import_file(path), function)(config)
+
+    return build
+
+
+def check(path: Path, function: str) -> None:
+    """Looks whether a file defines a function; nothing in it is run, for it may import Keras.
+
+    Raises:
+        InputError: There is no such file, or it is no Python.
         UnknownNameError: It has no such function.
     """
     try:
-        module = import_file(path)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{path} can't be imported", received=f"{type(error).__name__}: {error}", path=path) from error
-    builder = getattr(module, function, None)
-    if not callable(builder):
-        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise UnknownNameError(f"function in {path}", function, known)
-    found: ModelBuilder = builder
-    return found
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except OSError as error:
+        raise InputError(f"can't read the model's file {path}", received=error.strerror, path=path) from error
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"the model's file {path} is no Python", received=str(error), path=path) from error
+    known = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    imported = [
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    if function not in {*known, *imported}:
+        hint = "" if known else f"define one: def {function}(config): … return a compiled Keras model"
+        raise UnknownNameError(f"function in {path}", function, known, hint=hint)
