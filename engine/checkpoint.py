@@ -95,7 +95,7 @@ class Checkpoints:
             np.savez(stream, **arrays)
         fields = ("run_id", "epoch", "history", "time_s")
         files.write_json(beside / _STATE, {name: getattr(state, name) for name in fields})
-        files.write_json(beside / _COMMIT, {name: _identity(beside / name) for name in (_VARIABLES, _STATE)})
+        files.write_bytes(beside / _COMMIT, _commit({name: _identity(beside / name) for name in (_VARIABLES, _STATE)}))
         files.remove_tree(final)
         with files.storage_errors(final):
             files.replace(beside, final)
@@ -132,15 +132,23 @@ def verify(folder: Path) -> None:
         CheckpointError: It is not whole; the message names the file.
     """
     try:
-        commit = json.loads((folder / _COMMIT).read_text(encoding="utf-8"))
+        written = (folder / _COMMIT).read_bytes()
+        commit = json.loads(written)
         expected = {name: commit[name] for name in (_VARIABLES, _STATE)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / _COMMIT} is missing or unreadable", path=folder / _COMMIT) from error
+    if written != _commit(expected):
+        raise CheckpointError(f"{folder / _COMMIT} is damaged", path=folder / _COMMIT)
     for name, identity in expected.items():
         path = folder / name
         found = _identity(path) if path.is_file() else "no such file"
         if found != identity:
             raise CheckpointError(f"{path} is damaged", received=found, expected=identity, path=path)
+
+
+def _commit(identities: Mapping[str, Any]) -> bytes:
+    """The bytes of COMMIT; anything else in its place is damage."""
+    return json.dumps(identities, indent=2).encode() + b"\n"
 
 
 def _identity(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from stoker.engine.epoch import epoch_order
 from stoker.engine.fit import Fit, Part, Stopped
 
