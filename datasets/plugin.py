@@ -1,0 +1,36 @@
+"""The built-in plugin that offers the named data sets and the user's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..engine.hookspecs import hookimpl
+from .catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from ..engine.data import DatasetReader
+
+FOLDER = "folder"
+"""The name of the data set that is whatever lies below `--data-folder`."""
+
+
+@hookimpl
+def stoker_datasets() -> Mapping[str, str]:
+    """Offers the catalogue, and the user's folder."""
+    summaries = {name: known.summary for name, known in CATALOGUE.items()}
+    return {**summaries, FOLDER: "the four IDX files below --data-folder, whatever they hold"}
+
+
+@hookimpl
+def stoker_get_dataset(name: str) -> DatasetReader | None:
+    """Makes the reader of a named data set, or of the user's folder."""
+    if name == FOLDER:
+        from .folder import FolderReader
+
+        return FolderReader()
+    if name not in CATALOGUE:
+        return None
+    from .named import NamedReader
+
+    return NamedReader(CATALOGUE[name])

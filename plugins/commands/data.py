@@ -1,0 +1,196 @@
+"""`stoker data`: fetches, verifies, describes and shows data sets."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...engine.command import Command, Context
+from ...engine.errors import OptionError
+from ...engine.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from ...datasets.catalogue import KnownSet
+    from ...datasets.verify import Finding
+    from ...engine.data import Dataset, Progress, Split
+
+_DEFAULT = "mnist"
+_FOLDER = "folder"
+_ACTIONS = {
+    "fetch": "bring a named data set into the cache",
+    "verify": "read every byte and compare digests",
+    "info": "list data sets, or describe one",
+    "show": "a sheet of samples, in the terminal or as a PNG",
+}
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command."""
+    return [
+        Command(name="data", summary="fetch, verify, describe and show data sets", add_options=add_options, run=run)
+    ]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the sub-commands."""
+    below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for action, summary in _ACTIONS.items():
+        child = below.add_parser(action, help=summary, description=summary)
+        child.add_argument("name", nargs=None if action == "fetch" else "?", metavar="NAME", help="name of a data set")
+        if action != "fetch":
+            child.add_argument("--data-folder", type=Path, metavar="DIR", help="where its four IDX files are")
+        if action == "show":
+            _add_show_options(child)
+
+
+def _add_show_options(child: argparse.ArgumentParser) -> None:
+    child.add_argument("--offline", action="store_true", help="download nothing")
+    child.add_argument("--output", type=Path, metavar="FILE.png", help="write a PNG instead of drawing here")
+    child.add_argument("--count", type=int, default=0, metavar="N", help="how many samples; 50 in a file, else 10")
+    child.add_argument("--split", choices=("train", "test"), default="train", help="where to choose them from")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Does what the sub-command says."""
+    with _progress() as progress:
+        actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
+        lines = actions[options.action](options, context, progress)
+    for line in lines:
+        print(line.encode(errors="backslashreplace").decode())  # a path may hold bytes that are no text
+    return 0
+
+
+def _fetch(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+    dataset = context.plugins.get_dataset(options.name).load(None, progress=progress)
+    return [f"{options.name} is ready", *_describe(dataset)]
+
+
+def _verify(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+    from ...datasets.catalogue import CATALOGUE
+    from ...datasets.verify import verify_cached, verify_folder
+
+    if options.data_folder:
+        name = options.name or _FOLDER
+        dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=True, progress=progress)
+        findings = verify_folder(options.data_folder, name, progress=progress)
+        return [
+            *_findings(findings),
+            f"these are {len(dataset.train):,} + {len(dataset.test):,} examples in good order",
+        ]
+    if options.name and options.name not in CATALOGUE:
+        context.plugins.get_dataset(options.name).load(None, offline=True, progress=progress)
+        return [f"{options.name} can be read; stoker knows no digests that it could be compared with"]
+    names = [options.name] if options.name else list(CATALOGUE)
+    found = {name: verify_cached(CATALOGUE[name], progress=progress) for name in names}
+    lines = [line for name in names if found[name] for line in (f"{name}:", *_findings(found[name]))]
+    missing = ", ".join(name for name in names if not found[name])
+    return [*lines, *([f"not in the cache, so there is nothing to verify: {missing}"] if missing else [])]
+
+
+def _findings(findings: Iterable[Finding]) -> list[str]:
+    unknown = "not of a data set that stoker knows"
+    return [f"  {one.path}\n    sha256  {one.sha256}\n    {one.verdict or unknown}" for one in findings]
+
+
+def _info(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+    from ...datasets.catalogue import CATALOGUE
+
+    if not options.name and not options.data_folder:
+        offered = context.plugins.datasets()
+        width = max(len(name) for name in offered)
+        return [f"{name:<{width}}  {summary}{_place(CATALOGUE.get(name))}" for name, summary in offered.items()]
+    reader = context.plugins.get_dataset(options.name or _FOLDER)
+    known = CATALOGUE.get(reader.name)
+    about = [f"{reader.name}: {reader.summary}", *([f"{'credit':<10}  {known.credit}"] if known else [])]
+    if known and not options.data_folder and not known.bundled and not _size_bytes(known):
+        return [*about, f"{'place':<10}  not fetched yet; run: stoker data fetch {known.name}"]
+    return [*about, *_describe(reader.load(options.data_folder, offline=True, progress=progress))]
+
+
+def _place(known: KnownSet | None) -> str:
+    size_bytes = _size_bytes(known) if known else 0
+    return f" (in the cache, {size_bytes / 1e6:.0f} MB)" if size_bytes else ""
+
+
+def _size_bytes(known: KnownSet) -> int:
+    """The size of a data set in the cache; 0 if it isn't there completely."""
+    from ...datasets import cache
+
+    records = [cache.find(cache.place_of(known.name, file.name)) for file in known.files.values()]
+    return sum(record.size_bytes for record in records if record) if all(records) else 0
+
+
+def _describe(dataset: Dataset) -> list[str]:
+    """A data set in a few lines: its splits, its classes, where it came from, and what there is to say about it."""
+    rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", str(dataset.classes))]
+    rows += [("file", f"{name}  {source}") for name, source in dataset.sources.items()]
+    rows += [("note", note) for note in dataset.notes]
+    return [f"{name:<10}  {text}" for name, text in rows]
+
+
+def _count(split: Split) -> str:
+    import numpy as np
+
+    counts = np.bincount(split.labels)
+    counts = counts[counts > 0]
+    kind = f"{split.images.dtype.name} [{', '.join(str(size) for size in split.images.shape[1:])}]"
+    return f"{len(split):,} examples of {kind}, {counts.min():,} to {counts.max():,} in each class"
+
+
+def _show(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+    if options.count < 0:
+        raise OptionError("--count must be positive", received=options.count, hint="try --count 20")
+    if options.output and options.output.suffix.lower() != ".png":
+        raise OptionError(
+            "--output must name a PNG file", received=options.output, hint=f"--output {options.output.stem}.png"
+        )
+    name = options.name or (_FOLDER if options.data_folder else _DEFAULT)
+    dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=options.offline, progress=progress)
+    from ...datasets.sheet import write_png
+
+    notes = [f"note: {note}" for note in dataset.notes]
+    if options.output:
+        write_png(dataset, options.split, options.count or 50, options.output)
+        return [*notes, f"wrote {options.output}"]
+    return [*_drawn(dataset, options.split, options.count or 10), *notes]
+
+
+def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
+    """A sheet as wide as the terminal, with colours if it has enough of them."""
+    from rich.console import Console
+
+    from ...datasets.sheet import terminal_sheet
+
+    console = Console(highlight=False)
+    colours = console.color_system in {"256", "truecolor"} and console.encoding.startswith("utf")
+    with console.capture() as captured:
+        for line in terminal_sheet(dataset, split_name, count, width=console.width, colours=colours):
+            console.print(line, soft_wrap=True)
+    return captured.get().splitlines()
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Bars on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def report(what: str, done_bytes: int, total_bytes: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=None)
+            bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
+
+        yield report
