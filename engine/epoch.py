@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .way import Way
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 8 << 20
 """The most that one chunk of examples may take in memory."""
+
+CHUNK_S = 0.15
+"""How long a chunk should compute: a display that moves, an interrupt that is heard, and little overhead."""
+
+_FIRST, _MOST, _MOST_GROWTH = 16, 1 << 30, 8
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
@@ -45,31 +53,35 @@ class Chunk:
     steps: int
 
 
-def chunks(data: Any, order: NDArray[np.integer[Any]], batch_size: int, room: int) -> Iterator[Chunk]:
-    """The examples of `data` in the given order, as chunks of at most `room` batches; a ragged last batch comes alone.
+def chunks(
+    data: Any, order: NDArray[np.integer[Any]], batch_size: int, room: int, wanted: Callable[[], int] = lambda: _MOST
+) -> Iterator[Chunk]:
+    """The examples of `data` in the given order, as chunks of batches; a ragged last batch comes alone.
 
     Args:
         data: Any structure of arrays [N, ...]: (images, labels), or with dictionaries and sample weights.
         order: int64 [n], the examples to take.
         batch_size: Examples of one step.
-        room: Batches that fit into a chunk.
+        room: Batches that a chunk can hold.
+        wanted: Tells how many batches the next chunk should have; asked for each.
     """
-    whole = len(order) // batch_size
-    for first in range(0, whole, room):
-        steps = min(room, whole - first)
+    whole, first = len(order) // batch_size, 0
+    while first < whole:
+        steps = min(wanted(), room, whole - first)
         rows = order[first * batch_size : (first + steps) * batch_size]
-        yield Chunk(_gather(data, rows, min(room, whole), batch_size), steps)
+        yield Chunk(_gather(data, rows, room, batch_size), steps)
+        first += steps
     if len(order) % batch_size:
         rows = order[whole * batch_size :]
         yield Chunk(_gather(data, rows, 1, len(rows)), 1)
 
 
-def room_for(data: Any, batch_size: int) -> int:
-    """How many batches a chunk should hold: `CHUNK_BYTES` of them, at least 1."""
+def room_for(data: Any, batch_size: int, count: int) -> int:
+    """How many batches a chunk of `count` examples in all should hold: at most `CHUNK_BYTES` of them, at least 1."""
     import keras
 
     row: int = sum(array[:1].nbytes for array in keras.tree.flatten(data))
-    return max(1, CHUNK_BYTES // max(1, row * batch_size))
+    return max(1, min(CHUNK_BYTES // max(1, row * batch_size), count // batch_size))
 
 
 def ahead(items: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -99,49 +111,81 @@ def ahead(items: Iterator[Chunk]) -> Iterator[Chunk]:
             ready.get_nowait()
 
 
-class CompiledLoop:
-    """A step of a model, compiled into a loop over batches.
+class Loop:
+    """A step of a model as a loop over the batches of a chunk, for one replica or several.
 
     Attributes:
-        jit: Whether XLA compiles it; falls to False, with `reason`, when XLA can't compile the model.
-        reason: Why not, in one line.
+        way: How it runs; falls from XLA to GRAPH, with `reason`, when XLA can't compile the model.
+        reason: Why it fell, in one line.
+        wanted: Batches that the next chunk should have, from the time that the ones before took.
     """
 
-    def __init__(self, step: Callable[[Any], Any], *, jit: bool = True) -> None:
+    def __init__(self, step: Callable[[Any], Any], way: Way) -> None:
+        import tensorflow as tf
+
         self._step = step
-        self.jit = jit
+        self._strategy = tf.distribute.get_strategy()
+        self.way = way
         self.reason = ""
+        self.wanted = _FIRST
+        self._programs = 0
         self._run = self._compile()
 
     def __call__(self, chunk: Chunk) -> None:
         """Runs the step over the batches of a chunk."""
         import tensorflow as tf
 
-        arrays = tf.nest.map_structure(tf.constant, chunk.arrays)
+        arrays, steps, started = self._placed(chunk.arrays), tf.constant(chunk.steps), time.perf_counter()
         try:
-            self._run(arrays, tf.constant(chunk.steps))
+            self._run(arrays, steps)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
-            if not self.jit:
+            if self.way is not Way.XLA:
                 raise
-            self.jit, self.reason = False, str(error.message).partition("\n")[0]
+            self.way, self.reason = Way.GRAPH, str(error.message).partition("\n")[0]
             self._run = self._compile()
-            self._run(arrays, tf.constant(chunk.steps))
+            self._run(arrays, steps)
+        self._learn(chunk.steps, time.perf_counter() - started)
 
-    def _compile(self) -> Callable[[Any, Any], None]:
+    def _learn(self, steps: int, seconds: float) -> None:
+        """Fits the size of the chunks to the time that one took, unless most of that went into compiling."""
+        programs = 0 if self.way is Way.EAGER else self._run.experimental_get_tracing_count()
+        if programs == self._programs:
+            fitting = int(steps * CHUNK_S / max(seconds, 1e-6))
+            self.wanted = max(1, min(fitting, steps * _MOST_GROWTH))
+        self._programs = programs
+
+    def _compile(self) -> Any:
         import tensorflow as tf
 
-        step = self._step
+        def step_at(arrays: Any, index: Any) -> None:
+            self._step(tf.nest.map_structure(lambda array: array[index], arrays))
 
-        @tf.function(jit_compile=self.jit or None)  # type: ignore[untyped-decorator]
         def run(arrays: Any, steps: Any) -> None:
             def body(index: Any) -> Any:
-                step(tf.nest.map_structure(lambda array: array[index], arrays))
-                return index + 1
+                self._strategy.run(step_at, args=(arrays, index))
+                return [index + 1]
 
             tf.while_loop(lambda index: index < steps, body, [tf.constant(0)], parallel_iterations=1)
 
-        compiled: Callable[[Any, Any], None] = run
-        return compiled
+        if self.way is Way.EAGER:
+            return run
+        return tf.function(run, jit_compile=self.way is Way.XLA or None)
+
+    def _placed(self, arrays: Any) -> Any:
+        """The arrays as tensors; with several replicas, each has its share of every batch."""
+        import tensorflow as tf
+
+        replicas = self._strategy.num_replicas_in_sync
+        if replicas == 1:
+            return tf.nest.map_structure(tf.constant, arrays)
+
+        def shares(array: Any) -> Any:
+            parts = array.reshape(array.shape[0], replicas, -1, *array.shape[2:])
+            return self._strategy.experimental_distribute_values_from_function(
+                lambda context: tf.constant(parts[:, context.replica_id_in_sync_group])
+            )
+
+        return tf.nest.map_structure(shares, arrays)
 
 
 def _gather(data: Any, rows: NDArray[np.integer[Any]], room: int, batch_size: int) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .epoch import Chunk, CompiledLoop, ahead, chunks, epoch_order, room_for
+from .epoch import Loop, ahead, chunks, epoch_order, room_for
+from .errors import OptionError
 from .status import Progress
+from .way import Way
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +53,7 @@ class Fit:
         epochs: How many epochs there are in all.
         seed: Decides the order of the examples in each epoch.
         stop: Set by whoever wants the training to end.
+        way: How the epochs run; see `engine.way`.
         on_progress: Told after each chunk.
         history: The figures of the finished epochs by Keras' names; what was there before a resume included.
     """
@@ -62,15 +65,26 @@ class Fit:
     epochs: int
     seed: int
     stop: threading.Event
+    way: Way
     on_progress: Callable[[Progress], None]
     history: dict[str, list[float]] = field(default_factory=dict)
-    _train_loop: CompiledLoop = field(init=False)
-    _test_loop: CompiledLoop = field(init=False)
+    _train_loop: Loop = field(init=False)
+    _test_loop: Loop = field(init=False)
+    _replicas: int = field(init=False)
 
     def __post_init__(self) -> None:
+        import tensorflow as tf
+
+        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if self.batch_size % self._replicas:
+            raise OptionError(
+                f"a batch can't be shared by {self._replicas} devices",
+                received=f"--batch-size {self.batch_size}",
+                expected=f"a multiple of {self._replicas}",
+            )
         build(self.model, self.train.data)
-        self._train_loop = CompiledLoop(self.model.train_step)
-        self._test_loop = CompiledLoop(self.model.test_step)
+        self._train_loop = Loop(self.model.train_step, self.way)
+        self._test_loop = Loop(self.model.test_step, self.way)
 
     @property
     def steps(self) -> int:
@@ -109,31 +123,41 @@ class Fit:
     def evaluate(self, part: Part) -> dict[str, float]:
         """The model's figures on some examples."""
         self.model.reset_metrics()
-        for chunk in self._chunks(part, part.rows, TEST_BATCH):
-            self._test_loop(chunk)
+        for _ in self._over(self._test_loop, part, part.rows, TEST_BATCH * self._replicas):
             self._check_stop()
         return self._figures()
+
+    @property
+    def fell_back(self) -> str:
+        """Why the epochs do not run in the way that was chosen; "" if they do."""
+        return self._train_loop.reason or self._test_loop.reason
 
     def _epoch(self, epoch: int, watchers: Any) -> dict[str, float]:
         self.model.reset_metrics()
         order = self.train.rows[epoch_order(self.seed, epoch, len(self.train.rows))]
         step, started = 0, time.perf_counter()
-        for chunk in self._chunks(self.train, order, self.batch_size):
-            watchers.on_train_batch_begin(step)
-            self._train_loop(chunk)
-            step += chunk.steps
+        watchers.on_train_batch_begin(step)
+        for steps in self._over(self._train_loop, self.train, order, self.batch_size):
+            step += steps
             figures = self._figures()
             watchers.on_train_batch_end(step - 1, figures)
             self._report(epoch, step, figures, time.perf_counter() - started)
             self._check_stop()
+            if step < self.steps:
+                watchers.on_train_batch_begin(step)
         watchers.on_test_begin()
         validation = self.evaluate(self.validation)
         watchers.on_test_end(validation)
         return figures | {f"val_{name}": value for name, value in validation.items()}
 
-    def _chunks(self, part: Part, order: NDArray[np.int64], batch_size: int) -> Iterable[Chunk]:
+    def _over(self, loop: Loop, part: Part, order: NDArray[np.int64], batch_size: int) -> Iterator[int]:
+        """Runs a loop over examples; gives the number of steps after each chunk."""
+        order = order[: len(order) - len(order) % self._replicas]
         batch_size = min(batch_size, len(order))
-        return ahead(chunks(part.data, order, batch_size, room_for(part.data, batch_size)))
+        room = room_for(part.data, batch_size, len(order))
+        for chunk in ahead(chunks(part.data, order, batch_size, room, lambda: loop.wanted)):
+            loop(chunk)
+            yield chunk.steps
 
     def _report(self, epoch: int, step: int, figures: Mapping[str, float], seconds: float) -> None:
         self.on_progress(

@@ -5,6 +5,7 @@ The file stands alone (nothing of stoker is imported), so that it starts fast an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -16,28 +17,34 @@ _PATIENCE_S = 60.0
 INK, LOSS, ACCURACY, GRID = "#30343b", "#c2410c", "#1d4ed8", "#e5e7eb"
 
 
-def start(history: Mapping[str, Sequence[float]], output: Path) -> subprocess.Popen[bytes]:
-    """Begins to draw, in a process of its own; `finish` waits for it."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-P", __file__, str(output)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if process.stdin:
-        process.stdin.write(json.dumps(history).encode())
-        process.stdin.close()
-        process.stdin = None
-    return process
+class Drawing:
+    """A picture that is drawn by another process, which imports what it needs while the training gets ready."""
 
+    def __init__(self, output: Path) -> None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-P", __file__, str(output)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
 
-def finish(process: subprocess.Popen[bytes]) -> str:
-    """Waits until the picture is drawn; "" or, in one line, why it is not."""
-    try:
-        _, complaint = process.communicate(timeout=_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        _, complaint = process.communicate()
-    if not process.returncode:
-        return ""
-    return complaint.decode(errors="replace").strip().rpartition("\n")[2] or f"exit code {process.returncode}"
+    def draw(self, history: Mapping[str, Sequence[float]]) -> None:
+        """Lets it draw this history; returns at once."""
+        with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` tells why
+            if self._process.stdin:
+                self._process.stdin.write(json.dumps(history).encode())
+                self._process.stdin.close()
+        self._process.stdin = None
+
+    def finish(self) -> str:
+        """Waits until the picture is there; "" or, in one line, why it is not."""
+        try:
+            _, complaint = self._process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            _, complaint = self._process.communicate()
+        if not self._process.returncode:
+            return ""
+        return complaint.decode(errors="replace").strip().rpartition("\n")[2] or "its process was killed"
 
 
 def draw(history: Mapping[str, Sequence[float]], output: Path) -> None:
@@ -77,10 +84,15 @@ def _curves(axes: Any, history: Mapping[str, Sequence[float]], name: str, colour
 
 def main() -> None:
     """Reads the history from standard input and writes the picture beside its place, then there."""
-    output = Path(sys.argv[1])
-    beside = output.with_name(f".{output.name}.tmp")
-    draw(json.load(sys.stdin), beside)
-    beside.replace(output)
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401 - now, while the history is still being made
+
+    history = sys.stdin.read()
+    if history:  # else the training ended without one
+        output = Path(sys.argv[1])
+        beside = output.with_name(f".{output.name}.tmp")
+        draw(json.loads(history), beside)
+        beside.replace(output)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import Dataset, Progress
+from .errors import OptionError
 from .job import TrainJob
 from .model import ModelConfig
 from .plugin import Plugins
@@ -22,10 +23,20 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = No
         UnknownNameError: No plugin offers the data set.
         DatasetError: A file is missing or wrong.
         DownloadError: It had to be downloaded and could not be.
+        OptionError: The validation fraction leaves no example to train on, or none to validate on.
     """
     reader = plugins.get_dataset(job.dataset or "folder")
     folder = Path(job.data_folder) if job.data_folder else None
-    return reader.load(folder, offline=job.offline, progress=progress)
+    dataset = reader.load(folder, offline=job.offline, progress=progress)
+    held_out = _held_out(job.validation_fraction, len(dataset.train))
+    if held_out == len(dataset.train) or bool(held_out) != bool(job.validation_fraction):
+        raise OptionError(
+            "nothing would be left to train on, or to validate on",
+            received=f"a validation fraction of {job.validation_fraction} of {len(dataset.train)} training examples",
+            expected="at least one example for each",
+            hint="choose another --validation-fraction",
+        )
+    return dataset
 
 
 def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
@@ -59,11 +70,15 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Par
 
     train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
     whole_test = Part(data=test, rows=np.arange(len(dataset.test)))
-    held_out = round(fraction * len(dataset.train))
+    held_out = _held_out(fraction, len(dataset.train))
     if not held_out:
         return Part(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
     rows = np.random.default_rng([seed]).permutation(len(dataset.train))
     return Part(data=train, rows=np.sort(rows[held_out:])), Part(data=train, rows=np.sort(rows[:held_out])), whole_test
+
+
+def _held_out(fraction: float, count: int) -> int:
+    return round(fraction * count)
 
 
 def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:

@@ -65,7 +65,7 @@ def write(run: RunDirectory, history: Mapping[str, Sequence[float]], final: Mapp
         picture=_image(picture),
         epochs=_figures(history),
         job=_pairs(_flat(run.job().to_json())),
-        environment=_pairs(_flat(run.environment())),
+        environment=_pairs(_flat(run.environment() or {})),
     )
     files.write_bytes(run.report, page.encode())
 

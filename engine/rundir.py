@@ -188,13 +188,9 @@ class RunDirectory:
         """Writes `environment.json`: versions, device, seed, threads, the state of the source."""
         files.write_json(self.path / "environment.json", environment)
 
-    def environment(self) -> Mapping[str, Any]:
-        """What `write_environment` wrote.
-
-        Raises:
-            RunError: The training has not come that far.
-        """
-        return self._read("environment.json")
+    def environment(self) -> Mapping[str, Any] | None:
+        """What `write_environment` wrote; None before the training has come that far."""
+        return self._optional("environment.json")
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes `summary.json`: the final figures and where the model is."""
@@ -202,15 +198,18 @@ class RunDirectory:
 
     def summary(self) -> Mapping[str, Any] | None:
         """What `write_summary` wrote; None while the run has not finished."""
-        try:
-            return self._read("summary.json")
-        except RunError:
-            return None
+        return self._optional("summary.json")
 
     def _jobs(self) -> list[str]:
         """The names of the job's files, oldest first."""
         numbers = (_AMENDED.fullmatch(path.name) for path in self.path.glob("job-*.json"))
         return ["job.json", *(f"job-{number}.json" for number in sorted(int(match[1]) for match in numbers if match))]
+
+    def _optional(self, name: str) -> dict[str, Any] | None:
+        try:
+            return self._read(name)
+        except RunError:
+            return None
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name

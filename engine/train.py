@@ -22,6 +22,7 @@ from .prepare import build_model, load_dataset, named_for_tutorial, split
 from .registry import Registry
 from .rundir import RunDirectory
 from .status import Progress, RunState
+from .way import Way, choose
 
 if TYPE_CHECKING:
     from .fit import Fit, Part
@@ -66,8 +67,10 @@ class Training:
     ) -> None:
         self._job, self._run, self._plugins, self._heart, self._stop = job, run_dir, plugins, heart, stop
         self._checkpoints = Checkpoints(run_dir.checkpoints)
+        self._drawing = picture.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
         self._before_s = 0.0
+        self._environment: dict[str, Any] = {}
 
     def run(self) -> None:
         """Trains to the end.
@@ -83,10 +86,8 @@ class Training:
         for note in dataset.notes:
             print(f"note: {note}")
         keras.utils.set_random_seed(self._job.seed)
-        fit, test = self._fit(dataset)
-        self._run.write_environment(
-            environment.describe(self._job.seed, {"name": dataset.name, "sources": dict(dataset.sources)}, tf)
-        )
+        self._describe(dataset, tf)
+        fit, test = self._fit(dataset, tf)
         done = self._resume(fit)
         self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heart.set(RunState.RUNNING)
@@ -110,22 +111,43 @@ class Training:
         sys.stderr.flush()
         self._heart.set(state, message)
 
-    def _fit(self, dataset: Dataset) -> tuple[Fit, Part]:
+    def _describe(self, dataset: Dataset, tf: Any) -> None:
+        """Notes what the bits of this run depend on; the way in which its first attempt ran stays."""
+        before = self._run.environment() or {}
+        data = {"name": dataset.name, "sources": dict(dataset.sources)}
+        self._environment = environment.describe(self._job.seed, data, tf)
+        self._environment |= {name: before[name] for name in ("way", "way_reason") if name in before}
+
+    def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Part]:
         from .fit import Fit
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed)
+        model = build_model(job, dataset, self._plugins)
         fit = Fit(
-            model=build_model(job, dataset, self._plugins),
+            model=model,
             train=train,
             validation=validation,
             batch_size=job.batch_size,
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
+            way=self._way(model, tf),
             on_progress=self._heart.progress,
         )
         return fit, test
+
+    def _way(self, model: Any, tf: Any) -> Way:
+        if "way" not in self._environment:
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            self._note_way(*choose(model, replicas, bool(tf.config.list_logical_devices("GPU"))))
+        self._run.write_environment(self._environment)
+        return Way(self._environment["way"])
+
+    def _note_way(self, way: Way, reason: str) -> None:
+        self._environment |= {"way": str(way), "way_reason": reason}
+        if reason:
+            print(f"note: epochs run in the way {str(way)!r}: {reason}")
 
     def _resume(self, fit: Fit) -> int:
         """Takes up the newest whole checkpoint, if there is one; the epochs that it has behind it."""
@@ -143,6 +165,9 @@ class Training:
 
     def _epoch(self, fit: Fit, epoch: int, figures: Mapping[str, float], seconds: float) -> None:
         time_s = self._before_s + time.perf_counter() - self._started
+        if fit.fell_back and self._environment["way"] == Way.XLA:
+            self._note_way(Way.GRAPH, f"XLA can't compile this model: {fit.fell_back}")
+            self._run.write_environment(self._environment)
         state = TrainingState(run_id=self._run.run_id, epoch=epoch, history=fit.history, time_s=time_s)
         self._checkpoints.save(fit.model, state)
         self._run.append_metrics(epoch, named_for_tutorial(figures), time_s)
@@ -150,12 +175,12 @@ class Training:
         self._event(EventKind.EPOCH, {"epoch": epoch, "metrics": dict(figures), "seconds": seconds})
 
     def _finish(self, fit: Fit, test: Part, *, final_known: bool) -> None:
-        drawing = picture.start(fit.history, self._run.plots / PICTURE)
+        self._drawing.draw(fit.history)
         known = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
         final = known if final_known and known else fit.evaluate(test)
         export(fit.model, self._run.model)
         self._checkpoints.wait()
-        complaint = picture.finish(drawing)
+        complaint = self._drawing.finish()
         if complaint:
             print(f"note: the picture could not be drawn: {complaint}")
         figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}

@@ -17,6 +17,7 @@ from stoker.engine import files
 from stoker.engine.checkpoint import Checkpoints, TrainingState, restore, verify
 from stoker.engine.errors import CheckpointError, StorageError
 from stoker.engine.fit import Fit, Part
+from stoker.engine.way import Way
 
 from . import tiny
 
@@ -46,6 +47,7 @@ def make(keras: Any, seed: int = 0) -> Fit:
         epochs=4,
         seed=0,
         stop=threading.Event(),
+        way=Way.XLA,
         on_progress=lambda progress: None,
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import numpy as np
 import pytest
-from stoker.engine.epoch import Chunk, CompiledLoop, ahead, chunks, epoch_order, room_for
+
+from stoker.engine.epoch import CHUNK_S, Chunk, Loop, ahead, chunks, epoch_order, room_for
+from stoker.engine.way import Way
 
 DATA = (np.arange(23 * 4, dtype=np.uint8).reshape(23, 2, 2), np.arange(23, dtype=np.int32))
 
@@ -48,8 +51,10 @@ def test_big_endian_data_reach_the_model_in_native_order():
 
 
 def test_room_is_bounded_by_bytes_and_is_never_nothing():
-    assert room_for((np.zeros((10, 1 << 20), np.uint8),), 4) == 2
-    assert room_for((np.zeros((10, 1 << 20), np.uint8),), 100) == 1
+    images = np.zeros((10, 1 << 20), np.uint8)
+    assert room_for((images,), 4, count=1000) == 2
+    assert room_for((images,), 100, count=1000) == 1
+    assert room_for((images,), 1, count=3) == 3
 
 
 def test_chunks_made_ahead_are_the_same_and_in_order():
@@ -94,12 +99,12 @@ def _summing() -> tuple[Any, Any]:
     return total, step
 
 
-@pytest.mark.parametrize("jit", [True, False])
-def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, jit: bool):
+@pytest.mark.parametrize("way", Way)
+def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, way: Way):
     results = set()
     for room in (1, 3, 4, 100):
         total, step = _summing()
-        loop = CompiledLoop(step, jit=jit)
+        loop = Loop(step, way)
         for chunk in chunks(DATA, np.arange(23), 5, room):
             loop(chunk)
         results.add(float(total))
@@ -107,17 +112,34 @@ def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, jit: bool):
 
 
 def test_chunks_of_any_length_are_one_program(keras: Any):
-    total, step = _summing()
+    _, step = _summing()
     calls = []
 
     def counted(batch: Any) -> None:
         calls.append(1)  # runs once for each time that the function is traced
         step(batch)
 
-    loop = CompiledLoop(counted)
+    loop = Loop(counted, Way.XLA)
     for steps in (1, 4, 2, 3):
         loop(Chunk((np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.int32)), steps))
     assert len(calls) == 1
+
+
+def test_chunks_take_the_size_that_keeps_the_display_moving(keras: Any):
+    import tensorflow as tf
+
+    def slow(batch: Any) -> None:
+        tf.numpy_function(lambda labels: [time.sleep(0.01), labels][1], [batch[1]], tf.int32)
+
+    loop = Loop(slow, Way.GRAPH)
+    data = (np.zeros((400, 1), np.uint8), np.arange(400, dtype=np.int32))
+    sizes = []
+    for chunk in ahead(chunks(data, np.arange(400), 4, 100, lambda: loop.wanted)):
+        loop(chunk)
+        sizes.append(chunk.steps)
+    assert sum(sizes) == 100
+    assert max(sizes[4:]) <= CHUNK_S / 0.01
+    assert loop.wanted >= 5
 
 
 def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
@@ -129,11 +151,11 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
         value = tf.numpy_function(lambda labels: np.float32(labels.sum()), [batch[1]], tf.float32)
         total.assign_add(tf.reshape(value, []))
 
-    loop = CompiledLoop(step)
+    loop = Loop(step, Way.XLA)
     for chunk in chunks(DATA, np.arange(23), 5, 2):
         loop(chunk)
     assert float(total) == sum(range(23))
-    assert not loop.jit
+    assert loop.way is Way.GRAPH
     assert "unsupported" in loop.reason
 
 
@@ -143,6 +165,6 @@ def test_an_error_of_the_model_itself_is_not_taken_for_one_of_xla(keras: Any):
     def step(batch: Any) -> None:
         tf.debugging.assert_less(batch[1], 10, message="label out of range")
 
-    loop = CompiledLoop(step, jit=False)
+    loop = Loop(step, Way.GRAPH)
     with pytest.raises(tf.errors.InvalidArgumentError, match="out of range"):
         loop(Chunk((DATA[0][None], DATA[1][None]), 1))

@@ -11,6 +11,7 @@ import pytest
 
 from stoker.engine.epoch import epoch_order
 from stoker.engine.fit import Fit, Part, Stopped
+from stoker.engine.way import Way
 
 from . import tiny
 
@@ -157,6 +158,7 @@ def _fit(model: Any, data: Any, **changed: Any) -> Fit:
         "epochs": EPOCHS,
         "seed": SEED,
         "stop": threading.Event(),
+        "way": Way.XLA,
         "on_progress": lambda progress: None,
     }
     return Fit(**settings | changed)
@@ -178,13 +180,15 @@ def _plain_keras(keras: Any, model: Any, data: Any) -> dict[str, list[float]]:
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("kind", MODELS)
-def test_an_epoch_equals_plain_keras_on_the_same_batches(keras: Any, kind: str):
+@pytest.mark.parametrize(
+    ("kind", "way"), [*((kind, Way.XLA) for kind in MODELS), ("dense", "graph"), ("dense", "eager")]
+)
+def test_an_epoch_equals_plain_keras_on_the_same_batches(keras: Any, kind: str, way: Way):
     make, shape = MODELS[kind]
     data = shape(_data())
     keras.utils.set_random_seed(1)
     ours = make(keras)
-    fit = _fit(ours, data)
+    fit = _fit(ours, data, way=way)
     keras.utils.set_random_seed(1)
     theirs = make(keras)
     theirs(keras.tree.map_structure(lambda array: array[:2], data[0]))

@@ -1,0 +1,89 @@
+# Sets up, trains, tests and checks this checkout.
+#
+#   make train                       trains at the defaults; ARGS="--epochs 3" passes options
+#   make test                        runs the tests; ARGS="-k packaging" passes options
+#   make check                       format, lint, types, import rules, docs in step; -k goes on after a complaint
+#   make setup                       only sets up
+#   make train PYTHON=python3.12     sets up with that interpreter
+#   make clean                       removes what these made, .venv too; runs stay
+#
+# There is one environment, .venv, and nothing is done twice. Every path here is relative, because the path of the
+# checkout may hold spaces and quotes. GNU make 3.81, the one of macOS, is enough.
+
+.DEFAULT_GOAL := train
+.PHONY: train test check setup clean format lint types rules force
+.NOTPARALLEL:
+
+export PYTHON
+PYTHON ?=
+ARGS ?=
+EXAMPLES := $(wildcard examples/*.py)
+OURS := .venv/bin/python
+PIP := $(OURS) -m pip install --quiet --disable-pip-version-check
+
+train: .venv/.installed
+	@$(OURS) cli.py train $(ARGS)
+
+test: .venv/.dev
+	@$(OURS) -m pytest $(ARGS)
+
+check: format lint types rules
+
+format: .venv/.dev
+	@$(OURS) -m ruff format --check .
+
+lint: .venv/.dev
+	@$(OURS) -m ruff check .
+
+# Type checkers see the package under its installed name; the root itself can't be linked, for it would hold itself.
+types: .venv/.dev
+	@rm -rf build/types && mkdir -p build/types/stoker
+	@cd build/types/stoker && for member in cli.py __main__.py py.typed engine plugins datasets models; do \
+	  ln -s "../../../$$member" "$$member"; done
+	@$(OURS) -m mypy
+	@$(if $(EXAMPLES),$(OURS) -m mypy $(EXAMPLES))
+
+rules: .venv/.dev
+	@$(OURS) -m pytest --quiet tests/test_imports.py $(wildcard tests/test_docs.py)
+
+setup: .venv/.installed
+
+clean:
+	rm -rf .venv build dist stoker.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is the last thing that a rule writes, so that an interrupted one starts again.
+.venv/.dev: pyproject.toml .venv/.made
+	@echo 'setting up .venv with the tools for tests and checks (once)'
+	@$(PIP) --editable '.[dev]'
+	@touch .venv/.installed $@
+
+.venv/.installed: pyproject.toml .venv/.made
+	@echo 'setting up .venv (once, a few minutes)'
+	@$(PIP) --editable .
+	@touch $@
+
+# Looked at each time, written only when .venv is new, so that nothing follows from a look. An environment is made anew
+# when the checkout was moved or copied, when it does not run, or when PYTHON names another interpreter. One that a user
+# made by hand has no stamp yet: if it runs and has pip, it is taken as it is.
+.venv/.made: force
+	@{ if [ -e $@ ]; then [ "$$(cat $@)" = "$$(pwd -P)" ]; else $(OURS) -m pip --version; fi && $(OURS) -c '$(SUITS)' && \
+	  { [ -z "$$PYTHON" ] || [ "$$("$$PYTHON" -c '$(BASE)')" = "$$($(OURS) -c '$(BASE)')" ]; }; } >/dev/null 2>&1 || { \
+	  python=$$($(FIND_PYTHON)) && { [ ! -e .venv ] || echo 'making .venv anew'; } && \
+	  rm -rf .venv && "$$python" -m venv .venv; } && { [ -e $@ ] || pwd -P >$@; }
+
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+BASE := import sys; print(sys.base_prefix)
+
+# Prints an interpreter that suits. A name on PATH may not run (the shims of version managers), so each is tried.
+define FIND_PYTHON
+reason='none of python3, python3.13, python3.12, python3.11 runs and is one of these'; \
+set -- python3 python3.13 python3.12 python3.11; \
+if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; reason="$$PYTHON is not one of these, or does not run"; fi; \
+for python in "$$@"; do \
+  "$$python" -c '$(SUITS)' >/dev/null 2>&1 || continue; \
+  if "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then printf '%s\n' "$$python"; exit; fi; \
+  reason="$$python lacks its module venv (Debian and Ubuntu have it in the package python3-venv)"; \
+done; \
+echo "error: stoker needs Python 3.11, 3.12 or 3.13: $$reason; name another: make PYTHON=/path/to/python" >&2; exit 1
+endef
