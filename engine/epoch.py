@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .way import Way
+from .way import Way, objection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,18 +115,24 @@ class Loop:
     """A step of a model as a loop over the batches of a chunk, for one replica or several.
 
     Attributes:
-        way: How it runs; falls from XLA to GRAPH, with `reason`, when XLA can't compile the model.
-        reason: Why it fell, in one line.
+        way: How it runs; falls from XLA to GRAPH when XLA can't compile the step, or is slow at it.
         wanted: Batches that the next chunk should have, from the time that the ones before took.
     """
 
-    def __init__(self, step: Callable[[Any], Any], way: Way) -> None:
+    def __init__(self, step: Callable[[Any], Any], way: Way, on_fall: Callable[[Way, str], None] | None = None) -> None:
+        """Takes a step; nothing is compiled before the first chunk.
+
+        Args:
+            step: What to do with one batch: a model's `train_step` or `test_step`.
+            way: How to begin.
+            on_fall: Told when it goes on in another way, and why.
+        """
         import tensorflow as tf
 
         self._step = step
         self._strategy = tf.distribute.get_strategy()
+        self._on_fall = on_fall or (lambda way, reason: None)
         self.way = way
-        self.reason = ""
         self.wanted = _FIRST
         self._programs = 0
         self._run = self._compile()
@@ -136,15 +142,28 @@ class Loop:
         import tensorflow as tf
 
         arrays, steps, started = self._placed(chunk.arrays), tf.constant(chunk.steps), time.perf_counter()
-        try:
-            self._run(arrays, steps)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
-            if self.way is not Way.XLA:
-                raise
-            self.way, self.reason = Way.GRAPH, str(error.message).partition("\n")[0]
-            self._run = self._compile()
+        if self.way is Way.XLA:
+            self._run_xla(arrays, steps)
+        else:
             self._run(arrays, steps)
         self._learn(chunk.steps, time.perf_counter() - started)
+
+    def _run_xla(self, arrays: Any, steps: Any) -> None:
+        """Runs the compiled loop, or, when XLA won't do, another; XLA refuses before the first step is taken."""
+        import tensorflow as tf
+
+        graph = self._run.get_concrete_function(arrays, steps).graph
+        gpu = bool(tf.config.list_logical_devices("GPU"))
+        reason = "" if self._programs else objection(graph.as_graph_def(), gpu=gpu)
+        try:
+            if not reason:
+                return self._run(arrays, steps)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
+            reason = f"XLA can't compile the model: {str(error.message).partition(chr(10))[0]}"
+        self.way = Way.GRAPH
+        self._run = self._compile()
+        self._run(arrays, steps)
+        return self._on_fall(self.way, reason)
 
     def _learn(self, steps: int, seconds: float) -> None:
         """Fits the size of the chunks to the time that one took, unless most of that went into compiling."""

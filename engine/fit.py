@@ -55,6 +55,7 @@ class Fit:
         stop: Set by whoever wants the training to end.
         way: How the epochs run; see `engine.way`.
         on_progress: Told after each chunk.
+        on_fall: Told when the training goes on in another way, and why.
         history: The figures of the finished epochs by Keras' names; what was there before a resume included.
     """
 
@@ -67,6 +68,7 @@ class Fit:
     stop: threading.Event
     way: Way
     on_progress: Callable[[Progress], None]
+    on_fall: Callable[[Way, str], None] | None = None
     history: dict[str, list[float]] = field(default_factory=dict)
     _train_loop: Loop = field(init=False)
     _test_loop: Loop = field(init=False)
@@ -83,7 +85,7 @@ class Fit:
                 expected=f"a multiple of {self._replicas}",
             )
         build(self.model, self.train.data)
-        self._train_loop = Loop(self.model.train_step, self.way)
+        self._train_loop = Loop(self.model.train_step, self.way, self.on_fall)
         self._test_loop = Loop(self.model.test_step, self.way)
 
     @property
@@ -126,11 +128,6 @@ class Fit:
         for _ in self._over(self._test_loop, part, part.rows, TEST_BATCH * self._replicas):
             self._check_stop()
         return self._figures()
-
-    @property
-    def fell_back(self) -> str:
-        """Why the epochs do not run in the way that was chosen; "" if they do."""
-        return self._train_loop.reason or self._test_loop.reason
 
     def _epoch(self, epoch: int, watchers: Any) -> dict[str, float]:
         self.model.reset_metrics()

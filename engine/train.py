@@ -117,6 +117,7 @@ class Training:
         data = {"name": dataset.name, "sources": dict(dataset.sources)}
         self._environment = environment.describe(self._job.seed, data, tf)
         self._environment |= {name: before[name] for name in ("way", "way_reason") if name in before}
+        self._run.write_environment(self._environment)
 
     def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Part]:
         from .fit import Fit
@@ -134,20 +135,21 @@ class Training:
             stop=self._stop,
             way=self._way(model, tf),
             on_progress=self._heart.progress,
+            on_fall=self._note_way,
         )
         return fit, test
 
     def _way(self, model: Any, tf: Any) -> Way:
         if "way" not in self._environment:
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            self._note_way(*choose(model, replicas, bool(tf.config.list_logical_devices("GPU"))))
-        self._run.write_environment(self._environment)
+            self._note_way(*choose(model, tf.distribute.get_strategy().num_replicas_in_sync))
         return Way(self._environment["way"])
 
     def _note_way(self, way: Way, reason: str) -> None:
+        """Notes how the epochs run, for the record and for a resume, which must do the same."""
         self._environment |= {"way": str(way), "way_reason": reason}
+        self._run.write_environment(self._environment)
         if reason:
-            print(f"note: epochs run in the way {str(way)!r}: {reason}")
+            print(f"note: epochs run as {way}: {reason}", flush=True)
 
     def _resume(self, fit: Fit) -> int:
         """Takes up the newest whole checkpoint, if there is one; the epochs that it has behind it."""
@@ -165,9 +167,6 @@ class Training:
 
     def _epoch(self, fit: Fit, epoch: int, figures: Mapping[str, float], seconds: float) -> None:
         time_s = self._before_s + time.perf_counter() - self._started
-        if fit.fell_back and self._environment["way"] == Way.XLA:
-            self._note_way(Way.GRAPH, f"XLA can't compile this model: {fit.fell_back}")
-            self._run.write_environment(self._environment)
         state = TrainingState(run_id=self._run.run_id, epoch=epoch, history=fit.history, time_s=time_s)
         self._checkpoints.save(fit.model, state)
         self._run.append_metrics(epoch, named_for_tutorial(figures), time_s)

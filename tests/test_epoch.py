@@ -151,12 +151,30 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
         value = tf.numpy_function(lambda labels: np.float32(labels.sum()), [batch[1]], tf.float32)
         total.assign_add(tf.reshape(value, []))
 
-    loop = Loop(step, Way.XLA)
+    said: list[tuple[Way, str]] = []
+    loop = Loop(step, Way.XLA, lambda way, reason: said.append((way, reason)))
     for chunk in chunks(DATA, np.arange(23), 5, 2):
         loop(chunk)
     assert float(total) == sum(range(23))
-    assert loop.way is Way.GRAPH
-    assert "unsupported" in loop.reason
+    ((way, reason),) = said
+    assert (way, loop.way) == (Way.GRAPH, Way.GRAPH)
+    assert "can't compile" in reason
+    assert "unsupported" in reason
+
+
+def test_what_xla_is_slow_at_runs_without_it_and_says_why(keras: Any):
+    import tensorflow as tf
+
+    kernel = tf.Variable(tf.ones((1, 1, 1, 1)))
+    said: list[str] = []
+    loop = Loop(
+        lambda batch: tf.nn.conv2d(tf.cast(batch[0], tf.float32)[..., None], kernel, 1, "VALID"),
+        Way.XLA,
+        lambda way, reason: said.append(reason),
+    )
+    for chunk in chunks(DATA, np.arange(23), 5, 2):
+        loop(chunk)
+    assert said == ["XLA's Conv2D is slow on a CPU"]
 
 
 def test_an_error_of_the_model_itself_is_not_taken_for_one_of_xla(keras: Any):
