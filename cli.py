@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import shlex
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from stoker.engine.command import Command
+    from stoker.engine.parser import Parser
     from stoker.engine.plugin import Plugins
 
 _HERE = Path(__file__).resolve().parent
@@ -33,58 +36,55 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0; 1 for a failed run; 2 for bad input; 130 for an interrupt.
+        The exit code: 0; 1 for a failed run; 2 for bad input; 130 for an interrupt; 141 when nobody reads the output.
     """
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show must not stop anything
+            stream.reconfigure(errors="backslashreplace")
     try:
         _check_interpreter()
-        return _dispatch([argument for argument in arguments if argument != "--debug"])
+        code = _dispatch([argument for argument in arguments if argument != "--debug"])
+        if sys.stdout:
+            sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `stoker … | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
-        code = _report(error)
-        if debug or not code:
+        code = _report(error, debug=debug)
+        if not code:
             raise
         return code
 
 
 def _dispatch(argv: list[str]) -> int:
     from stoker.engine.command import Context
+    from stoker.engine.parser import Parser
     from stoker.engine.plugin import Plugins
     from stoker.engine.settings import Settings
 
     settings = Settings.find(Path.cwd(), os.environ)
-    early = _Parser(add_help=False, allow_abbrev=False)
+    early = Parser(prog="stoker", add_help=False)
     _add_global_options(early)
     given, _, rest = settings.parse_known(early, argv)
     plugins = Plugins.load(given.plugin or ())
     parsers = _Parsers(plugins)
     name = next((word for word in rest if not word.startswith("-")), "")
+    plugins.refuse_clash("command", name)
     if settings.values and name:
-        settings.check_names(parsers())
+        settings.check_names(parsers(), absent={*plugins.left_out, *plugins.broken()})
     top = parsers(name)
-    options, options.sources = settings.parse(top, rest)
-    options.plugin = given.plugin
-    for problem in plugins.problems():
-        print(f"warning: {problem}", file=sys.stderr)
+    options, sources = settings.parse(top, rest)
+    options.sources, options.plugin = sources, given.plugin
     if options.command is None:
         top.print_help()
         return 2
     context = Context(plugins=plugins, settings=settings, parsers=parsers)
     return parsers.commands[options.command].run(options, context)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports a wrong command line as every other wrong input is reported."""
-
-    def error(self, message: str) -> NoReturn:
-        from stoker.engine.errors import OptionError
-
-        raise OptionError(message, hint=f"see `{self.prog} --help`")
 
 
 class _Parsers:
@@ -98,14 +98,16 @@ class _Parsers:
         self._plugins = plugins
         self.commands = plugins.commands()
 
-    def __call__(self, only: str | None = None) -> argparse.ArgumentParser:
+    def __call__(self, only: str | None = None) -> Parser:
         """The parser of all commands; with `only`, just that command's options are filled in."""
-        top = _Parser(prog="stoker", description="Train Keras models here, or the same job elsewhere.")
+        from stoker.engine.parser import CommandParser, TopParser
+
+        top = TopParser(prog="stoker", description="Train Keras models here, or the same job elsewhere.")
         _add_global_options(top)
-        below = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+        below = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=CommandParser)
         for command in self.commands.values():
-            shown = {"help": command.summary} if command.summary else {}  # one without a summary is not for people
-            child = below.add_parser(command.name, description=command.summary, allow_abbrev=False, **shown)
+            shown: Any = {"help": command.summary} if command.summary else {}  # one without is not for people
+            child = below.add_parser(command.name, description=command.summary, **shown)
             if only in {None, command.name}:
                 self._fill(child, command)
         return top
@@ -118,11 +120,11 @@ class _Parsers:
 
 
 def _add_global_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--version", action="version", version=f"stoker {VERSION}")
-    parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
-    parser.add_argument(
-        "-p", "--plugin", action="append", metavar="PLUGIN", help="load a plugin: module, ./file.py; no:NAME leaves one out"
-    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"stoker {VERSION}")
+    add("--debug", action="store_true", help="show where in the program an error came from")
+    plugin = "load a plugin: module, ./file.py; no:NAME leaves one out"
+    add("-p", "--plugin", action="append", metavar="PLUGIN", help=plugin)
 
 
 def _check_interpreter() -> None:
@@ -132,24 +134,36 @@ def _check_interpreter() -> None:
     try:
         import pluggy  # noqa: F401
     except ModuleNotFoundError as error:
-        _stop(f"the package {error.name!r} is not installed for {sys.executable}")
+        _stop(f"the package {error.name!r} is not installed for {sys.executable}", error.name)
 
 
-def _stop(reason: str) -> None:
-    own = _HERE / ".venv" / "bin" / "python"
-    remedy = f"{own} cli.py" if own.exists() else "make train" if (_HERE / "Makefile").exists() else "pip install stoker"
-    print(f"error: {reason}; try: {remedy}", file=sys.stderr)
+def _stop(reason: str, package: str | None = None) -> NoReturn:
+    """Ends the program with one line: what is wrong, and the command that helps."""
+    own = _HERE / ".venv"
+    python = own / "bin" / "python"
+    helps = "install stoker with a newer Python"
+    if python.exists() and Path(sys.prefix).resolve() != own.resolve():
+        helps = shlex.join([str(python), str(_HERE / "cli.py"), *sys.argv[1:]])
+    elif not python.exists() and (_HERE / "Makefile").exists():
+        helps = f"make -C {shlex.quote(str(_HERE))} train"
+    elif package:
+        helps = shlex.join([sys.executable, "-m", "pip", "install", package])
+    print(f"error: {reason}; try: {helps}", file=sys.stderr)
     raise SystemExit(2)
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, *, debug: bool) -> int:
     """Prints an error for people; the exit code, or 0 if it is not one of ours."""
     from stoker.engine.errors import StokerError
 
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("stoker"):
-        _stop(f"the package {error.name!r} is not installed for {sys.executable}")
+        _stop(f"the package {error.name!r} is not installed for {sys.executable}", error.name)
     if not isinstance(error, StokerError):
         return 0
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
     print(f"error: {error}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)

@@ -157,13 +157,14 @@ class Loop:
         reason = "" if self._programs else objection(graph.as_graph_def(), gpu=gpu)
         try:
             if not reason:
-                return self._run(arrays, steps)
+                self._run(arrays, steps)
+                return
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
             reason = f"XLA can't compile the model: {str(error.message).partition(chr(10))[0]}"
         self.way = Way.GRAPH
         self._run = self._compile()
         self._run(arrays, steps)
-        return self._on_fall(self.way, reason)
+        self._on_fall(self.way, reason)
 
     def _learn(self, steps: int, seconds: float) -> None:
         """Fits the size of the chunks to the time that one took, unless most of that went into compiling."""

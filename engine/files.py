@@ -105,7 +105,8 @@ def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) ->
 def append_line(path: Path, line: str) -> None:
     """Appends one line in a single write, so that lines of several writers never mix.
 
-    A line that was torn by a crash, the last of the file, stays a line of its own.
+    A line that was torn by a crash, the last of the file, stays a line of its own. Between two that are written at
+    once, an empty one may come to stand: one writer saw only a part of the other's and took it for torn.
 
     Raises:
         StorageError: It can't be written.

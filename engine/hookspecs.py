@@ -1,7 +1,7 @@
 """Every hook that a plugin can implement.
 
-Each implementation is called by itself: one that raises is reported with its plugin's name and version, and the
-others run all the same. `None` (or nothing) always means: not mine.
+Each implementation is called by itself, the one that was loaded last first: one that raises is reported with its
+plugin's name and version, and the others run all the same. What a plugin prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def stoker_commands() -> Iterable[Command]:
     """Offers commands of the command line.
 
     Runs at each start, before options are parsed, in the command line's process: no heavy import here.
-    An exception leaves the plugin's commands out and is reported.
+    None offers nothing. An exception leaves the plugin's commands out and is reported. A name that two plugins offer
+    is an error that names both, for whoever uses that command.
     """
     raise NotImplementedError
 
@@ -44,7 +45,8 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 
     Runs when the parser of `command` is made, in the command line's process. Values of options that begin with the
     name of a backend reach that backend (`stoker_get_backend`); all others become `TrainJob.options`. Values must be
-    str, int, float, bool or None. An exception leaves out the options that were not added yet and is reported.
+    str, int, float, bool or None. What it returns is not looked at; None is fine. An exception leaves out the options
+    that were not added yet and is reported.
 
     Args:
         parser: The parser of the command.
@@ -56,8 +58,8 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 def stoker_backends() -> Mapping[str, str]:
     """Offers backends: {name: one line about it}.
 
-    Runs in the command line's process, for `--help` and error messages: no SDK may be imported here.
-    Two plugins that offer one name are an error that names both. An exception is reported.
+    Runs in the command line's process, for `--help` and error messages: no SDK may be imported here. None offers
+    nothing. An exception is reported. A name that two plugins offer is an error that names both, for whoever uses it.
     """
     raise NotImplementedError
 
@@ -66,7 +68,8 @@ def stoker_backends() -> Mapping[str, str]:
 def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
     """Makes the backend of that name.
 
-    Runs in the command line's process, when the backend is needed. An exception fails the command.
+    Runs in the command line's process, when the backend is needed. A `StokerError` fails the command. Any other
+    exception is reported, the next plugin is asked, and the command fails if none of them knows the name.
 
     Args:
         name: One of the names of `stoker_backends`.
@@ -82,7 +85,8 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
 def stoker_datasets() -> Mapping[str, str]:
     """Offers data sets: {name: one line about it}, for listings and error messages.
 
-    Runs in the command line's process. An exception is reported.
+    Runs in the command line's process. None offers nothing. An exception is reported. A name that two plugins offer is
+    an error that names both, for whoever uses it.
     """
     raise NotImplementedError
 
@@ -91,8 +95,8 @@ def stoker_datasets() -> Mapping[str, str]:
 def stoker_get_dataset(name: str) -> DatasetReader | None:
     """Makes the reader of the data set of that name.
 
-    Runs in the command line's process (to check the data before a run) and in the training process.
-    An exception fails the command.
+    Runs in the command line's process (to check the data before a run) and in the training process. An exception does
+    as in `stoker_get_backend`.
 
     Args:
         name: What `--dataset` said.
@@ -106,7 +110,8 @@ def stoker_get_dataset(name: str) -> DatasetReader | None:
 def stoker_models() -> Mapping[str, str]:
     """Offers models: {name: one line about it}, for listings and error messages.
 
-    Runs in the command line's process: Keras may not be imported here. An exception is reported.
+    Runs in the command line's process: Keras may not be imported here. None offers nothing. An exception is reported.
+    A name that two plugins offer is an error that names both, for whoever uses it.
     """
     raise NotImplementedError
 
@@ -116,7 +121,7 @@ def stoker_get_model(name: str) -> ModelBuilder | None:
     """Gives the function that builds the model of that name.
 
     Runs in the command line's process (to check the name) and in the training process; import Keras inside the
-    function that you return. An exception fails the command.
+    function that you return. An exception does as in `stoker_get_backend`.
 
     Args:
         name: What `--model` said.
@@ -145,8 +150,8 @@ def stoker_configure_job(job: TrainJob) -> TrainJob | None:
 def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
     """Offers Keras callbacks for the training.
 
-    Runs in the training process, after the model is built; Keras may be imported. An exception is reported in the
-    run's log and the training goes on without them.
+    Runs in the training process, after the model is built; Keras may be imported. None offers nothing. An exception is
+    reported in the run's log and the training goes on without them.
 
     Args:
         job: The job.
@@ -163,18 +168,20 @@ def stoker_run_event(event: RunEvent) -> None:
     """Observes a run: submitted, started, epoch, checkpointed, finished, failed, cancelled.
 
     Runs in the process where the event happens: the command line's for `submitted`, else the training process,
-    between epochs; be quick. An exception is reported and changes nothing.
+    between epochs; be quick. What it returns is not looked at; None is fine. An exception is reported and changes
+    nothing.
 
     Args:
         event: What happened.
     """
 
 
-@hookspec(firstresult=True)
+@hookspec
 def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Registers a finished model somewhere else than in the local registry.
 
-    Runs after a run with `--register` has ended well, in the process that registers it. An exception is reported.
+    Runs when a run with `--register` has ended well and the local registry has the model, in the training process, for
+    each plugin that has this hook. An exception is reported.
 
     Args:
         model: The folder with the model's files.

@@ -73,19 +73,20 @@ class TrainJob:
         for entry in fields(self):
             value = _typed(entry.name, str(entry.type), getattr(self, entry.name))
             object.__setattr__(self, entry.name, value)
-        _check(self.batch_size >= 1, "batch size", self.batch_size, "a whole number, 1 or more")
-        _check(self.epochs >= 1, "number of epochs", self.epochs, "a whole number, 1 or more")
-        _check(
-            math.isfinite(self.learning_rate) and self.learning_rate > 0,
-            "learning rate",
-            self.learning_rate,
-            "a number above 0, such as 0.001",
-        )
-        _check(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 4294967295")
-        _check(0 <= self.validation_fraction < 1, "validation fraction", self.validation_fraction, "from 0 to below 1")
-        for what, name in (("name of the job", self.name), ("name to register", self.register)):
-            if name:
-                check_name(what, name)
+        self._check("batch_size", self.batch_size >= 1, "a whole number, 1 or more")
+        self._check("epochs", self.epochs >= 1, "a whole number, 1 or more")
+        rate = self.learning_rate
+        self._check("learning_rate", math.isfinite(rate) and rate > 0, "a number above 0, such as 0.001")
+        self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
+        self._check("validation_fraction", 0 <= self.validation_fraction < 1, "a number from 0 to below 1")
+        for name in ("name", "register"):
+            if getattr(self, name):
+                check_name(f"--{name}", getattr(self, name))
+
+    def _check(self, name: str, good: bool, expected: str) -> None:
+        if not good:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{option} can't have this value", received=getattr(self, name), expected=expected)
 
     @property
     def title(self) -> str:
@@ -137,15 +138,10 @@ def check_name(what: str, name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise OptionError(
-            f"the {what} can't be used",
+            f"{what} can't have this value",
             received=repr(name),
             expected="letters, digits, '.', '_' and '-', at most 64 of them, a letter or digit first",
         )
-
-
-def _check(good: bool, what: str, received: object, expected: str) -> None:
-    if not good:
-        raise OptionError(f"the {what} is out of range", received=received, expected=expected)
 
 
 def _typed(name: str, annotation: str, value: Any) -> Any:

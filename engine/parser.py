@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             OptionError: Always.
         """
-        raise OptionError(message, hint=self.advice())
+        raise OptionError(message.removeprefix("argument "), hint=self.advice())
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Refuses words that are no option and no argument here.
@@ -36,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self.error(f"unexpected argument {word!r}")
         option = word.partition("=")[0]
-        near = nearest(option, long_names(self))
+        near = nearest(option, self._option_string_actions)
         raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
 
     def advice(self) -> str:
@@ -50,10 +51,11 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
+        kind = f"value of {called(action)}" if action.option_strings else called(action)
         known = [str(choice) for choice in action.choices]
         if isinstance(action, argparse._SubParsersAction):  # those without a help text are not for people
             known = [choice.dest for choice in action._choices_actions]
-        raise UnknownNameError(called(action), str(value), known, hint=self.advice())
+        raise UnknownNameError(kind, str(value), known, hint=self.advice())
 
 
 class CommandParser(Parser):
@@ -69,6 +71,25 @@ class CommandParser(Parser):
         if unknown:
             self.refuse(unknown)
         return options, unknown
+
+
+class TopParser(Parser):
+    """The parser of the whole command line: global options, then a command with its own."""
+
+    def advice(self) -> str:
+        """Where to read on."""
+        return f"the options of a command come after it; see `{self.prog} --help`"
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but an option of a command may not come before the command.
+
+        Raises:
+            OptionError: There is one.
+        """
+        first = next(iter(sys.argv[1:] if args is None else args), "")
+        if first.startswith("-") and first not in self._option_string_actions:
+            self.refuse([first])
+        return super().parse_known_args(args, namespace)
 
 
 def option_value(text: str, convert: Callable[[str], Any], what: str, *, hint: str = "") -> Any:
@@ -100,8 +121,3 @@ def called(action: argparse.Action) -> str:
     if action.option_strings:
         return next((name for name in action.option_strings if name.startswith("--")), action.option_strings[0])
     return str(action.metavar or action.dest).lower()
-
-
-def long_names(parser: argparse.ArgumentParser) -> Iterable[str]:
-    """The long options of a parser, dashes in front."""
-    return [name for action in parser._actions for name in action.option_strings if name.startswith("--")]

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-
-from . import hookspecs
+from . import hooks, hookspecs
+from .command import Command
 from .errors import InputError, PluginError, StokerError, UnknownNameError
+from .job import TrainJob
+from .record import OURS, PluginRecord, off_stdout, reason, remedy
 
 if TYPE_CHECKING:
     from .backend import Backend
-    from .command import Command
     from .data import DatasetReader
     from .event import RunEvent
-    from .job import TrainJob
     from .model import ModelBuilder
 
 BUILT_IN = (
@@ -44,41 +43,23 @@ BUILT_IN = (
 """The plugins that come with stoker; they use the same hooks as anybody's."""
 
 
-@dataclass(kw_only=True, slots=True)
-class PluginRecord:
-    """What is known about one plugin.
-
-    Attributes:
-        name: Its short name: of a built-in, the module's; of an entry point, the entry point's; of a file, its stem.
-        origin: "built-in", "-p FILE", or the distribution that it came with.
-        version: Of that distribution; "" if there is none.
-        problems: What went wrong with it, one sentence each; a plugin that could not be loaded has one too.
-        hooks: The hooks that it implements; none if it could not be loaded.
-    """
-
-    name: str
-    origin: str
-    version: str = ""
-    problems: list[str] = field(default_factory=list)
-    hooks: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}".rstrip()
-
-
 class Plugins:
     """The plugins of this process.
 
     Attributes:
-        records: One for each plugin that was found, loaded or not, in the order of loading.
+        left_out: The names that `-p no:NAME` gave.
     """
 
     def __init__(self) -> None:
-        self.records: list[PluginRecord] = []
-        self._by_module: dict[int, PluginRecord] = {}
-        self._blocked: set[str] = set()
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        self.left_out: set[str] = set()
+        self._hooks = hooks.Hooks()
+        self._requested: set[str] = set()
+        self._clashes: dict[tuple[str, str], PluginError] = {}
+
+    @property
+    def records(self) -> list[PluginRecord]:
+        """One for each plugin that was found, loaded or not, in the order of loading."""
+        return self._hooks.records
 
     @classmethod
     def load(cls, requested: Sequence[str] = ()) -> Plugins:
@@ -89,55 +70,79 @@ class Plugins:
 
         Raises:
             PluginError: One that was requested can't be loaded.
+            UnknownNameError: One that is to be left out does not exist.
         """
         plugins = cls()
-        plugins._blocked = {name.removeprefix("no:") for name in requested if name.startswith("no:")}
-        for module in BUILT_IN:
-            plugins._add(PluginRecord(name=_short(module), origin="built-in"), module)
-        for entry in importlib.metadata.entry_points(group=hookspecs.PROJECT):
-            version, origin = (entry.dist.version, entry.dist.name) if entry.dist else ("", "unknown")
-            plugins._add(PluginRecord(name=entry.name, origin=origin, version=version), entry.value)
+        found = [*_built_in(), *plugins._installed()]
+        plugins.left_out = _left_out(requested)
+        known = {record.name for record, _ in found} | {_short(name) for name in _loaded(requested)}
+        for name in sorted(plugins.left_out - known):
+            raise UnknownNameError("plugin to leave out", name, known)
+        for record, load in found:
+            if record.name not in plugins.left_out:
+                with record.guard("import"):
+                    plugins._hooks.register(record, load)
         plugins.add_requested(requested)
         return plugins
 
     def add_requested(self, requested: Sequence[str]) -> None:
-        """Loads the plugins that `-p` names; see `load`.
+        """Loads the plugins that `-p` names, and drops those that it leaves out; see `load`.
 
         Raises:
             PluginError: One can't be loaded.
         """
-        for name in requested:
-            record = PluginRecord(name=_short(name.removesuffix(".py")), origin=f"-p {name}")
-            if not name.startswith("no:"):
-                self._add(record, name)
-            if record.problems:
-                raise PluginError(
-                    f"can't load the plugin {name}", received=record.problems[0], hint="mend it, or leave it out"
-                )
+        self.left_out |= _left_out(requested)
+        for record in [record for record in self.records if record.name in self.left_out]:
+            self._hooks.drop(record)
+        for name in _loaded(requested):
+            source = str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
+            if _short(name) in self.left_out or source in self._requested:
+                continue
+            self._requested.add(source)
+            try:
+                with off_stdout():
+                    self._hooks.register(PluginRecord(name=_short(name), origin=f"-p {name}"), _loader(source))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                why, hint = reason(error), _remedy(error, name)
+                raise PluginError(f"can't load the plugin {name}", received=why, hint=hint) from error
 
     def commands(self) -> dict[str, Command]:
         """The commands that plugins offer, by name."""
-        offered = [(owner, {one.name: one for one in many}) for owner, many in self._each("stoker_commands")]
-        return self._merge("command", offered)
+        offered = self._hooks.each("stoker_commands", hooks.commands)
+        return self._merge(
+            "command",
+            [(record, {name: _guarded(record, each) for name, each in many.items()}) for record, many in offered],
+        )
 
     def backends(self) -> dict[str, str]:
         """The backends that plugins offer: {name: summary}."""
-        return self._merge("backend", self._each("stoker_backends"))
+        return self._merge("backend", self._hooks.each("stoker_backends", hooks.summaries))
 
     def datasets(self) -> dict[str, str]:
         """The data sets that plugins offer: {name: summary}."""
-        return self._merge("data set", self._each("stoker_datasets"))
+        return self._merge("data set", self._hooks.each("stoker_datasets", hooks.summaries))
 
     def models(self) -> dict[str, str]:
         """The models that plugins offer: {name: summary}."""
-        return self._merge("model", self._each("stoker_models"))
+        return self._merge("model", self._hooks.each("stoker_models", hooks.summaries))
+
+    def refuse_clash(self, kind: str, name: str) -> None:
+        """Refuses a name that two plugins offer.
+
+        Raises:
+            PluginError: With the names of both.
+        """
+        if (kind, name) in self._clashes:
+            raise self._clashes[kind, name]
 
     def get_backend(self, name: str, options: Mapping[str, Any]) -> Backend:
         """The backend of that name.
 
         Raises:
             UnknownNameError: No plugin offers it.
-            PluginError: The plugin that offers it is broken.
+            PluginError: Two plugins offer it, or the one that does is broken.
         """
         found: Backend = self._first("backend", name, self.backends(), "stoker_get_backend", options=options)
         return found
@@ -154,76 +159,64 @@ class Plugins:
 
     def add_options(self, parser: Any, command: str) -> None:
         """Lets every plugin add its options to the parser of a command."""
-        self._each("stoker_add_options", parser=parser, command=command)
+        self._hooks.each("stoker_add_options", parser=parser, command=command)
 
     def configure(self, job: TrainJob) -> TrainJob:
         """The job as the plugins want it submitted."""
-        for record, call in self._calls("stoker_configure_job"):
-            with self._reported(record, "stoker_configure_job"):
-                job = call(job=job) or job
+        for record, call in self._hooks.calls("stoker_configure_job"):
+            with record.guard("stoker_configure_job"):
+                job = hooks.of_type(TrainJob, call(job=job) or job)
         return job
 
     def callbacks(self, job: TrainJob, run_dir: Path) -> list[Any]:
         """All Keras callbacks that plugins offer for this job."""
-        return [one for _, many in self._each("stoker_callbacks", job=job, run_dir=run_dir) for one in many]
+        return [
+            each for _, many in self._hooks.each("stoker_callbacks", list, job=job, run_dir=run_dir) for each in many
+        ]
 
     def notify(self, event: RunEvent) -> None:
         """Tells all observers."""
-        self._each("stoker_run_event", event=event)
+        self._hooks.each("stoker_run_event", event=event)
 
     def register_model(self, model: Path, name: str, options: Mapping[str, Any]) -> list[Any]:
         """Offers a finished model to every plugin that registers models; what they answered."""
-        return [answer for _, answer in self._each("stoker_register_model", model=model, name=name, options=options)]
+        return [
+            answer for _, answer in self._hooks.each("stoker_register_model", model=model, name=name, options=options)
+        ]
 
-    def problems(self) -> list[str]:
-        """What went wrong with plugins so far, one sentence each."""
-        return [f"plugin {record}: {problem}" for record in self.records for problem in record.problems]
+    def broken(self) -> list[str]:
+        """The names of the plugins with which something went wrong."""
+        return [record.name for record in self.records if record.problems]
 
-    def _add(self, record: PluginRecord, source: str) -> None:
-        """Imports and registers one plugin; what goes wrong is written into its record."""
-        if record.name in self._blocked:
-            return
-        self.records.append(record)
-        with self._reported(record, "import"):
-            module = import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-            self._manager.register(module, name=f"{record.name}-{len(self.records)}")
-            hooks = self._manager.get_hookcallers(module) or []
-            record.hooks = tuple(sorted(hook.name for hook in hooks))
-            self._by_module[id(module)] = record
-
-    def _calls(self, hook: str) -> Iterator[tuple[PluginRecord, Any]]:
-        """Each implementation of a hook, as a function of the hook's keyword arguments."""
-        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
-            names, function = implementation.argnames, implementation.function
-
-            def call(_names: Sequence[str] = names, _function: Any = function, **arguments: Any) -> Any:
-                return _function(**{name: arguments[name] for name in _names})
-
-            yield self._by_module[id(implementation.plugin)], call
-
-    def _each(self, hook: str, **arguments: Any) -> list[tuple[PluginRecord, Any]]:
-        """What each implementation answers, `None` left out; one that raises is reported and left out."""
-        answers = []
-        for record, call in self._calls(hook):
-            with self._reported(record, hook):
-                answer = call(**arguments)
-                if answer is not None:
-                    answers.append((record, answer))
-        return answers
+    def _installed(self) -> list[tuple[PluginRecord, Callable[[], Any]]]:
+        """The plugins of installed packages."""
+        found: list[tuple[PluginRecord, Callable[[], Any]]] = []
+        packages = PluginRecord(name="packages", origin="all that are installed")
+        with packages.guard("entry points"):
+            for entry in importlib.metadata.entry_points(group=hookspecs.PROJECT):
+                origin, version = _metadata(entry, "Name") or "unknown package", _metadata(entry, "Version")
+                found.append((PluginRecord(name=entry.name, origin=origin, version=version), entry.load))
+        if packages.problems:  # one package's broken list hides those of all
+            self.records.append(packages)
+        return found
 
     def _first(self, kind: str, name: str, offered: Mapping[str, str], hook: str, **arguments: Any) -> Any:
-        for record, call in self._calls(hook):
+        """The first answer; a plugin that raises does not keep the others from answering, unless it raises our own."""
+        self.refuse_clash(kind, name)
+        failure: PluginError | None = None
+        for record, call in self._hooks.calls(hook):
             try:
-                answer = call(name=name, **arguments)
-            except StokerError:
+                with off_stdout():
+                    answer = call(name=name, **arguments)
+            except (StokerError, KeyboardInterrupt):
                 raise
-            except Exception as error:
-                raise PluginError(
-                    f"the plugin {record} failed to make the {kind} {name!r}", received=_reason(error)
-                ) from error
+            except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit
+                record.note(f"{hook}: {reason(error)}")
+                failure = failure or _failed(f"the plugin {record} failed to make the {kind} {name!r}", error)
+                continue
             if answer is not None:
                 return answer
-        raise UnknownNameError(kind, name, offered, hint=self._broken_hint())
+        raise failure or UnknownNameError(kind, name, offered, hint=self._broken_hint())
 
     def _merge(self, kind: str, offered: Sequence[tuple[PluginRecord, Mapping[str, Any]]]) -> dict[str, Any]:
         owners: dict[str, PluginRecord] = {}
@@ -231,38 +224,75 @@ class Plugins:
         for record, names in offered:
             for name, value in names.items():
                 if name in owners:
-                    raise PluginError(
-                        f"two plugins offer the {kind} {name!r}: {owners[name]} and {record}",
-                        hint=f"leave one out with -p no:{record.name}",
-                    )
-                owners[name], merged[name] = record, value
+                    self._note_clash(kind, name, owners[name], record)
+                else:
+                    owners[name], merged[name] = record, value
         return merged
 
+    def _note_clash(self, kind: str, name: str, record: PluginRecord, other: PluginRecord) -> None:
+        guest = other if record.origin == OURS else record
+        error = PluginError(
+            f"two plugins offer the {kind} {name!r}: {record} and {other}",
+            hint=f"leave one out with -p no:{guest.name}",
+        )
+        self._clashes[kind, name] = error
+        guest.note(error.what)
+
     def _broken_hint(self) -> str:
-        broken = [record.name for record in self.records if record.problems]
+        broken = self.broken()
         return f"broken plugins: {', '.join(broken)}; see `stoker plugins`" if broken else ""
 
-    @contextlib.contextmanager
-    def _reported(self, record: PluginRecord, where: str) -> Iterator[None]:
-        """Writes what the body raises into the record; what it prints goes to stderr, for stdout is the command's."""
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                yield
-        except KeyboardInterrupt:
-            raise
-        except InputError as error:
-            record.problems.append(f"{where}: {error.what}")
-        except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit
-            record.problems.append(f"{where}: {_reason(error)}")
+
+def _left_out(requested: Sequence[str]) -> set[str]:
+    return {name.removeprefix("no:") for name in requested if name.startswith("no:")}
 
 
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+def _loaded(requested: Sequence[str]) -> list[str]:
+    return [name for name in requested if not name.startswith("no:")]
+
+
+def _built_in() -> list[tuple[PluginRecord, Callable[[], Any]]]:
+    return [
+        (PluginRecord(name=_short(module), origin=OURS), partial(importlib.import_module, module))
+        for module in BUILT_IN
+    ]
+
+
+def _metadata(entry: importlib.metadata.EntryPoint, key: str) -> str:
+    """What the package of an entry point says about itself; "" if it does not."""
+    metadata = entry.dist.metadata if entry.dist else None
+    return metadata[key] if metadata and key in metadata else ""
+
+
+def _loader(source: str) -> Callable[[], Any]:
+    return partial(import_file, Path(source)) if source.endswith(".py") else partial(importlib.import_module, source)
+
+
+def _guarded(record: PluginRecord, command: Command) -> Command:
+    """The command of a plugin, whose options can't break the options of another."""
+
+    def add_options(parser: Any) -> None:
+        with record.guard(f"options of {command.name}"):
+            command.add_options(parser)
+
+    return replace(command, add_options=add_options)
+
+
+def _failed(what: str, error: BaseException) -> PluginError:
+    failure = PluginError(what, received=reason(error), hint=remedy(error))
+    failure.__cause__ = error
+    return failure
+
+
+def _remedy(error: BaseException, name: str) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
+        return f"for a file, say -p ./{name}.py; a module must be installed, or its folder on PYTHONPATH"
+    return remedy(error)
 
 
 def _short(module: str) -> str:
-    """`stoker.datasets.plugin` is called datasets, `stoker.plugins.local` is called local."""
-    return module.replace("/", ".").removesuffix(".plugin").rpartition(".")[2]
+    """`stoker.datasets.plugin` is called datasets, `stoker.plugins.local` and `./local.py` are called local."""
+    return module.removesuffix(".py").replace("/", ".").removesuffix(".plugin").rpartition(".")[2]
 
 
 def import_file(path: Path) -> ModuleType:
@@ -280,5 +310,9 @@ def import_file(path: Path) -> ModuleType:
         raise InputError(f"not a Python file: {path}", path=path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module

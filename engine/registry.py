@@ -53,7 +53,7 @@ class Registry:
             InputError: There is no model in the folder, or the name is not one.
             StorageError: It can't be written; no version is left.
         """
-        check_name("name to register", name)
+        check_name("the name to register", name)
         if not (model / MODEL_FILE).is_file():
             hint = "only a finished run has a model to register"
             raise InputError(f"no {MODEL_FILE} in {model}", hint=hint, path=model)

@@ -109,7 +109,7 @@ class Settings:
         Raises:
             OptionError: With the nearest name.
         """
-        known = {called(action)[2:] for action in _actions(parser) if called(action).startswith("--")}
+        known = {called(action)[2:] for action in all_actions(parser) if called(action).startswith("--")}
         prefixes = tuple(f"{name.replace('_', '-')}-" for name in absent)
         for name in self.values:
             if name not in known and not name.startswith(prefixes):
@@ -119,7 +119,7 @@ class Settings:
 
     def _prepared(self, parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         """The options of a parser, made such that what the command line leaves out can be told after parsing."""
-        for action in _actions(parser):
+        for action in all_actions(parser):
             if not action.option_strings:
                 continue
             if not isinstance(action, _GATHERING) and not isinstance(action.default, _Default):
@@ -191,12 +191,12 @@ def _flag(action: argparse.Action, value: Any, what: str) -> Any:
     return action.const if on else getattr(action.default, "value", action.default)
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     """The options and positionals of a parser and of all parsers below it."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
-                yield from _actions(below)
+                yield from all_actions(below)
         elif action.default is not argparse.SUPPRESS:
             yield action
 

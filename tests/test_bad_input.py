@@ -53,7 +53,11 @@ DATA: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
     "gz cut short": (_packed(IMAGES, cut=20), f"{IMAGES}.gz", ("cut off",)),
     "gz changed": (_packed(IMAGES, change=0x55), f"{IMAGES}.gz", ("gz",)),
     "raw cut short": (_rewritten(IMAGES, lambda old: old[:-100]), IMAGES, ("cut off", "9816 bytes", "9916 bytes")),
-    "trailing bytes": (_rewritten(IMAGES, lambda old: old + b"\0" * 9), IMAGES, ("9925 bytes", "9916 bytes", "after its end")),
+    "trailing bytes": (
+        _rewritten(IMAGES, lambda old: old + b"\0" * 9),
+        IMAGES,
+        ("9925 bytes", "9916 bytes", "after its end"),
+    ),
     "a page in its place": (_rewritten(IMAGES, lambda old: b"<!doctype html><title>Log in</title>"), IMAGES, ("HTML",)),
     "a text in its place": (_rewritten(IMAGES, lambda old: b"Not found\n"), IMAGES, ("text",)),
     "nothing in it": (_rewritten(IMAGES, lambda old: b""), IMAGES, ("empty",)),

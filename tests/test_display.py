@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+
 from stoker.engine.errors import UnknownNameError
 from stoker.engine.event import EpochReport
 from stoker.engine.status import Progress, RunState, RunStatus

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from ...engine.command import Command, Context
 from ...engine.hookspecs import hookimpl
+
+_GLOBAL = {"debug", "plugin"}
+_JSON: dict[str, Any] = {"indent": 2, "default": str}
 
 
 @hookimpl
@@ -27,14 +31,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> int:
     """Prints a table of option, value and source."""
     _, sources = context.settings.parse(context.parsers(options.of), [options.of, *options.rest])
-    shown = {name: one for name, one in sources.items() if name not in {"command", "debug", "plugin", "plugin_options"}}
+    shown = {name.replace("_", "-"): one for name, one in sources.items() if name not in _GLOBAL}
     if options.json:
-        print(json.dumps({name: {"value": one.value, "source": one.source} for name, one in shown.items()}, indent=2, default=str))
+        print(json.dumps({name: {"value": one.value, "source": one.source} for name, one in shown.items()}, **_JSON))
         return 0
     print(f"settings file: {context.settings.path or 'none (stoker.toml, or [tool.stoker] in pyproject.toml)'}")
-    width = max(len(name) for name in shown)
-    values = {name: "" if one.value is None else str(one.value) for name, one in shown.items()}
-    value_width = max(len(value) for value in values.values())
-    for name, one in shown.items():
-        print(f"{name.replace('_', '-'):<{width}}  {values[name]:<{value_width}}  {one.source}")
+    rows = [(name, _text(one.value), one.source) for name, one in shown.items()]
+    width, value_width = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    for name, value, source in rows:
+        print(f"{name:<{width}}  {value:<{value_width}}  {source}")
     return 0
+
+
+def _text(value: Any) -> str:
+    """A value on one line of the table."""
+    text = "" if value is None else str(value)
+    return text if text.isprintable() else repr(value)

@@ -15,7 +15,9 @@ from .train import add_runs_dir
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
     """Offers the command."""
-    return [Command(name="models", summary="list models to train and registered models", add_options=add_options, run=run)]
+    return [
+        Command(name="models", summary="list models to train and registered models", add_options=add_options, run=run)
+    ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,8 @@ def run(options: argparse.Namespace, context: Context) -> int:
     versions = [version for name in registry.names() for version in registry.versions(name)]
     if options.json:
         registered = [
-            {"name": one.name, "version": one.version, "sha256": one.digest, "location": one.location} for one in versions
+            {"name": one.name, "version": one.version, "sha256": one.digest, "location": one.location}
+            for one in versions
         ]
         print(json.dumps({"models": context.plugins.models(), "registered": registered}, indent=2))
         return 0

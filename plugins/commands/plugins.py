@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ...engine.command import Command, Context
 from ...engine.hookspecs import hookimpl
+from ...engine.record import PluginRecord
 
 
 @hookimpl
@@ -22,15 +23,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Prints one plugin a line."""
+    """Prints one plugin a line, and below it what is wrong with it."""
+    _ask_all(context)
     records = context.plugins.records
     if options.json:
         fields = ("name", "origin", "version", "problems", "hooks")
         print(json.dumps([{field: getattr(record, field) for field in fields} for record in records], indent=2))
         return 0
-    width = max(len(record.name) for record in records)
-    for record in records:
-        offers = ", ".join(hook.removeprefix("stoker_") for hook in record.hooks)
-        state = f"broken: {record.problems[0]}" if record.problems else offers
-        print(f"{record.name:<{width}}  {record.origin} {record.version}".rstrip() + f"  {state}")
+    rows = [(record.name, f"{record.origin} {record.version}".rstrip(), _offers(record)) for record in records]
+    width, origin_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for record, (name, origin, offers) in zip(records, rows, strict=True):
+        print(f"{name:<{width}}  {origin:<{origin_width}}  {offers}".rstrip())
+        for problem in record.problems:
+            print(f"{'':<{width}}  broken: {problem}")
     return 0
+
+
+def _ask_all(context: Context) -> None:
+    """Calls the hooks that only tell what there is, so that those that are broken show it."""
+    context.parsers()
+    context.plugins.backends()
+    context.plugins.datasets()
+    context.plugins.models()
+
+
+def _offers(record: PluginRecord) -> str:
+    return ", ".join(hook.removeprefix("stoker_") for hook in record.hooks)

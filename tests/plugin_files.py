@@ -1,0 +1,41 @@
+"""Writes plugins for tests: a file for `-p`, or an installed package with an entry point."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from pathlib import Path
+
+from stoker.engine import hookspecs
+from stoker.engine.hooks import NAMES
+
+HEAD = "from stoker.engine.hookspecs import hookimpl\n"
+
+
+def hook(name: str, body: str, *, arguments: str | None = None) -> str:
+    """The source of an implementation of a hook, of the hook's own arguments unless told otherwise."""
+    if arguments is None:
+        spec = getattr(hookspecs, name, None)
+        arguments = ", ".join(inspect.signature(spec).parameters) if spec else ""
+    return f"\n@hookimpl\ndef {name}({arguments}):\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
+
+
+def every_hook(body: str) -> str:
+    """The source of an implementation of every hook."""
+    return "".join(hook(name, body) for name in NAMES)
+
+
+def write(path: Path, *parts: str) -> Path:
+    """Writes a plugin's file."""
+    path.write_text(HEAD + "".join(parts), encoding="utf-8")
+    return path
+
+
+def install(folder: Path, name: str, version: str, *parts: str, value: str = "") -> None:
+    """Puts a package into a folder, with the entry point `name` that leads to a module `name`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / f"{name}.py", *parts)
+    information = folder / f"{name}_package-{version}.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: {version}\n")
+    (information / "entry_points.txt").write_text(f"[{hookspecs.PROJECT}]\n{name} = {value or name}\n")
