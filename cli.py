@@ -25,7 +25,6 @@ if not __package__:  # `python cli.py`: this folder is the package `stoker`, ins
     _spec.submodule_search_locations = [str(_HERE)]
     sys.modules["stoker"] = module_from_spec(_spec)
 
-VERSION = "0.1.0"
 _PYTHON = (3, 11)
 
 
@@ -121,6 +120,8 @@ class _Parsers:
 
 def _add_global_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    from stoker.engine import VERSION
+
     add("--version", action="version", version=f"stoker {VERSION}")
     add("--debug", action="store_true", help="show where in the program an error came from")
     plugin = "load a plugin: module, ./file.py; no:NAME leaves one out"

@@ -1,11 +1,13 @@
-"""The built-in plugin that offers the named data sets and the user's own folder."""
+"""The built-in plugin that offers the named data sets, the user's own folder, and the command `data`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..engine.command import Command
 from ..engine.hookspecs import hookimpl
+from . import command
 from .catalogue import CATALOGUE
 
 if TYPE_CHECKING:
@@ -13,6 +15,13 @@ if TYPE_CHECKING:
 
 FOLDER = "folder"
 """The name of the data set that is whatever lies below `--data-folder`."""
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command."""
+    summary = "fetch, verify, describe and show data sets"
+    return [Command(name="data", summary=summary, add_options=command.add_options, run=command.run)]
 
 
 @hookimpl

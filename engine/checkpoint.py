@@ -18,7 +18,7 @@ from . import files
 from .errors import CheckpointError
 
 KEEP = 2
-"""Generations that are kept."""
+"""Generations that are kept, beside the best one."""
 _VARIABLES, _STATE, _COMMIT = "variables.npz", "state.json", "COMMIT"
 
 
@@ -100,7 +100,14 @@ class Checkpoints:
         with files.storage_errors(final):
             files.replace(beside, final)
         for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
-            files.remove_tree(old)
+            if old.name != f"{best_epoch(state.history):06}":
+                files.remove_tree(old)
+
+
+def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
+    """The epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any."""
+    losses = history.get("val_loss") or history.get("loss") or ()
+    return 1 + min(range(len(losses)), key=losses.__getitem__) if losses else 0
 
 
 def restore(folder: Path, model: Any, run_id: str) -> TrainingState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
@@ -12,7 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("stoker", "tensorflow", "keras", "numpy")
+from . import VERSION
+from .device import cores
+
+PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
@@ -27,10 +29,9 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {"stoker": VERSION} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
         "devices": devices,
         "seed": seed,
         "dataset": dict(dataset),
@@ -38,12 +39,11 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
     }
 
 
-def version(package: str) -> str:
-    """The installed version of a package; "" if it has none (stoker in a bare checkout)."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What has changed between two environments that changes the last bits of a training, one phrase each."""
+    then, here = ({**one.get("packages", {}), **one} for one in (before, now))
+    names = [*PACKAGES, "processor", "threads", "devices"]
+    return [f"{name}: {then.get(name)} → {here.get(name)}" for name in names if then.get(name) != here.get(name)]
 
 
 def processor() -> str:

@@ -18,7 +18,7 @@ _NATIVE = """\
     The whole model, for plain Keras 3; stoker is not needed:
         model = keras.models.load_model("{native}")
         digits = model.predict(images).argmax(axis=1)
-    It takes examples as the data files hold them: {dtype} [N, {shape}]. Scaling is a layer of the model.
+    It takes examples as the data files hold them: {example}. Scaling is a layer of the model.
 """
 _PAIR = """
 {architecture} and {weights}
@@ -33,10 +33,15 @@ Rescaling(1/255), for it takes scaled pixels.
 """
 
 
-def export(model: Any, folder: Path) -> None:
+def export(model: Any, folder: Path, example: str) -> None:
     """Writes the model and what describes it into `folder`, which then appears whole.
 
     `model.keras`, the tutorial's pair where there is one, `README.txt`, and `MANIFEST.json` with the digests.
+
+    Args:
+        model: The model.
+        folder: Where to; it may hold the model of an earlier attempt.
+        example: What the model takes, in words: "uint8 [N, 28, 28]".
 
     Raises:
         StorageError: It can't be written; the folder is as it was.
@@ -46,11 +51,13 @@ def export(model: Any, folder: Path) -> None:
         beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         with files.storage_errors(folder):
-            _write(model, beside)
+            _write(model, beside, example)
             files.write_json(beside / "MANIFEST.json", {"files": dict(list_files(beside).files)})
             beside.chmod(0o755)
-            files.remove_tree(folder)
+            if folder.exists():  # an earlier attempt was killed after it had exported
+                folder.rename(beside / ".before")
             files.replace(beside, folder)
+            files.remove_tree(folder / ".before")
     finally:
         files.remove_tree(beside)
 
@@ -67,10 +74,9 @@ def unscaled(model: Any) -> Any | None:
     return keras.Sequential([keras.Input((width,), name="pixels"), *layers[2:]], name=model.name)
 
 
-def _write(model: Any, folder: Path) -> None:
+def _write(model: Any, folder: Path, example: str) -> None:
     model.save(folder / MODEL_FILE)
-    shape = ", ".join(str(size) for size in model.input_shape[1:])
-    text = _NATIVE.format(native=MODEL_FILE, dtype=model.inputs[0].dtype, shape=shape)
+    text = _NATIVE.format(native=MODEL_FILE, example=example)
     pair = unscaled(model)
     names = {"architecture": _ARCHITECTURE, "weights": _WEIGHTS}
     if pair is None:

@@ -27,6 +27,9 @@ _EXPECTED = {
     "tuple[str, ...]": "a list of texts",
     "Mapping[str, Option]": "an object",
 }
+KEEPS = ("last", "best")
+DEVICES = ("auto", "cpu", "gpu")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -45,6 +48,11 @@ class TrainJob:
         seed: Decides the initial weights and the order of the examples.
         validation_fraction: The part of the training set that is held out for the figures of each epoch; 0.0 takes
             the test set for them, as the tutorial does.
+        keep: Which epoch's weights the finished model has: "last", or "best" for the one with the lowest validation
+            loss.
+        threads: How many threads an operation may use, which decides the last bits of a result; 0 means all cores.
+        device: "cpu", "gpu", or "auto" for a GPU where there is one.
+        allow_drift: A resume may go on with other versions, threads or devices, at the cost of other last bits.
         register: The name to register the finished model under, or "".
         offline: Nothing may be downloaded.
         plugins: What `-p` named: modules and files that the training process loads too.
@@ -64,6 +72,10 @@ class TrainJob:
     epochs: int = 20
     seed: int = 0
     validation_fraction: float = 0.0
+    keep: str = "last"
+    threads: int = 0
+    device: str = "auto"
+    allow_drift: bool = False
     register: str = ""
     offline: bool = False
     plugins: tuple[str, ...] = ()
@@ -79,6 +91,9 @@ class TrainJob:
         self._check("learning_rate", math.isfinite(rate) and rate > 0, "a number above 0, such as 0.001")
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         self._check("validation_fraction", 0 <= self.validation_fraction < 1, "a number from 0 to below 1")
+        self._check("threads", self.threads >= 0, "a whole number, 0 or more")
+        self._check("keep", self.keep in KEEPS, f"one of {', '.join(KEEPS)}")
+        self._check("device", self.device in DEVICES, f"one of {', '.join(DEVICES)}")
         for name in ("name", "register"):
             if getattr(self, name):
                 check_name(f"--{name}", getattr(self, name))

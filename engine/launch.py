@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .backend import Backend
+from .data import Progress
 from .errors import InputError, RunError
 from .event import EventKind, RunEvent
 from .job import TrainJob
@@ -16,15 +17,17 @@ from .rundir import RunDirectory
 from .status import Handle, RunStatus
 
 
-def submit(job: TrainJob, backend: Backend, root: Path, plugins: Plugins) -> RunDirectory:
-    """Makes the folder of a run and starts the job.
+def submit(
+    job: TrainJob, backend: Backend, root: Path, plugins: Plugins, progress: Progress | None = None
+) -> RunDirectory:
+    """Checks the data where they are read on this machine, makes the folder of a run, and starts the job.
 
     Raises:
         InputError: What the user gave is wrong; no folder is left.
         BackendError: The backend could not start it; the folder stays, for the job may run all the same.
     """
     if backend.runs_here:
-        load_dataset(job, plugins)
+        load_dataset(job, plugins, progress)
     run = RunDirectory.create(root, job)
     try:
         _start(run, job, backend, plugins)

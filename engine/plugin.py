@@ -30,7 +30,6 @@ BUILT_IN = (
     "stoker.plugins.commands.train",
     "stoker.plugins.commands.execute",
     "stoker.plugins.commands.runs",
-    "stoker.plugins.commands.data",
     "stoker.plugins.commands.models",
     "stoker.plugins.commands.plugins",
     "stoker.plugins.commands.config",

@@ -7,12 +7,14 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import environment, picture, report
-from .checkpoint import Checkpoints, TrainingState, restore
+from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
 from .data import Dataset
-from .errors import StokerError, StorageError
+from .device import configure
+from .errors import CheckpointError, StokerError, StorageError
 from .event import EpochReport, EventKind, RunEvent
 from .export import export
 from .heart import Heart
@@ -49,7 +51,8 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
         try:
             training.run()
         except Stopped:
-            training.end(RunState.CANCELLED, EventKind.CANCELLED, "cancelled; resume it with --resume")
+            print("cancelled; --resume goes on from the last finished epoch")
+            training.end(RunState.CANCELLED, EventKind.CANCELLED, "")
         except StokerError as error:
             print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
             training.end(RunState.FAILED, EventKind.FAILED, error.what)
@@ -71,6 +74,7 @@ class Training:
         self._started = time.perf_counter()
         self._before_s = 0.0
         self._environment: dict[str, Any] = {}
+        self._device = ""
 
     def run(self) -> None:
         """Trains to the end.
@@ -82,21 +86,24 @@ class Training:
         from .tensorflow import import_keras
 
         tf, keras = import_keras()
+        self._device = configure(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
         for note in dataset.notes:
             print(f"note: {note}")
         keras.utils.set_random_seed(self._job.seed)
-        self._describe(dataset, tf)
+        newest = self._newest_checkpoint()
+        self._describe(dataset, tf, resumed=newest is not None)
         fit, test = self._fit(dataset, tf)
-        done = self._resume(fit)
+        done = self._resume(fit, newest) if newest else 0
         self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heart.set(RunState.RUNNING)
         self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
-        print(_introduction(dataset, fit.model, tf))
+        print(_introduction(dataset, fit.model, self._device))
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(callbacks, lambda *epoch: self._epoch(fit, *epoch), done)
         self._heart.set(RunState.FINALIZING)
-        self._finish(fit, test, final_known=not callbacks and not self._job.validation_fraction)
+        last = self._job.keep == "last" or not self._take_best(fit)
+        self._finish(fit, test, dataset, final_known=last and not callbacks and not self._job.validation_fraction)
 
     def end(self, state: RunState, kind: EventKind, message: str) -> None:
         """Writes how the run ended, after all else that there is to write."""
@@ -104,18 +111,29 @@ class Training:
             self._checkpoints.wait()
         except StorageError as error:
             print(f"error: {error}")
-        if message:
-            print(message)
         self._event(kind, {"message": message})
         sys.stdout.flush()
         sys.stderr.flush()
         self._heart.set(state, message)
 
-    def _describe(self, dataset: Dataset, tf: Any) -> None:
-        """Notes what the bits of this run depend on; the way in which its first attempt ran stays."""
+    def _describe(self, dataset: Dataset, tf: Any, *, resumed: bool) -> None:
+        """Notes what the bits of this run depend on; the way in which its first attempt ran stays.
+
+        Raises:
+            CheckpointError: It has changed since the checkpoint, and nobody has allowed that.
+        """
         before = self._run.environment() or {}
         data = {"name": dataset.name, "sources": dict(dataset.sources)}
         self._environment = environment.describe(self._job.seed, data, tf)
+        changed = environment.drift(before, self._environment) if resumed and before else []
+        if changed and not self._job.allow_drift:
+            raise CheckpointError(
+                "this run can't go on bit for bit: not all is as it was",
+                received="; ".join(changed),
+                hint="pass --allow-drift to go on all the same",
+            )
+        for change in changed:
+            print(f"note: the last bits may differ from those of a run in one piece: {change}")
         self._environment |= {name: before[name] for name in ("way", "way_reason") if name in before}
         self._run.write_environment(self._environment)
 
@@ -151,13 +169,15 @@ class Training:
         if reason:
             print(f"note: epochs run as {way}: {reason}", flush=True)
 
-    def _resume(self, fit: Fit) -> int:
-        """Takes up the newest whole checkpoint, if there is one; the epochs that it has behind it."""
+    def _newest_checkpoint(self) -> Path | None:
         newest = self._checkpoints.latest()
+        before = "the checkpoint before it is used" if newest else "the training begins anew"
         for reason in self._checkpoints.refused:
-            print(f"note: {reason}; the checkpoint before it is used")
-        if newest is None:
-            return 0
+            print(f"note: {reason}; {before}")
+        return newest
+
+    def _resume(self, fit: Fit, newest: Path) -> int:
+        """Takes up a checkpoint; the epochs that it has behind it."""
         state = restore(newest, fit.model, self._run.run_id)
         fit.history = {name: list(values) for name, values in state.history.items()}
         self._before_s = state.time_s
@@ -173,11 +193,23 @@ class Training:
         print(EpochReport(epoch=epoch, epochs=self._job.epochs, metrics=figures, seconds=seconds).line(), flush=True)
         self._event(EventKind.EPOCH, {"epoch": epoch, "metrics": dict(figures), "seconds": seconds})
 
-    def _finish(self, fit: Fit, test: Part, *, final_known: bool) -> None:
+    def _take_best(self, fit: Fit) -> bool:
+        """Gives the model the weights of its best epoch; whether they differ from those of the last."""
+        best = best_epoch(fit.history)
+        print(f"the model has the weights of its best epoch: {best}")
+        if best == len(fit.history["loss"]):
+            return False
+        self._checkpoints.wait()
+        folder = self._run.checkpoints / f"{best:06}"
+        verify(folder)
+        restore(folder, fit.model, self._run.run_id)
+        return True
+
+    def _finish(self, fit: Fit, test: Part, dataset: Dataset, *, final_known: bool) -> None:
         self._drawing.draw(fit.history)
         known = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
         final = known if final_known and known else fit.evaluate(test)
-        export(fit.model, self._run.model)
+        export(fit.model, self._run.model, _example(dataset))
         self._checkpoints.wait()
         complaint = self._drawing.finish()
         if complaint:
@@ -210,11 +242,15 @@ class Training:
         self._plugins.notify(event)
 
 
-def _introduction(dataset: Dataset, model: Any, tf: Any) -> str:
+def _introduction(dataset: Dataset, model: Any, device: str) -> str:
     shape = "×".join(str(size) for size in dataset.shape)
-    device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return (
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
         f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {model.count_params():,} "
         f"parameters; {device}"
     )
+
+
+def _example(dataset: Dataset) -> str:
+    """What the model takes, in words: "uint8 [N, 28, 28]"."""
+    return f"{dataset.train.images.dtype.name} [{', '.join(('N', *(str(size) for size in dataset.shape)))}]"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stoker.cli import VERSION, main
+from stoker.cli import main
+from stoker.engine import VERSION
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 

@@ -36,9 +36,8 @@ MAY_IMPORT = {
     "stoker.plugins.local": ("stoker.engine",),
     "stoker.plugins.azureml": ("stoker.engine", "stoker.plugins.azureml", "azureml", "azure"),
     "stoker.plugins.commands": ("stoker.engine", "stoker.plugins.commands"),
-    "stoker.plugins.commands.data": ("stoker.engine", "stoker.plugins.commands", "stoker.datasets"),
 }
-"""What a module may import of stoker and of Azure, by the longest name that fits; `data` is the data sets' command."""
+"""What a module may import of stoker and of Azure, by the longest name that fits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -120,7 +120,7 @@ def test_a_finished_run_with_nothing_left_says_so(place: Path):
     assert stoker(*JOB, "--epochs", 1, "--runs-dir", "short", cwd=place).returncode == 0
     again = stoker("train", "--resume", "latest", "--runs-dir", "short", cwd=place)
     assert again.returncode == 2
-    assert "has finished its 1 epochs" in again.stderr
+    assert "has finished, after 1 epochs" in again.stderr
     assert "--epochs" in again.stderr
 
 

@@ -143,7 +143,7 @@ def test_every_package_says_that_it_is_typed(package: str) -> None:
 
 
 def test_the_version_is_one() -> None:
-    assert f'VERSION = "{VERSION}"' in (ROOT / "cli.py").read_text(encoding="utf-8")
+    assert f'VERSION = "{VERSION}"' in (ROOT / "engine/__init__.py").read_text(encoding="utf-8")
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:

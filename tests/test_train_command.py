@@ -110,7 +110,8 @@ def test_the_environment_is_recorded(run: RunDirectory):
     environment = run.environment()
     assert environment["packages"]["keras"]
     assert environment["seed"] == 0
-    assert environment["cores"] >= 1
+    assert environment["threads"] >= 1
+    assert environment["way"] == "xla"
     assert environment["dataset"]["sources"]
 
 
@@ -247,3 +248,45 @@ def test_a_model_that_raises_fails_the_run_with_its_traceback_in_the_log(place: 
     (found,) = list_runs(place / "bad")
     assert "Traceback" in found.log.read_text()
     assert stoker("runs", "list", "--runs-dir", "bad", cwd=place).stdout.count("failed") == 1
+
+
+def test_the_best_epoch_is_kept_and_exported_when_asked(place: Path):
+    done = stoker(
+        *("train", "--data-folder", "data", "--epochs", 12, "--learning-rate", 0.05, "--keep", "best"),
+        *("--runs-dir", "best"),
+        cwd=place,
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = list_runs(place / "best")
+    losses = [line["value"] for line in found.metrics() if line["name"] == "Loss"]
+    best = 1 + losses.index(min(losses))
+    assert f"best epoch: {best}" in done.stdout
+    assert (found.checkpoints / f"{best:06}" / "COMMIT").is_file()
+    (final,) = [line["value"] for line in found.metrics() if line["name"] == "Final test loss"]
+    assert final == pytest.approx(min(losses), abs=1e-6)
+
+
+def test_a_resume_with_other_threads_is_refused_unless_drift_is_allowed(place: Path):
+    job = ("train", "--data-folder", "data", "--epochs", 1, "--runs-dir", "drift")
+    assert stoker(*job, cwd=place).returncode == 0
+    (found,) = list_runs(place / "drift")
+    environment = found.environment()
+    assert environment is not None
+    found.write_environment({**environment, "threads": 77})
+    again = ("train", "--resume", "latest", "--epochs", 2, "--runs-dir", "drift")
+    refused = stoker(*again, cwd=place)
+    assert refused.returncode == 1
+    assert "threads: 77" in refused.stdout
+    assert "--allow-drift" in refused.stdout
+    allowed = stoker(*again, "--allow-drift", cwd=place)
+    assert allowed.returncode == 0, allowed.stderr
+    assert "the last bits may differ" in allowed.stdout
+
+
+def test_a_gpu_that_is_not_there_is_said_clearly(place: Path):
+    done = stoker(
+        "train", "--data-folder", "data", "--device", "gpu", "--runs-dir", "gpu", cwd=place, CUDA_VISIBLE_DEVICES=""
+    )
+    assert done.returncode == 1
+    assert "no GPU" in done.stderr
+    assert "--device cpu" in done.stdout

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
-from ...engine import train
 from ...engine.command import Command, Context
 from ...engine.hookspecs import hookimpl
 from ...engine.rundir import RunDirectory
@@ -31,6 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> int:
     """Trains, and leaves at once when everything is written."""
+    from ...engine import train
+
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:

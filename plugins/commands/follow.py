@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Any
 
 from ...engine.backend import Backend
-from ...engine.launch import watch
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
 from .display import display_mode, open_display
@@ -48,6 +47,8 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
 
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
+    from ...engine.launch import watch
+
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
     display = open_display(mode, run.run_id, sys.stdout)
     status = RunStatus(state=RunState.QUEUED)
@@ -67,7 +68,9 @@ def _conclude(run: RunDirectory, status: RunStatus, options: argparse.Namespace)
         if not options.quiet and not options.json:
             print(f"next: stoker runs show {run.run_id}")
         return 0
-    print(f"error: the run {run.run_id} is {status.state}: {status.message or 'no reason was given'}", file=sys.stderr)
+    ended = {RunState.FAILED: "has failed", RunState.CANCELLED: "was cancelled"}.get(status.state, "is lost")
+    why = f": {status.message}" if status.message else ""
+    print(f"error: the run {run.run_id} {ended}{why}", file=sys.stderr)
     print(f"hint: stoker runs logs {run.run_id}, or go on with: stoker train --resume {run.run_id}", file=sys.stderr)
     return 1
 

@@ -17,7 +17,7 @@ from ...engine.hookspecs import hookimpl
 from ...engine.rundir import RunDirectory, find_run, list_runs
 from ...engine.status import RunState, RunStatus
 from .follow import add_display_options, follow
-from .train import add_runs_dir, backend_options
+from .train import add_runs_dir
 
 
 @hookimpl
@@ -58,19 +58,18 @@ def run(options: argparse.Namespace, context: Context) -> int:
     if options.action == "list":
         return _list(options, context)
     found = find_run(options.runs_dir, options.run)
-    backend = _backend(found, options, context)
+    backend = _backend(found, context)
     return _ACTIONS[options.action](found, backend, options)
 
 
-def _backend(found: RunDirectory, options: argparse.Namespace, context: Context) -> Backend:
-    name = found.handle().backend
-    return context.plugins.get_backend(name, backend_options(options, name))
+def _backend(found: RunDirectory, context: Context) -> Backend:
+    return context.plugins.get_backend(found.handle().backend, {})
 
 
 def _list(options: argparse.Namespace, context: Context) -> int:
     rows = []
     for found in list_runs(options.runs_dir):
-        status = _status(found, options, context)
+        status = _status(found, context)
         rows.append({"run": found.run_id, "state": str(status.state), **_figures(found), "message": status.message})
     if options.json:
         print(json.dumps(rows, indent=2))
@@ -81,9 +80,9 @@ def _list(options: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _status(found: RunDirectory, options: argparse.Namespace, context: Context) -> RunStatus:
+def _status(found: RunDirectory, context: Context) -> RunStatus:
     try:
-        return _backend(found, options, context).status(found.handle())
+        return _backend(found, context).status(found.handle())
     except StokerError as error:  # one run that can't be asked must not hide the others
         return RunStatus(state=RunState.LOST, message=error.what)
 

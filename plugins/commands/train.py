@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...engine import launch
 from ...engine.backend import Plan
+from ...engine.bars import byte_bars
 from ...engine.command import Command, Context
 from ...engine.errors import InputError, OptionError
 from ...engine.hookspecs import hookimpl
-from ...engine.job import TrainJob
+from ...engine.job import DEVICES, KEEPS, TrainJob
 from ...engine.rundir import RunDirectory, find_run
 from .follow import add_display_options, follow
 
@@ -33,6 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--backend", default="local", metavar="NAME", help="where to train (default: local)")
     add_runs_dir(group)
     group.add_argument("--resume", default="", metavar="RUN", help="go on with a run from its last checkpoint")
+    drift = "let a resume go on with other versions or threads, at the cost of other last bits"
+    group.add_argument("--allow-drift", action="store_true", help=drift)
     group.add_argument("--dry-run", action="store_true", help="only say what would happen")
     group.add_argument("--detach", action="store_true", help="return as soon as the run has started")
     group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
@@ -66,6 +68,9 @@ def _add_job_options(group: Any) -> None:
         metavar="F",
         help="part of the training set to hold out for the figures of each epoch (default: 0, the test set serves)",
     )
+    add("--keep", choices=KEEPS, default="last", help="the epoch whose weights the model has (default: last)")
+    add("--threads", type=int, default=0, metavar="N", help="threads of an operation (default: 0, one a core)")
+    add("--device", choices=DEVICES, default="auto", help="(default: auto, a GPU where there is one)")
     add("--name", default="", metavar="NAME", help="name of the run (default: from data set and model)")
 
 
@@ -83,12 +88,15 @@ def run(options: argparse.Namespace, context: Context) -> int:
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
     backend = context.plugins.get_backend(options.backend, backend_options(options, options.backend))
+    from ...engine import launch
+
     plan = backend.plan(job)
     if options.dry_run:
         print(describe_plan(plan))
         return 0
     offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
-    started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins)
+    with byte_bars() as progress:
+        started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins, progress)
     if options.detach:
         print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
         return 0
@@ -112,6 +120,10 @@ def make_job(options: argparse.Namespace, context: Context) -> TrainJob:
         epochs=options.epochs,
         seed=options.seed,
         validation_fraction=options.validation_fraction,
+        keep=options.keep,
+        threads=options.threads,
+        device=options.device,
+        allow_drift=options.allow_drift,
         register=options.register,
         offline=options.offline,
         plugins=tuple(_absolute(name) for name in options.plugin or ()),
@@ -155,7 +167,7 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
     """
     job = run_dir.job()
     given = {name for name, setting in options.sources.items() if setting.source == "command line"}
-    fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - {"epochs"}) - {"plugin"})
+    fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - {"epochs", "allow_drift"}))
     if fixed:
         raise OptionError(
             f"--{fixed[0].replace('_', '-')} can't be changed at a resume",
@@ -163,8 +175,10 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
             hint="start a new run, or leave the option out",
         )
     epochs = options.epochs if "epochs" in given else job.epochs
-    if run_dir.summary() and epochs <= job.epochs:
+    summary = run_dir.summary()
+    if summary and ("epochs" not in given or epochs <= summary["epochs"]):
         raise InputError(
-            f"the run {run_dir.run_id} has finished its {job.epochs} epochs", hint="give it more with --epochs"
+            f"the run {run_dir.run_id} has finished, after {summary['epochs']} epochs",
+            hint=f"give it more with --epochs {2 * summary['epochs']}",
         )
-    return replace(job, epochs=epochs)
+    return replace(job, epochs=epochs, allow_drift=options.allow_drift)

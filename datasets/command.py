@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...engine.command import Command, Context
-from ...engine.errors import OptionError
-from ...engine.hookspecs import hookimpl
+from ..engine.bars import byte_bars
+from ..engine.command import Context
+from ..engine.errors import OptionError
 
 if TYPE_CHECKING:
-    from ...datasets.catalogue import KnownSet
-    from ...datasets.verify import Finding
-    from ...engine.data import Dataset, Progress, Split
+    from ..engine.data import Dataset, Progress, Split
+    from .catalogue import KnownSet
+    from .verify import Finding
 
 _DEFAULT = "mnist"
 _FOLDER = "folder"
@@ -26,14 +24,6 @@ _ACTIONS = {
     "info": "list data sets, or describe one",
     "show": "a sheet of samples, in the terminal or as a PNG",
 }
-
-
-@hookimpl
-def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
-    return [
-        Command(name="data", summary="fetch, verify, describe and show data sets", add_options=add_options, run=run)
-    ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +47,7 @@ def _add_show_options(child: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> int:
     """Does what the sub-command says."""
-    with _progress() as progress:
+    with byte_bars() as progress:
         actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
         lines = actions[options.action](options, context, progress)
     for line in lines:
@@ -71,8 +61,8 @@ def _fetch(options: argparse.Namespace, context: Context, progress: Progress | N
 
 
 def _verify(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
-    from ...datasets.catalogue import CATALOGUE
-    from ...datasets.verify import verify_cached, verify_folder
+    from .catalogue import CATALOGUE
+    from .verify import verify_cached, verify_folder
 
     if options.data_folder:
         name = options.name or _FOLDER
@@ -98,7 +88,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
 
 
 def _info(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
-    from ...datasets.catalogue import CATALOGUE
+    from .catalogue import CATALOGUE
 
     if not options.name and not options.data_folder:
         offered = context.plugins.datasets()
@@ -119,7 +109,7 @@ def _place(known: KnownSet | None) -> str:
 
 def _size_bytes(known: KnownSet) -> int:
     """The size of a data set in the cache; 0 if it isn't there completely."""
-    from ...datasets import cache
+    from . import cache
 
     records = [cache.find(cache.place_of(known.name, file.name)) for file in known.files.values()]
     return sum(record.size_bytes for record in records if record) if all(records) else 0
@@ -151,7 +141,7 @@ def _show(options: argparse.Namespace, context: Context, progress: Progress | No
         )
     name = options.name or (_FOLDER if options.data_folder else _DEFAULT)
     dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=options.offline, progress=progress)
-    from ...datasets.sheet import write_png
+    from .sheet import write_png
 
     notes = [f"note: {note}" for note in dataset.notes]
     if options.output:
@@ -164,7 +154,7 @@ def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
     """A sheet as wide as the terminal, with colours if it has enough of them."""
     from rich.console import Console
 
-    from ...datasets.sheet import terminal_sheet
+    from .sheet import terminal_sheet
 
     console = Console(highlight=False)
     colours = console.color_system in {"256", "truecolor"} and console.encoding.startswith("utf")
@@ -172,25 +162,3 @@ def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
         for line in terminal_sheet(dataset, split_name, count, width=console.width, colours=colours):
             console.print(line, soft_wrap=True)
     return captured.get().splitlines()
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Bars on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {}
-
-        def report(what: str, done_bytes: int, total_bytes: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=None)
-            bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
-
-        yield report
