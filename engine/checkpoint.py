@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from .errors import CheckpointError
 KEEP = 2
 """Generations that are kept, beside the best one."""
 _VARIABLES, _STATE, _COMMIT = "variables.npz", "state.json", "COMMIT"
+_FIELDS = ("run_id", "epoch", "history", "time_s", "stopped", "callbacks")
+_CALLBACK = "callback."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,12 +33,18 @@ class TrainingState:
         epoch: Epochs that were finished.
         history: The figures of each of them, by Keras' names: {"loss": [0.25, …], …}.
         time_s: Seconds of training so far, over all attempts.
+        stopped: Whether a callback has ended the training.
+        callbacks: What each callback remembers; see `engine.memory`.
+        arrays: The arrays among it.
     """
 
     run_id: str
     epoch: int
     history: Mapping[str, Sequence[float]]
     time_s: float
+    stopped: bool = False
+    callbacks: Sequence[Mapping[str, Any]] = ()
+    arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Checkpoints:
@@ -61,6 +69,7 @@ class Checkpoints:
         """
         self.wait()
         arrays = {f"{index:04}": variable.numpy().copy() for index, variable in enumerate(_variables(model))}
+        arrays |= {_CALLBACK + name: array for name, array in state.arrays.items()}
         self._pending = self._writer.submit(self._write, arrays, state)
 
     def wait(self) -> None:
@@ -93,8 +102,7 @@ class Checkpoints:
         files.make_folder(beside)
         with files.atomic_writer(beside / _VARIABLES) as stream:
             np.savez(stream, **arrays)
-        fields = ("run_id", "epoch", "history", "time_s")
-        files.write_json(beside / _STATE, {name: getattr(state, name) for name in fields})
+        files.write_json(beside / _STATE, {name: getattr(state, name) for name in _FIELDS})
         files.write_bytes(beside / _COMMIT, _commit({name: _identity(beside / name) for name in (_VARIABLES, _STATE)}))
         files.remove_tree(final)
         with files.storage_errors(final):
@@ -122,14 +130,15 @@ def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
     state = TrainingState(**value)
     if state.run_id != run_id:
         raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)
-    with np.load(folder / _VARIABLES) as arrays:
-        variables = _variables(model)
-        shapes = [arrays[name].shape for name in sorted(arrays)]
-        if shapes != [tuple(variable.shape) for variable in variables]:
-            raise CheckpointError(f"{folder} is of another model", hint="has the model's code changed?", path=folder)
-        for name, variable in zip(sorted(arrays), variables, strict=True):
-            variable.assign(arrays[name])
-    return state
+    with np.load(folder / _VARIABLES) as stored:
+        arrays = {name: stored[name] for name in sorted(stored)}
+    remembered = {name.removeprefix(_CALLBACK): arrays.pop(name) for name in list(arrays) if name.startswith(_CALLBACK)}
+    variables = _variables(model)
+    if [array.shape for array in arrays.values()] != [tuple(variable.shape) for variable in variables]:
+        raise CheckpointError(f"{folder} is of another model", hint="has the model's code changed?", path=folder)
+    for array, variable in zip(arrays.values(), variables, strict=True):
+        variable.assign(array)
+    return replace(state, arrays=remembered)
 
 
 def verify(folder: Path) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .checkpoint import TrainingState
 from .epoch import Loop, ahead, chunks, epoch_order, room_for
 from .errors import OptionError
+from .event import EpochReport
+from .memory import recall
 from .status import Progress
 from .way import Way
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-OnEpoch = Callable[[int, Mapping[str, float], float], None]
-"""Called as on_epoch(epoch from 1, figures, seconds)."""
 
 TEST_BATCH = 1000
 """Examples of one step of an evaluation; the figures don't depend on it."""
@@ -56,7 +56,7 @@ class Fit:
         way: How the epochs run; see `engine.way`.
         on_progress: Told after each chunk.
         on_fall: Told when the training goes on in another way, and why.
-        history: The figures of the finished epochs by Keras' names; what was there before a resume included.
+        history: The figures of the finished epochs by Keras' names; those before a resume included.
     """
 
     model: Any
@@ -93,34 +93,45 @@ class Fit:
         """Batches of an epoch."""
         return -(-len(self.train.rows) // self.batch_size)
 
-    def run(self, callbacks: Iterable[Any], on_epoch: OnEpoch, done: int) -> None:
-        """Trains the epochs after the first `done`.
+    def run(
+        self, callbacks: Sequence[Any], on_epoch: Callable[[EpochReport], None], resumed: TrainingState | None = None
+    ) -> None:
+        """Trains all epochs, or those after a checkpoint.
 
         Args:
             callbacks: Keras callbacks; batch callbacks see one call for each chunk.
-            on_epoch: Called as on_epoch(epoch from 1, figures, seconds) after each epoch.
-            done: Epochs that are finished already.
+            on_epoch: Told after each epoch, when its callbacks have run.
+            resumed: The state of the checkpoint that the model has the variables of.
 
         Raises:
             Stopped: `stop` was set; the epoch that ran is lost.
         """
         watchers = self._watchers(callbacks)
-        watchers.on_train_begin()
-        self.model.history.history = {name: list(values) for name, values in self.history.items()}
-        self.model.history.epoch = list(range(done))
         self.model.stop_training = False
+        watchers.on_train_begin()
+        done = self._take_up(callbacks, resumed) if resumed else 0
         figures: dict[str, float] = {}
-        for epoch in range(done, self.epochs):
+        for epoch in range(done, 0 if self.model.stop_training else self.epochs):
             started = time.perf_counter()
             watchers.on_epoch_begin(epoch)
             figures = self._epoch(epoch, watchers)
             watchers.on_epoch_end(epoch, figures)
             for name, value in figures.items():
                 self.history.setdefault(name, []).append(value)
-            on_epoch(epoch + 1, figures, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            on_epoch(EpochReport(epoch=epoch + 1, epochs=self.epochs, metrics=figures, seconds=seconds))
             if self.model.stop_training:
                 break
         watchers.on_train_end(figures)
+
+    def _take_up(self, callbacks: Sequence[Any], state: TrainingState) -> int:
+        """Continues history and callbacks where a checkpoint was made; the epochs that are done."""
+        self.history = {name: list(values) for name, values in state.history.items()}
+        self.model.history.history = {name: list(values) for name, values in state.history.items()}
+        self.model.history.epoch = list(range(state.epoch))
+        recall(callbacks, state.callbacks, state.arrays)
+        self.model.stop_training = state.stopped
+        return state.epoch
 
     def evaluate(self, part: Part) -> dict[str, float]:
         """The model's figures on some examples."""
@@ -175,7 +186,7 @@ class Fit:
         if self.stop.is_set():
             raise Stopped
 
-    def _watchers(self, callbacks: Iterable[Any]) -> Any:
+    def _watchers(self, callbacks: Sequence[Any]) -> Any:
         import keras
 
         return keras.callbacks.CallbackList(

@@ -30,6 +30,7 @@ BUILT_IN = (
     "stoker.plugins.commands.train",
     "stoker.plugins.commands.execute",
     "stoker.plugins.commands.runs",
+    "stoker.plugins.commands.verify_resume",
     "stoker.plugins.commands.models",
     "stoker.plugins.commands.plugins",
     "stoker.plugins.commands.config",

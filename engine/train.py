@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from .event import EpochReport, EventKind, RunEvent
 from .export import export
 from .heart import Heart
 from .job import TrainJob
+from .memory import remember
 from .plugin import Plugins
 from .prepare import build_model, load_dataset, named_for_tutorial, split
 from .registry import Registry
@@ -94,13 +95,14 @@ class Training:
         newest = self._newest_checkpoint()
         self._describe(dataset, tf, resumed=newest is not None)
         fit, test = self._fit(dataset, tf)
-        done = self._resume(fit, newest) if newest else 0
+        resumed = self._resume(fit, newest) if newest else None
+        done = resumed.epoch if resumed else 0
         self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heart.set(RunState.RUNNING)
         self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
         print(_introduction(dataset, fit.model, self._device))
         callbacks = self._plugins.callbacks(self._job, self._run.path)
-        fit.run(callbacks, lambda *epoch: self._epoch(fit, *epoch), done)
+        fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
         self._heart.set(RunState.FINALIZING)
         last = self._job.keep == "last" or not self._take_best(fit)
         self._finish(fit, test, dataset, final_known=last and not callbacks and not self._job.validation_fraction)
@@ -176,22 +178,31 @@ class Training:
             print(f"note: {reason}; {before}")
         return newest
 
-    def _resume(self, fit: Fit, newest: Path) -> int:
-        """Takes up a checkpoint; the epochs that it has behind it."""
+    def _resume(self, fit: Fit, newest: Path) -> TrainingState:
+        """Gives the model the variables of a checkpoint."""
         state = restore(newest, fit.model, self._run.run_id)
-        fit.history = {name: list(values) for name, values in state.history.items()}
         self._before_s = state.time_s
         self._run.cut_metrics(state.epoch)
         print(f"resumed after epoch {state.epoch}")
-        return state.epoch
+        return state
 
-    def _epoch(self, fit: Fit, epoch: int, figures: Mapping[str, float], seconds: float) -> None:
+    def _epoch(self, fit: Fit, callbacks: Sequence[Any], report: EpochReport) -> None:
         time_s = self._before_s + time.perf_counter() - self._started
-        state = TrainingState(run_id=self._run.run_id, epoch=epoch, history=fit.history, time_s=time_s)
+        remembered, arrays = remember(callbacks)
+        state = TrainingState(
+            run_id=self._run.run_id,
+            epoch=report.epoch,
+            history={name: tuple(values) for name, values in fit.history.items()},
+            time_s=time_s,
+            stopped=bool(fit.model.stop_training),
+            callbacks=remembered,
+            arrays=arrays,
+        )
         self._checkpoints.save(fit.model, state)
-        self._run.append_metrics(epoch, named_for_tutorial(figures), time_s)
-        print(EpochReport(epoch=epoch, epochs=self._job.epochs, metrics=figures, seconds=seconds).line(), flush=True)
-        self._event(EventKind.EPOCH, {"epoch": epoch, "metrics": dict(figures), "seconds": seconds})
+        self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), time_s)
+        print(report.line(), flush=True)
+        figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
+        self._event(EventKind.EPOCH, figures)
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; whether they differ from those of the last."""

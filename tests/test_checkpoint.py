@@ -7,6 +7,7 @@ import itertools
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 from stoker.engine import files
 from stoker.engine.checkpoint import Checkpoints, TrainingState, restore, verify
 from stoker.engine.errors import CheckpointError, StorageError
+from stoker.engine.event import EpochReport
 from stoker.engine.fit import Fit, Part
+from stoker.engine.memory import remember
 from stoker.engine.way import Way
 
 from . import tiny
@@ -54,12 +57,14 @@ def make(keras: Any, seed: int = 0) -> Fit:
 
 def state(epoch: int, run_id: str = "run") -> TrainingState:
     """What is saved beside the variables."""
-    return TrainingState(run_id=run_id, epoch=epoch, history={"loss": [0.5] * epoch}, time_s=1.5)
+    return TrainingState(
+        run_id=run_id, epoch=epoch, history={"loss": [1 / n for n in range(1, epoch + 1)]}, time_s=1.5, callbacks=[]
+    )
 
 
 def save_all(fit: Fit, checkpoints: Checkpoints) -> None:
     """Trains, and saves after each epoch."""
-    fit.run([], lambda epoch, *_: checkpoints.save(fit.model, state(epoch)), 0)
+    fit.run([], lambda report: checkpoints.save(fit.model, state(report.epoch)))
     checkpoints.wait()
 
 
@@ -88,7 +93,7 @@ def test_two_generations_are_kept(saved: Path):
 
 def test_training_that_was_resumed_ends_with_the_same_bits(keras: Any, tmp_path: Path):
     straight = make(keras)
-    straight.run([], lambda *epoch: None, 0)
+    straight.run([], lambda report: None)
     first = make(keras)
     first.epochs = 2
     save_all(first, Checkpoints(tmp_path))
@@ -96,7 +101,7 @@ def test_training_that_was_resumed_ends_with_the_same_bits(keras: Any, tmp_path:
     newest = Checkpoints(tmp_path).latest()
     assert newest is not None
     found = restore(newest, second.model, "run")
-    second.run([], lambda *epoch: None, found.epoch)
+    second.run([], lambda report: None, found)
     assert values(second) == values(straight)
 
 
@@ -191,8 +196,43 @@ def test_saving_takes_the_state_of_that_moment(keras: Any, tmp_path: Path):
     checkpoints = Checkpoints(tmp_path)
     before = values(fit)
     checkpoints.save(fit.model, state(1))
-    fit.run([], lambda *epoch: None, 3)
+    fit.run([], lambda report: None)
     checkpoints.wait()
     again = make(keras, seed=3)
     restore(tmp_path / "000001", again.model, "run")
     assert values(again) == before
+
+
+@pytest.mark.parametrize("interrupted_after", [1, 2, 3, 4])
+def test_callbacks_go_on_where_they_were(keras: Any, tmp_path: Path, interrupted_after: int):
+    def callbacks() -> list[Any]:
+        stopping = keras.callbacks.EarlyStopping(monitor="loss", mode="max", patience=2, restore_best_weights=True)
+        return [stopping, keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", patience=1, factor=0.5)]
+
+    def train(fit: Fit, watching: list[Any], checkpoints: Checkpoints, resumed: TrainingState | None = None) -> None:
+        def save(report: EpochReport) -> None:
+            plain, arrays = remember(watching)
+            stopped = bool(fit.model.stop_training)
+            more = {"stopped": stopped, "callbacks": plain, "arrays": arrays, "history": fit.history}
+            checkpoints.save(fit.model, replace(state(report.epoch), **more))
+
+        fit.run(watching, save, resumed)
+        checkpoints.wait()
+
+    def fresh(epochs: int, seed: int = 0) -> Fit:
+        fit = make(keras, seed)
+        fit.epochs = epochs
+        return fit
+
+    straight = fresh(9)
+    train(straight, callbacks(), Checkpoints(tmp_path / "straight"))
+    assert len(straight.history["loss"]) < 9
+    train(fresh(interrupted_after), callbacks(), Checkpoints(tmp_path / "killed"))
+    second = fresh(9, seed=7)
+    newest = Checkpoints(tmp_path / "killed").latest()
+    assert newest is not None
+    found = restore(newest, second.model, "run")
+    train(second, callbacks(), Checkpoints(tmp_path / "killed"), found)
+    assert second.history == straight.history
+    if interrupted_after < len(straight.history["loss"]):  # else the first part has ended by its epochs
+        assert values(second) == values(straight)

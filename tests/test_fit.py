@@ -193,7 +193,7 @@ def test_an_epoch_equals_plain_keras_on_the_same_batches(keras: Any, kind: str, 
     theirs = make(keras)
     theirs(keras.tree.map_structure(lambda array: array[:2], data[0]))
     theirs.set_weights(ours.get_weights())
-    fit.run([], lambda *epoch: None, 0)
+    fit.run([], lambda report: None)
     expected = _plain_keras(keras, theirs, data)
     for name, values in expected.items():
         assert fit.history[name] == pytest.approx(values, abs=1e-9), name
@@ -219,7 +219,7 @@ def test_callbacks_see_the_epochs_as_in_keras(keras: Any):
             seen.append(("train end", 0))
 
     fit = _fit(_dense(keras), _data())
-    fit.run([Watcher()], lambda *epoch: None, 0)
+    fit.run([Watcher()], lambda report: None)
     assert seen == [("train begin", 2), ("begin", 0), ("end", 0), ("begin", 1), ("end", 1), ("train end", 0)]
     assert fit.model.history.epoch == [0, 1]
     assert fit.model.history.history == fit.history
@@ -227,7 +227,7 @@ def test_callbacks_see_the_epochs_as_in_keras(keras: Any):
 
 def test_early_stopping_ends_the_training(keras: Any):
     fit = _fit(_dense(keras), _data(), epochs=9)
-    fit.run([keras.callbacks.EarlyStopping(monitor="val_loss", mode="max", patience=1)], lambda *epoch: None, 0)
+    fit.run([keras.callbacks.EarlyStopping(monitor="val_loss", mode="max", patience=1)], lambda report: None)
     assert len(fit.history["loss"]) < 9
 
 
@@ -235,14 +235,14 @@ def test_reducing_the_learning_rate_on_a_plateau_works(keras: Any):
     fit = _fit(_dense(keras), _data(), epochs=4)
     callback = keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", factor=0.1, patience=1, min_delta=1)
     before = float(fit.model.optimizer.learning_rate)
-    fit.run([callback], lambda *epoch: None, 0)
+    fit.run([callback], lambda report: None)
     assert float(fit.model.optimizer.learning_rate) < before
 
 
 def test_progress_grows_to_the_last_step_of_each_epoch(keras: Any):
     seen = []
     fit = _fit(_dense(keras), _data(), on_progress=seen.append)
-    fit.run([], lambda *epoch: None, 0)
+    fit.run([], lambda report: None)
     assert [(one.epoch, one.step) for one in seen if one.step == one.steps] == [(1, 11), (2, 11)]
     assert all(one.step_rate > 0 for one in seen)
     assert {"loss", "accuracy"} == set(seen[-1].metrics)
@@ -252,7 +252,7 @@ def test_stopping_ends_within_a_chunk_and_says_so(keras: Any):
     stop = threading.Event()
     fit = _fit(_dense(keras), _data(), stop=stop, on_progress=lambda progress: stop.set())
     with pytest.raises(Stopped):
-        fit.run([], lambda *epoch: None, 0)
+        fit.run([], lambda report: None)
     assert fit.history == {}
 
 
@@ -266,14 +266,14 @@ def test_evaluation_does_not_depend_on_its_batches(keras: Any):
 
 def test_a_batch_larger_than_the_data_is_the_whole_data(keras: Any):
     fit = _fit(_dense(keras), _data(), batch_size=10_000)
-    fit.run([], lambda *epoch: None, 0)
+    fit.run([], lambda report: None)
     assert fit.steps == 1
     assert int(fit.model.optimizer.iterations) == EPOCHS
 
 
 def test_what_is_saved_is_an_ordinary_keras_model(keras: Any, tmp_path: Any):
     fit = _fit(_dense(keras), _data())
-    fit.run([], lambda *epoch: None, 0)
+    fit.run([], lambda report: None)
     fit.model.save(tmp_path / "model.keras")
     images = _data()[0]
     loaded = keras.models.load_model(tmp_path / "model.keras")

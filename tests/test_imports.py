@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "stoker.plugins.local": ("stoker.engine",),
     "stoker.plugins.azureml": ("stoker.engine", "stoker.plugins.azureml", "azureml", "azure"),
     "stoker.plugins.commands": ("stoker.engine", "stoker.plugins.commands"),
+    "stoker.plugins.commands.verify_resume": ("stoker.engine", "stoker.plugins.commands", "stoker.plugins.local"),
 }
 """What a module may import of stoker and of Azure, by the longest name that fits."""
 

@@ -1,0 +1,45 @@
+"""What callbacks remember from epoch to epoch, so that a resumed training goes on as if it had not been interrupted.
+
+Keras' callbacks keep it in plain attributes: `wait` and `best` of EarlyStopping and ReduceLROnPlateau, `best_weights`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def remember(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The plain attributes of callbacks.
+
+    Returns:
+        For each callback, its numbers, texts and booleans; and its lists of arrays, by "CALLBACK.ATTRIBUTE.INDEX".
+    """
+    import numpy as np
+
+    plain: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
+    for number, callback in enumerate(callbacks):
+        plain.append({})
+        for name, value in vars(callback).items():
+            if isinstance(value, np.generic):
+                value = value.item()  # noqa: PLW2901 - the same value, as JSON knows it
+            if value is None or isinstance(value, bool | int | float | str):
+                plain[-1][name] = value
+            elif isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
+                arrays |= {f"{number}.{name}.{index:04}": item for index, item in enumerate(value)}
+    return plain, arrays
+
+
+def recall(callbacks: Sequence[Any], plain: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> None:
+    """Gives callbacks back what they remembered; call it after `on_train_begin`, which forgets it."""
+    for number, (callback, values) in enumerate(zip(callbacks, plain, strict=False)):
+        for name, value in values.items():
+            setattr(callback, name, value)
+        lists: dict[str, list[Any]] = {}
+        for key in sorted(arrays):
+            owner, name, _ = key.split(".")
+            if owner == str(number):
+                lists.setdefault(name, []).append(arrays[key])
+        for name, items in lists.items():
+            setattr(callback, name, items)

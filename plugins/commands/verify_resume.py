@@ -1,0 +1,120 @@
+"""`stoker verify-resume RUN`: kills a run's job on purpose and shows whether it resumes to the same bits."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ...engine.command import Command, Context
+from ...engine.errors import InputError, RunError
+from ...engine.hookspecs import hookimpl
+from ...engine.job import TrainJob
+from ...engine.rundir import RunDirectory, find_run
+from ...engine.settings import positive_int
+from ..local import LocalBackend
+from .train import add_runs_dir
+
+_LOOK_S = 0.02
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers the command."""
+    summary = "kill a run's job on purpose and compare the bits after its resume"
+    return [Command(name="verify-resume", summary=summary, add_options=add_options, run=run)]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds which run, and how hard to try."""
+    parser.add_argument("run", metavar="RUN", help="run whose job to try, on this machine, in a folder of its own")
+    add_runs_dir(parser)
+    parser.add_argument("--epochs", type=positive_int, default=3, metavar="N", help="to train (default: 3)")
+    parser.add_argument("--kills", type=positive_int, default=3, metavar="N", help="kills (default: 3)")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Trains once in one piece, then again with kills at random moments, and compares.
+
+    Returns:
+        0 if all bits are equal, 1 if not.
+    """
+    job = replace(find_run(options.runs_dir, options.run).job(), epochs=options.epochs, register="", allow_drift=False)
+    context.plugins.add_requested(job.plugins)
+    with tempfile.TemporaryDirectory(prefix="stoker-verify-") as folder:
+        began = time.monotonic()
+        whole = _whole(job, Path(folder), context)
+        seconds = time.monotonic() - began
+        print(f"in one piece: {options.epochs} epochs, {seconds:.1f} s")
+        killed = _killed(job, Path(folder), context, options.kills, seconds)
+        equal = _bits(whole, job.epochs) == _bits(killed, job.epochs)
+    verdict = "equal" if equal else "NOT equal"
+    print(f"after {options.kills} kills: all variables of the model and the optimizer are {verdict}")
+    return 0 if equal else 1
+
+
+def _whole(job: TrainJob, root: Path, context: Context) -> RunDirectory:
+    from ...engine import launch
+
+    started = launch.submit(job, LocalBackend(), root, context.plugins)
+    _wait(started)
+    return started
+
+
+def _killed(job: TrainJob, root: Path, context: Context, kills: int, seconds: float) -> RunDirectory:
+    from ...engine import launch
+
+    started = launch.submit(job, LocalBackend(), root, context.plugins)
+    for _ in range(kills):
+        moment = random.uniform(0.2, 1.0) * seconds
+        if _kill_after(started, moment):
+            print(f"killed after {moment:.1f} s, {_epochs(started)} epochs finished")
+        if not started.summary():
+            launch.resume(started, job, LocalBackend(), context.plugins)
+    _wait(started)
+    return started
+
+
+def _kill_after(started: RunDirectory, seconds: float) -> bool:
+    """Kills the process of a run, unless it has finished by then."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if LocalBackend().status(started.handle()).state.ended:
+            return False
+        time.sleep(_LOOK_S)
+    status = started.status()
+    if status is None or "pid" not in status[1]:
+        return False
+    os.kill(int(status[1]["pid"]), signal.SIGKILL)
+    while not LocalBackend().status(started.handle()).state.ended:
+        time.sleep(_LOOK_S)
+    return True
+
+
+def _wait(started: RunDirectory) -> None:
+    while not LocalBackend().status(started.handle()).state.ended:
+        time.sleep(_LOOK_S)
+    if not started.summary():
+        log = started.log.read_text(errors="replace")
+        raise RunError("the job does not train here", received=log.strip().rpartition("\n")[2])
+
+
+def _epochs(started: RunDirectory) -> int:
+    return max((line["epoch"] for line in started.metrics()), default=0)
+
+
+def _bits(trained: RunDirectory, epochs: int) -> dict[str, bytes]:
+    """Every variable of the last checkpoint."""
+    import numpy as np
+
+    path = trained.checkpoints / f"{epochs:06}" / "variables.npz"
+    if not path.is_file():
+        raise InputError("the job ended before its last epoch", expected=path, hint="try fewer --epochs")
+    with np.load(path) as arrays:
+        return {name: arrays[name].tobytes() for name in arrays}
