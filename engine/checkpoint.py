@@ -59,7 +59,7 @@ class Checkpoints:
         self.root = root
         self.refused: list[str] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="stoker-checkpoint")
-        self._pending: Future[None] | None = None
+        self._pending: Future[int] | None = None
 
     def save(self, model: Any, state: TrainingState) -> None:
         """Copies the state of the model now and writes it in the background.
@@ -72,15 +72,14 @@ class Checkpoints:
         arrays |= {_CALLBACK + name: array for name, array in state.arrays.items()}
         self._pending = self._writer.submit(self._write, arrays, state)
 
-    def wait(self) -> None:
-        """Returns when the last `save` is on the disk.
+    def wait(self) -> int | None:
+        """Returns when the last `save` is on the disk: its epoch, the first time that it is asked for.
 
         Raises:
             StorageError: It could not be written.
         """
         pending, self._pending = self._pending, None
-        if pending:
-            pending.result()
+        return pending.result() if pending else None
 
     def latest(self) -> Path | None:
         """The newest checkpoint that is whole, or None; what is damaged is named in `refused`."""
@@ -93,7 +92,7 @@ class Checkpoints:
                 return folder
         return None
 
-    def _write(self, arrays: Mapping[str, Any], state: TrainingState) -> None:
+    def _write(self, arrays: Mapping[str, Any], state: TrainingState) -> int:
         import numpy as np
 
         final = self.root / f"{state.epoch:06}"
@@ -110,6 +109,7 @@ class Checkpoints:
         for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
             if old.name != f"{best_epoch(state.history):06}":
                 files.remove_tree(old)
+        return state.epoch
 
 
 def best_epoch(history: Mapping[str, Sequence[float]]) -> int:

@@ -164,7 +164,7 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
 
 
 @hookspec
-def stoker_run_event(event: RunEvent) -> None:
+def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
     """Observes a run: submitted, started, epoch, checkpointed, finished, failed, cancelled.
 
     Runs in the process where the event happens: the command line's for `submitted`, else the training process,
@@ -173,6 +173,8 @@ def stoker_run_event(event: RunEvent) -> None:
 
     Args:
         event: What happened.
+        job: The job of the run.
+        run_dir: The folder of the run.
     """
 
 

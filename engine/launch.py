@@ -61,7 +61,7 @@ def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
     run.write_handle(handle)
     event = RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id, data={"handle": str(handle)})
     run.append_event(event)
-    plugins.notify(event)
+    plugins.notify(event, job, run.path)
 
 
 def watch(

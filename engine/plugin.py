@@ -174,9 +174,9 @@ class Plugins:
             each for _, many in self._hooks.each("stoker_callbacks", list, job=job, run_dir=run_dir) for each in many
         ]
 
-    def notify(self, event: RunEvent) -> None:
+    def notify(self, event: RunEvent, job: TrainJob, run_dir: Path) -> None:
         """Tells all observers."""
-        self._hooks.each("stoker_run_event", event=event)
+        self._hooks.each("stoker_run_event", event=event, job=job, run_dir=run_dir)
 
     def register_model(self, model: Path, name: str, options: Mapping[str, Any]) -> list[Any]:
         """Offers a finished model to every plugin that registers models; what they answered."""
@@ -292,7 +292,9 @@ def _remedy(error: BaseException, name: str) -> str:
 
 def _short(module: str) -> str:
     """`stoker.datasets.plugin` is called datasets, `stoker.plugins.local` and `./local.py` are called local."""
-    return module.removesuffix(".py").replace("/", ".").removesuffix(".plugin").rpartition(".")[2]
+    if module.endswith(".py"):
+        return Path(module).stem
+    return module.removesuffix(".plugin").rpartition(".")[2]
 
 
 def import_file(path: Path) -> ModuleType:

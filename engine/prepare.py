@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import Dataset, Progress
-from .errors import OptionError
+from .errors import InputError, OptionError, PluginError, StokerError
 from .job import TrainJob
 from .model import ModelConfig
 from .plugin import Plugins
@@ -27,7 +27,13 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = No
     """
     reader = plugins.get_dataset(job.dataset or "folder")
     folder = Path(job.data_folder) if job.data_folder else None
-    dataset = reader.load(folder, offline=job.offline, progress=progress)
+    try:
+        dataset = reader.load(folder, offline=job.offline, progress=progress)
+    except StokerError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise PluginError(f"the reader of the data set {reader.name!r} failed", received=why) from error
     held_out = _held_out(job.validation_fraction, len(dataset.train))
     if held_out == len(dataset.train) or bool(held_out) != bool(job.validation_fraction):
         raise OptionError(
@@ -44,7 +50,7 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
 
     Raises:
         UnknownNameError: No plugin offers it.
-        StokerError: It could not be built.
+        InputError: What was built is no compiled Keras model, or can't be saved.
     """
     config = ModelConfig(
         input_shape=dataset.shape,
@@ -53,7 +59,29 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
         learning_rate=job.learning_rate,
         options=job.options,
     )
-    return plugins.get_model(job.model)(config)
+    model = plugins.get_model(job.model)(config)
+    _check_model(job.model, model)
+    return model
+
+
+def _check_model(name: str, model: Any) -> None:
+    """Refuses before the training what could not be trained, or not be saved after it."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        what = f"the model {name!r} can't be trained"
+        raise InputError(what, received=type(model).__name__, expected="a keras.Model", hint="return model")
+    if not model.compiled:
+        what = f"the model {name!r} is not compiled"
+        raise InputError(what, expected="model.compile(optimizer, loss, metrics=[…]) before it is returned")
+    try:
+        keras.saving.serialize_keras_object(model)
+    except Exception as error:
+        raise InputError(
+            f"the model {name!r} could not be saved after its training",
+            received=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
+            hint="give the classes that it is made of a get_config(), or build it from Keras' own layers",
+        ) from error
 
 
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Part]:

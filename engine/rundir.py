@@ -200,6 +200,10 @@ class RunDirectory:
         """What `write_summary` wrote; None while the run has not finished."""
         return self._optional("summary.json")
 
+    def remove_summary(self) -> None:
+        """Removes `summary.json`: the run goes on."""
+        (self.path / "summary.json").unlink(missing_ok=True)
+
     def _jobs(self) -> list[str]:
         """The names of the job's files, oldest first."""
         numbers = (_AMENDED.fullmatch(path.name) for path in self.path.glob("job-*.json"))

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "KERAS_BACKEND": "tensorflow"}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 # Keras imports matplotlib and TensorFlow Lite imports JAX wherever they are installed: 0.9 s for nothing.
 _NOT_NEEDED = ("matplotlib", "matplotlib.pyplot", "jax")
 
@@ -26,6 +26,9 @@ def import_keras() -> tuple[Any, Any]:
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    os.environ["KERAS_BACKEND"] = (
+        "tensorflow"  # the engine's loops are TensorFlow's, whatever the user's own scripts take
+    )
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
             training.end(RunState.FAILED, EventKind.FAILED, error.what)
         except Exception as error:  # noqa: BLE001 - the user's model and plugins may raise anything
             traceback.print_exc()
-            training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {error}")
+            first = str(error).strip().partition("\n")[0]
+            training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
         return heart.status.state
 
 
@@ -110,7 +112,7 @@ class Training:
     def end(self, state: RunState, kind: EventKind, message: str) -> None:
         """Writes how the run ended, after all else that there is to write."""
         try:
-            self._checkpoints.wait()
+            self._durable(self._checkpoints.wait())
         except StorageError as error:
             print(f"error: {error}")
         self._event(kind, {"message": message})
@@ -181,6 +183,9 @@ class Training:
     def _resume(self, fit: Fit, newest: Path) -> TrainingState:
         """Gives the model the variables of a checkpoint."""
         state = restore(newest, fit.model, self._run.run_id)
+        if self._run.summary():  # it had finished, and is given more epochs
+            state = replace(state, stopped=False)
+            self._run.remove_summary()
         self._before_s = state.time_s
         self._run.cut_metrics(state.epoch)
         print(f"resumed after epoch {state.epoch}")
@@ -198,11 +203,17 @@ class Training:
             callbacks=remembered,
             arrays=arrays,
         )
+        self._durable(self._checkpoints.wait())
         self._checkpoints.save(fit.model, state)
         self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), time_s)
         print(report.line(), flush=True)
         figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
         self._event(EventKind.EPOCH, figures)
+
+    def _durable(self, epoch: int | None) -> None:
+        """Says that the checkpoint of an epoch is on the disk."""
+        if epoch is not None:
+            self._event(EventKind.CHECKPOINTED, {"epoch": epoch})
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; whether they differ from those of the last."""
@@ -221,7 +232,7 @@ class Training:
         known = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
         final = known if final_known and known else fit.evaluate(test)
         export(fit.model, self._run.model, _example(dataset))
-        self._checkpoints.wait()
+        self._durable(self._checkpoints.wait())
         complaint = self._drawing.finish()
         if complaint:
             print(f"note: the picture could not be drawn: {complaint}")
@@ -250,7 +261,7 @@ class Training:
     def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
         self._run.append_event(event)
-        self._plugins.notify(event)
+        self._plugins.notify(event, self._job, self._run.path)
 
 
 def _introduction(dataset: Dataset, model: Any, device: str) -> str:

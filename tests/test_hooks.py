@@ -186,14 +186,19 @@ def test_an_observer_is_told_that_a_run_was_submitted(plugin: Callable[..., str]
     name = plugin(
         BACKEND,
         "from pathlib import Path\n",
-        hook("stoker_run_event", "Path('seen').write_text(f'{event.kind} {event.run_id} {event.data}')"),
+        hook(
+            "stoker_run_event",
+            "Path('seen').write_text(f'{event.kind} {event.run_id} {event.data} {job.title} {run_dir.name}')",
+        ),
     )
     plugins = Plugins.load([name])
     run = launch.submit(TrainJob(), plugins.get_backend("echo", {}), tmp_path / "runs", plugins)
     handle = Handle(backend="echo", reference=run.run_id)
-    assert (tmp_path / "seen").read_text() == f"submitted {run.run_id} {{'handle': '{handle}'}}"
-    plugins.notify(RunEvent(kind=EventKind.FINISHED, run_id="x"))
-    assert (tmp_path / "seen").read_text() == "finished x {}"
+    assert (tmp_path / "seen").read_text() == (
+        f"submitted {run.run_id} {{'handle': '{handle}'}} mnist-dnn {run.run_id}"
+    )
+    plugins.notify(RunEvent(kind=EventKind.FINISHED, run_id="x"), TrainJob(), run.path)
+    assert (tmp_path / "seen").read_text() == f"finished x {{}} mnist-dnn {run.run_id}"
 
 
 @shows("stoker_register_model")

@@ -265,7 +265,7 @@ def options_of(plugins: Plugins) -> list[str]:
 
 def told(plugins: Plugins) -> bool:
     event = RunEvent(kind=EventKind.FINISHED, run_id="x")
-    plugins.notify(event)
+    plugins.notify(event, TrainJob(), Path())
     return bool(event.data.get("told"))
 
 

@@ -103,7 +103,9 @@ def test_the_folder_of_the_run_holds_what_it_should(run: RunDirectory):
 
 
 def test_events_tell_the_run_in_order(run: RunDirectory):
-    assert [event.kind for event in run.events()] == ["submitted", "started", *["epoch"] * 3, "finished"]
+    kinds = [event.kind for event in run.events()]
+    assert [kind for kind in kinds if kind != "checkpointed"] == ["submitted", "started", *["epoch"] * 3, "finished"]
+    assert [event.data["epoch"] for event in run.events() if event.kind == "checkpointed"] == [1, 2, 3]
 
 
 def test_the_environment_is_recorded(run: RunDirectory):
@@ -290,3 +292,58 @@ def test_a_gpu_that_is_not_there_is_said_clearly(place: Path):
     assert done.returncode == 1
     assert "no GPU" in done.stderr
     assert "--device cpu" in done.stdout
+
+
+REFUSED = {
+    "is None": ("    pass", "can't be trained", "NoneType"),
+    "is not compiled": (
+        "    import keras\n    return keras.Sequential([keras.Input(config.input_shape), keras.layers.Flatten()])",
+        "is not compiled",
+        "model.compile(",
+    ),
+    "can't be saved": (
+        "    import keras\n"
+        "    class Odd(keras.layers.Layer):\n"
+        "        def __init__(self, units, other):\n"
+        "            super().__init__()\n"
+        "        def call(self, inputs):\n"
+        "            return inputs\n"
+        "    model = keras.Sequential([keras.Input(config.input_shape), keras.layers.Flatten(), Odd(1, object())])\n"
+        "    model.compile('sgd', 'mse')\n"
+        "    return model",
+        "could not be saved",
+        "get_config",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_model_that_could_not_be_trained_or_saved_is_refused_before_the_training(place: Path, kind: str):
+    body, what, words = REFUSED[kind]
+    (place / "refused.py").write_text(f"def build(config):\n{body}\n")
+    done = stoker("train", "--data-folder", "data", "--runs-dir", "refused", "--model", "refused.py", cwd=place)
+    assert done.returncode == 1
+    assert what in done.stderr
+    assert words in done.stdout
+    assert "epoch" not in done.stdout
+
+
+def test_a_run_that_a_callback_ended_goes_on_when_it_is_given_more_epochs(place: Path):
+    (place / "stopper.py").write_text(
+        "from stoker.engine.hookspecs import hookimpl\n"
+        "@hookimpl\n"
+        "def stoker_callbacks():\n"
+        "    import keras\n"
+        "    return [keras.callbacks.EarlyStopping(monitor='loss', mode='max', patience=1)]\n"
+    )
+    first = stoker(
+        *("-p", "stopper.py", "train", "--data-folder", "data", "--epochs", 30, "--runs-dir", "stopped"), cwd=place
+    )
+    assert first.returncode == 0, first.stderr
+    (found,) = list_runs(place / "stopped")
+    summary = found.summary()
+    assert summary is not None
+    assert summary["epochs"] == 2
+    again = stoker("train", "--resume", "latest", "--epochs", 31, "--runs-dir", "stopped", cwd=place)
+    assert again.returncode == 0, again.stderr
+    assert "epoch  3/31" in again.stdout
