@@ -18,9 +18,14 @@ INK, LOSS, ACCURACY, GRID = "#30343b", "#c2410c", "#1d4ed8", "#e5e7eb"
 
 
 class Drawing:
-    """A picture that is drawn by another process, which imports what it needs while the training gets ready."""
+    """A picture that is drawn by another process, which imports what it needs while the training gets ready.
+
+    Attributes:
+        output: The PNG that it will be.
+    """
 
     def __init__(self, output: Path) -> None:
+        self.output = output
         output.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-P", __file__, str(output)]
         self._process = subprocess.Popen(

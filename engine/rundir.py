@@ -180,8 +180,9 @@ class RunDirectory:
         return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
 
     def cut_metrics(self, epochs: int) -> None:
-        """Leaves out the figures of epochs after `epochs`: a resumed run makes them anew."""
-        kept = [json.dumps(line) for line in self.metrics() if line["epoch"] <= epochs]
+        """Leaves out the figures of epochs after `epochs` and the final ones: a resumed run makes them anew."""
+        lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
+        kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:

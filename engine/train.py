@@ -11,22 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import environment, picture, report
+from . import picture
 from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
+from .circumstances import Circumstances
 from .data import Dataset
 from .device import configure
-from .errors import CheckpointError, StokerError, StorageError
+from .errors import StokerError, StorageError
 from .event import EpochReport, EventKind, RunEvent
-from .export import export
+from .finish import Finish
 from .heart import Heart
 from .job import TrainJob
 from .memory import remember
 from .plugin import Plugins
 from .prepare import build_model, load_dataset, named_for_tutorial, split
-from .registry import Registry
 from .rundir import RunDirectory
 from .status import Progress, RunState
-from .way import Way, choose
 
 if TYPE_CHECKING:
     from .fit import Fit, Part
@@ -76,7 +75,7 @@ class Training:
         self._drawing = picture.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
         self._before_s = 0.0
-        self._environment: dict[str, Any] = {}
+        self._circumstances = Circumstances(run_dir)
         self._device = ""
 
     def run(self) -> None:
@@ -95,7 +94,7 @@ class Training:
             print(f"note: {note}")
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
-        self._describe(dataset, tf, resumed=newest is not None)
+        self._circumstances.note(self._job, dataset, tf, resumed=newest is not None)
         fit, test = self._fit(dataset, tf)
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
@@ -107,7 +106,10 @@ class Training:
         fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
         self._heart.set(RunState.FINALIZING)
         last = self._job.keep == "last" or not self._take_best(fit)
-        self._finish(fit, test, dataset, final_known=last and not callbacks and not self._job.validation_fraction)
+        known = last and not callbacks and not self._job.validation_fraction
+        finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
+        finish.make(fit, test, dataset, known=known, time_s=self._time_s)
+        self.end(RunState.COMPLETED, EventKind.FINISHED, "")
 
     def end(self, state: RunState, kind: EventKind, message: str) -> None:
         """Writes how the run ended, after all else that there is to write."""
@@ -120,26 +122,10 @@ class Training:
         sys.stderr.flush()
         self._heart.set(state, message)
 
-    def _describe(self, dataset: Dataset, tf: Any, *, resumed: bool) -> None:
-        """Notes what the bits of this run depend on; the way in which its first attempt ran stays.
-
-        Raises:
-            CheckpointError: It has changed since the checkpoint, and nobody has allowed that.
-        """
-        before = self._run.environment() or {}
-        data = {"name": dataset.name, "sources": dict(dataset.sources)}
-        self._environment = environment.describe(self._job.seed, data, tf)
-        changed = environment.drift(before, self._environment) if resumed and before else []
-        if changed and not self._job.allow_drift:
-            raise CheckpointError(
-                "this run can't go on bit for bit: not all is as it was",
-                received="; ".join(changed),
-                hint="pass --allow-drift to go on all the same",
-            )
-        for change in changed:
-            print(f"note: the last bits may differ from those of a run in one piece: {change}")
-        self._environment |= {name: before[name] for name in ("way", "way_reason") if name in before}
-        self._run.write_environment(self._environment)
+    @property
+    def _time_s(self) -> float:
+        """Seconds of training so far, those of earlier attempts included."""
+        return self._before_s + time.perf_counter() - self._started
 
     def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Part]:
         from .fit import Fit
@@ -155,23 +141,11 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            way=self._way(model, tf),
+            way=self._circumstances.way(model, tf),
             on_progress=self._heart.progress,
-            on_fall=self._note_way,
+            on_fall=self._circumstances.note_way,
         )
         return fit, test
-
-    def _way(self, model: Any, tf: Any) -> Way:
-        if "way" not in self._environment:
-            self._note_way(*choose(model, tf.distribute.get_strategy().num_replicas_in_sync))
-        return Way(self._environment["way"])
-
-    def _note_way(self, way: Way, reason: str) -> None:
-        """Notes how the epochs run, for the record and for a resume, which must do the same."""
-        self._environment |= {"way": str(way), "way_reason": reason}
-        self._run.write_environment(self._environment)
-        if reason:
-            print(f"note: epochs run as {way}: {reason}", flush=True)
 
     def _newest_checkpoint(self) -> Path | None:
         newest = self._checkpoints.latest()
@@ -192,20 +166,19 @@ class Training:
         return state
 
     def _epoch(self, fit: Fit, callbacks: Sequence[Any], report: EpochReport) -> None:
-        time_s = self._before_s + time.perf_counter() - self._started
         remembered, arrays = remember(callbacks)
         state = TrainingState(
             run_id=self._run.run_id,
             epoch=report.epoch,
             history={name: tuple(values) for name, values in fit.history.items()},
-            time_s=time_s,
+            time_s=self._time_s,
             stopped=bool(fit.model.stop_training),
             callbacks=remembered,
             arrays=arrays,
         )
         self._durable(self._checkpoints.wait())
         self._checkpoints.save(fit.model, state)
-        self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), time_s)
+        self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
         print(report.line(), flush=True)
         figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
         self._event(EventKind.EPOCH, figures)
@@ -227,37 +200,6 @@ class Training:
         restore(folder, fit.model, self._run.run_id)
         return True
 
-    def _finish(self, fit: Fit, test: Part, dataset: Dataset, *, final_known: bool) -> None:
-        self._drawing.draw(fit.history)
-        known = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
-        final = known if final_known and known else fit.evaluate(test)
-        export(fit.model, self._run.model, _example(dataset))
-        self._durable(self._checkpoints.wait())
-        complaint = self._drawing.finish()
-        if complaint:
-            print(f"note: the picture could not be drawn: {complaint}")
-        figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
-        epochs = len(fit.history.get("loss", ()))
-        report.write(self._run, fit.history, figures, self._run.plots / PICTURE)
-        self._run.append_metrics(epochs, figures, self._before_s + time.perf_counter() - self._started)
-        for name, value in figures.items():
-            print(f"{name}: {value:.4f}")
-        if not self._job.validation_fraction:
-            print("the test set served as validation after each epoch; --validation-fraction holds out a part instead")
-        print(f"model: {self._run.model / 'model.keras'}")
-        registered = self._register()
-        self._run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
-        self.end(RunState.COMPLETED, EventKind.FINISHED, "")
-
-    def _register(self) -> dict[str, Any]:
-        if not self._job.register:
-            return {}
-        lineage = {"run": self._run.run_id, "job_sha256": self._job.digest()}
-        version = Registry.beside(self._run).register(self._job.register, self._run.model, lineage)
-        self._plugins.register_model(self._run.model, version.name, self._job.options)
-        print(f"registered: {version.name} version {version.version} ({version.location})")
-        return {"registered": {"name": version.name, "version": version.version}}
-
     def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
         self._run.append_event(event)
@@ -271,8 +213,3 @@ def _introduction(dataset: Dataset, model: Any, device: str) -> str:
         f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {model.count_params():,} "
         f"parameters; {device}"
     )
-
-
-def _example(dataset: Dataset) -> str:
-    """What the model takes, in words: "uint8 [N, 28, 28]"."""
-    return f"{dataset.train.images.dtype.name} [{', '.join(('N', *(str(size) for size in dataset.shape)))}]"
