@@ -46,10 +46,8 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_the_script_is_valid(scripts: dict[str, Path], shell: str):
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell)])
+def test_the_script_is_valid_for_each_shell_that_is_here(scripts: dict[str, Path], shell: str):
     done = subprocess.run([shell, "-n", str(scripts[shell])], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -60,12 +58,11 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
     assert all(word in text for word in ("train", "runs", "epochs", "zebra-stripes", "fetch"))
 
 
-@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 @pytest.mark.parametrize(
     ("line", "answers"),
     [
         ("stoker tr", ["train"]),
-        ("stoker ", ["completion", "config", "data", "models", "plugins", "runs", "train"]),
+        ("stoker ", ["completion", "config", "data", "models", "plugins", "runs", "train", "verify-resume"]),
         ("stoker ex", []),
         ("stoker --de", ["--debug"]),
         ("stoker train --ep", ["--epochs"]),
@@ -86,7 +83,6 @@ def test_bash_completes(scripts: dict[str, Path], line: str, answers: list[str])
     assert sorted(done.stdout.split()) == answers
 
 
-@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 def test_bash_completes_folders_where_an_option_takes_one(scripts: dict[str, Path], tmp_path: Path):
     (tmp_path / "my-runs").mkdir()
     (tmp_path / "my-file").touch()
