@@ -18,8 +18,9 @@ from rich.console import Console
 from stoker.engine.errors import UnknownNameError
 from stoker.engine.event import EpochReport
 from stoker.engine.status import Progress, RunState, RunStatus
-from stoker.plugins.commands.display import MODES, PATIENCE_S, clean, display_mode, duration, open_display
+from stoker.plugins.commands.display import MODES, PATIENCE_S, display_mode, open_display
 from stoker.plugins.commands.live import LiveDisplay
+from stoker.plugins.commands.words import clean, duration
 
 RUNNING = RunStatus(state=RunState.RUNNING)
 WEIRD = [

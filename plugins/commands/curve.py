@@ -9,7 +9,7 @@ from itertools import pairwise
 from rich.text import Text
 
 from ...engine.event import EpochReport
-from .display import label
+from .words import label
 
 GAP = 4
 """Columns between two things that stand side by side."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
 from ...engine.errors import UnknownNameError
@@ -21,9 +20,6 @@ PATIENCE_S = 2.0
 """For how long a run may wait without a reason before a plain display says so; a local run never waits that long."""
 
 _WAITING = {RunState.QUEUED, RunState.PREPARING}
-_FIRST = ("loss", "accuracy", "val_loss", "val_accuracy")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|[ -/]*[0-~])?")
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Display(Protocol):
@@ -171,47 +167,3 @@ class JsonDisplay:
 def _encoding(stream: TextIO) -> str:
     """The encoding of a stream; one that has none takes any text."""
     return (getattr(stream, "encoding", None) or "utf-8").lower()
-
-
-def clean(text: str) -> str:
-    """A line as a terminal may have it: no escape sequence, no control character but tabs, no change of direction.
-
-    Of a line that overwrites itself by carriage returns, it is what stands there at last.
-    """
-    text = _ESCAPES.sub("", text).rstrip("\r\n").rpartition("\r")[2]
-    return _CONTROLS.sub("", text)
-
-
-def ordered(names: Iterable[str]) -> list[str]:
-    """Names of metrics, the well-known ones first."""
-    given = list(names)
-    return [name for name in _FIRST if name in given] + [name for name in given if name not in _FIRST]
-
-
-def label(name: str) -> str:
-    """What to call a metric: `val_accuracy` is "val acc"."""
-    return name.replace("accuracy", "acc").replace("_", " ")
-
-
-def figure(value: float | None) -> str:
-    """A metric's value with four decimals, or in powers of ten where those would not do; "-" if there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.2e}"
-
-
-def rate(steps_per_s: float) -> str:
-    """A rate of steps; "" if it is unknown."""
-    if not steps_per_s > 0:
-        return ""
-    return f"{steps_per_s:,.0f} steps/s" if steps_per_s >= 10 else f"{steps_per_s:.1f} steps/s"
-
-
-def duration(seconds: float) -> str:
-    """A time in at most two units: "8 s", "3 min 20 s", "2 h 05 min"."""
-    whole = math.ceil(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -18,7 +18,7 @@ from rich.text import Text
 from ...engine.event import EpochReport
 from ...engine.status import Progress, RunState, RunStatus
 from .curve import GAP, NARROWEST, charts
-from .display import clean, duration, figure, label, ordered, rate
+from .words import clean, duration, figure, label, ordered, rate
 
 WIDEST = 120
 """Columns that the region takes at most: in a wider one, what belongs together is too far apart."""
