@@ -3,6 +3,8 @@
 #   make train                       trains at the defaults; ARGS="--epochs 3" passes options
 #   make test                        runs the tests; ARGS="-k packaging" passes options
 #   make check                       format, lint, types, import rules, docs in step; -k goes on after a complaint
+#   make bench                       measures against other trainers; PEERS=/path/to/python has those; ARGS="epoch whole"
+#   make faults                      kills trainings at every file operation and at random times; half an hour
 #   make setup                       only sets up
 #   make train PYTHON=python3.12     sets up with that interpreter
 #   make clean                       removes what these made, .venv too; runs stay
@@ -11,11 +13,12 @@
 # checkout may hold spaces and quotes. GNU make 3.81, the one of macOS, is enough.
 
 .DEFAULT_GOAL := train
-.PHONY: train test check setup clean format lint types rules force
+.PHONY: train test check bench faults setup clean format lint types rules force
 .NOTPARALLEL:
 
-export PYTHON
+export PYTHON PEERS
 PYTHON ?=
+PEERS ?=
 ARGS ?=
 EXAMPLES := $(wildcard examples/*.py)
 OURS := .venv/bin/python
@@ -38,13 +41,19 @@ lint: .venv/.dev
 # Type checkers see the package under its installed name; the root itself can't be linked, for it would hold itself.
 types: .venv/.dev
 	@rm -rf build/types && mkdir -p build/types/stoker
-	@cd build/types/stoker && for member in cli.py __main__.py py.typed engine plugins datasets models; do \
+	@cd build/types/stoker && for member in cli.py __main__.py py.typed engine plugins datasets models benchmarks; do \
 	  ln -s "../../../$$member" "$$member"; done
 	@$(OURS) -m mypy
 	@$(if $(EXAMPLES),$(OURS) -m mypy $(EXAMPLES))
 
 rules: .venv/.dev
 	@$(OURS) -m pytest --quiet tests/test_imports.py $(wildcard tests/test_docs.py)
+
+bench: .venv/.installed
+	@$(OURS) benchmarks --peers "$$PEERS" $(ARGS)
+
+faults: .venv/.dev
+	@$(OURS) -m pytest -m faults tests/faults $(ARGS)
 
 setup: .venv/.installed
 

@@ -95,6 +95,7 @@ class RunDirectory:
         Raises:
             StorageError: It can't be made; nothing is left of it.
         """
+        fresh = not root.exists()
         files.make_folder(root)
         with files.storage_errors(root):
             moment_s = _after(root, time.time() if now_s is None else now_s)
@@ -107,6 +108,8 @@ class RunDirectory:
                 run.log.touch()
         except StokerError:
             run.remove()
+            if fresh:
+                root.rmdir()
             raise
         return run
 

@@ -1,0 +1,58 @@
+"""Models that compute a lot: where little time is lost between steps, stoker must not be slower."""
+
+from __future__ import annotations
+
+from ..bench import Bench
+from ..contest import Contest, hold
+from ..peer import load
+from ..section import Section, Target, seconds, times
+
+TITLE = "Models that compute a lot: one epoch of 6,144 images, with validation on 1,000"
+STOKER = "stoker_train"
+CONTESTS = {
+    "three layers of 2,048, batch 512": ("wide", 512, (STOKER, "keras_fit", "keras_graph", "keras_jit")),
+    "convolutional net, batch 128": ("conv", 128, (STOKER, "keras_fit", "keras_graph")),
+}
+"""What: network, batch size, contenders. XLA has slow convolutions on a CPU, so Keras' best setting there has none."""
+ROUNDS, EPOCHS = 2, 5
+
+
+def measure(bench: Bench) -> Section:
+    """Measures both models."""
+    contests = {what: _contest(bench, *terms) for what, terms in CONTESTS.items()}
+    return Section(
+        name="heavy",
+        title=TITLE,
+        columns=("model", "who", "one epoch", "takes, in stoker's"),
+        rows=[_row(what, contest, name) for what, contest in contests.items() for name in contest.rounds],
+        notes=[f"{ROUNDS} rounds in turn, {EPOCHS - 1} epochs each after one that is left out."],
+        targets=[
+            Target(
+                what=f"stoker's epoch, in that of Keras' best setting: {what}",
+                measured=contest.ratio(STOKER, best(contest)).value,
+                limit=1.05,
+                least=False,
+            )
+            for what, contest in contests.items()
+        ],
+        data={what: contest.to_json() for what, contest in contests.items()},
+    )
+
+
+def best(contest: Contest) -> str:
+    """The fastest of Keras' own settings."""
+    return min((name for name in contest.rounds if name != STOKER), key=contest.median)
+
+
+def _contest(bench: Bench, network: str, batch_size: int, names: tuple[str, ...]) -> Contest:
+    data = bench.corpus.part(6144, 1000)
+
+    def epochs(name: str) -> list[float]:
+        return bench.train(name, data, epochs=EPOCHS, batch_sizes=[batch_size], network=network)[0].warm_s
+
+    return hold(names, ROUNDS, epochs)
+
+
+def _row(what: str, contest: Contest, name: str) -> list[str]:
+    ratio = "" if name == STOKER else times(contest.ratio(name, STOKER).value)
+    return [what, load(name).TITLE, seconds(contest.median(name)), ratio]
