@@ -45,6 +45,10 @@ class Contest:
         """The median of all that a contender measured."""
         return median(value for values in self.rounds[name] for value in values)
 
+    def shortest(self, name: str) -> float:
+        """The least that a contender measured: what it takes when nothing disturbs it."""
+        return min(value for values in self.rounds[name] for value in values)
+
     def ratio(self, name: str, other: str) -> Ratio:
         """How many times as long `name` takes as `other`; each round is compared with itself alone."""
         pairs = zip(self.rounds[name], self.rounds[other], strict=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from . import files
 from .backend import Backend
 from .data import Progress
 from .errors import InputError, RunError
@@ -26,10 +27,11 @@ def submit(
         InputError: What the user gave is wrong; no folder is left.
         BackendError: The backend could not start it; the folder stays, for the job may run all the same.
     """
-    if backend.runs_here:
-        load_dataset(job, plugins, progress)
+    notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
     run = RunDirectory.create(root, job)
     try:
+        for line in run.unsaid(notes):
+            files.append_line(run.log, line)
         _start(run, job, backend, plugins)
     except InputError:
         run.remove()

@@ -113,6 +113,12 @@ class RunDirectory:
             raise
         return run
 
+    def unsaid(self, notes: Iterable[str]) -> list[str]:
+        """The notes as lines of the log, but for those that it has already."""
+        log = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        known = log.splitlines()
+        return [line for line in (f"note: {note}" for note in notes) if line not in known]
+
     def remove(self) -> None:
         """Removes the run and all that it made."""
         files.remove_tree(self.path)

@@ -90,8 +90,8 @@ class Training:
         tf, keras = import_keras()
         self._device = configure(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
-        for note in dataset.notes:
-            print(f"note: {note}")
+        for line in self._run.unsaid(dataset.notes):
+            print(line)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
         self._circumstances.note(self._job, dataset, tf, resumed=newest is not None)

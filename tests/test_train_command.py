@@ -205,6 +205,13 @@ def test_a_held_out_part_serves_as_validation_and_the_test_set_once_at_the_end(p
     assert last["Final test loss"] != last["Loss"]
 
 
+def test_what_is_to_be_said_of_the_data_is_said_once_in_the_log(place: Path, tmp_path: Path):
+    job = ("train", "--dataset", "mnist", "--offline", "--epochs", 1, "--batch-size", 5000, "--runs-dir", "noted")
+    done = stoker(*job, cwd=place, STOKER_CACHE_DIR=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("note: offline: the copy of mnist bundled with stoker is used") == 1
+
+
 def test_json_output_is_one_object_a_line(place: Path):
     done = stoker("train", "--data-folder", "data", *JOB, "--json", "--runs-dir", "json", cwd=place)
     values = [json.loads(line) for line in done.stdout.splitlines()]

@@ -23,13 +23,17 @@ def measure(bench: Bench) -> Section:
     return Section(
         name="heavy",
         title=TITLE,
-        columns=("model", "who", "one epoch", "takes, in stoker's"),
+        columns=("model", "who", "one epoch", "the shortest", "shortest, in stoker's"),
         rows=[_row(what, contest, name) for what, contest in contests.items() for name in contest.rounds],
-        notes=[f"{ROUNDS} rounds in turn, {EPOCHS - 1} epochs each after one that is left out."],
+        notes=[
+            f"{ROUNDS} rounds in turn, {EPOCHS - 1} epochs each after one that is left out.",
+            "The shortest epochs are compared here: with these models, Keras' fit now and then waits for as long as it "
+            "computes, which would flatter stoker.",
+        ],
         targets=[
             Target(
                 what=f"stoker's epoch, in that of Keras' best setting: {what}",
-                measured=contest.ratio(STOKER, best(contest)).value,
+                measured=contest.shortest(STOKER) / contest.shortest(best(contest)),
                 limit=1.05,
                 least=False,
             )
@@ -40,8 +44,8 @@ def measure(bench: Bench) -> Section:
 
 
 def best(contest: Contest) -> str:
-    """The fastest of Keras' own settings."""
-    return min((name for name in contest.rounds if name != STOKER), key=contest.median)
+    """The fastest of Keras' own settings, at its fastest."""
+    return min((name for name in contest.rounds if name != STOKER), key=contest.shortest)
 
 
 def _contest(bench: Bench, network: str, batch_size: int, names: tuple[str, ...]) -> Contest:
@@ -54,5 +58,6 @@ def _contest(bench: Bench, network: str, batch_size: int, names: tuple[str, ...]
 
 
 def _row(what: str, contest: Contest, name: str) -> list[str]:
-    ratio = "" if name == STOKER else times(contest.ratio(name, STOKER).value)
-    return [what, load(name).TITLE, seconds(contest.median(name)), ratio]
+    shortest = contest.shortest(name)
+    ratio = "" if name == STOKER else times(shortest / contest.shortest(STOKER))
+    return [what, load(name).TITLE, seconds(contest.median(name)), seconds(shortest), ratio]
