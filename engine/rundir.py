@@ -103,9 +103,9 @@ class RunDirectory:
         with files.storage_errors(run.path):
             run.path.mkdir()
         try:
-            files.write_json(run.path / "job.json", job.to_json())
             with files.storage_errors(run.log):
                 run.log.touch()
+            files.write_json(run.path / "job.json", job.to_json())  # last: with it, the run is there for others
         except StokerError:
             run.remove()
             if fresh:

@@ -276,9 +276,9 @@ def test_an_old_python_can_read_the_file_that_tells_it_so(name: str) -> None:
     ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-@pytest.mark.parametrize("python", old_interpreters())
-def test_an_old_python_is_told_so_in_one_line(python: str, tmp_path: Path) -> None:
-    done = run(python, ROOT / "cli.py", "train", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: stoker needs Python 3.11 or newer; this is 3.")
-    assert done.stderr.count("\n") == 1
+def test_each_old_python_that_is_here_is_told_so_in_one_line(tmp_path: Path) -> None:
+    for python in old_interpreters():
+        done = run(python, ROOT / "cli.py", "train", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: stoker needs Python 3.11 or newer; this is 3.")
+        assert done.stderr.count("\n") == 1
