@@ -51,8 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send(body)
 
     def send(self, body: bytes) -> None:
+        self.server.sent_bytes += len(body)  # before the client can have it all and look
         self.wfile.write(body)
-        self.server.sent_bytes += len(body)
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def test_notify_runs_a_command_and_rings_a_terminal_when_the_run_has_ended(data:
     done = stoker(
         *("-p", EXAMPLES / "notify.py", "train", "--data-folder", data, "--epochs", 1, *SMALL),
         cwd=tmp_path,
-        NOTIFY_COMMAND=f"'{sys.executable}' '{teller}' '{told}'",
+        NOTIFY_COMMAND=shlex.join([sys.executable, str(teller), str(told)]),
         NOTIFY_TERMINAL=os.ttyname(theirs),
     )
     assert (done.returncode, done.stderr) == (0, "")
