@@ -16,15 +16,15 @@ sys.modules["stoker"] = module_from_spec(_spec)
 
 
 def main(argv: list[str]) -> int:
-    """Runs the benchmarks, or what they start in processes of its own: `peer NAME …`, `load`."""
+    """Runs the benchmarks, or what they start in processes of its own: `peer NAME …`, `start`."""
     if argv[:1] == ["peer"]:
         from stoker.benchmarks import peer
 
         return peer.main(argv[1:])
-    if argv == ["load"]:
-        from stoker.benchmarks import loading
+    if argv == ["start"]:
+        from stoker.benchmarks import starting
 
-        return loading.main()
+        return starting.main()
     from stoker.benchmarks import command
 
     return command.main(argv)

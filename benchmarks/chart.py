@@ -25,7 +25,7 @@ def draw_epoch(section: Section, path: Path) -> Path:
     values = [found[name] for name in names]
     bars = axes.barh(names, values, color=[OURS if name == "stoker" else OTHERS for name in names], height=0.68)
     axes.bar_label(bars, labels=[f"{value:.2f} s" for value in values], padding=4, color=INK)
-    axes.set_title("One epoch, 60,000 images, batch 50, with validation: seconds", loc="left", color=INK, fontsize=11)
+    _title(figure, "One epoch, 60,000 images, batch 50, with validation: seconds")
     axes.set_xlim(0, max(values) * 1.12)
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0, colors=INK)
@@ -50,7 +50,7 @@ def draw_batch(section: Section, path: Path) -> Path:
     axes.grid(color=GRID)
     axes.tick_params(colors=INK, length=0)
     axes.legend(frameon=False)
-    axes.set_title("One epoch, 60,000 images, with validation: seconds", loc="left", color=INK, fontsize=11)
+    _title(figure, "One epoch, 60,000 images, with validation: seconds")
     return _save(figure, axes, path)
 
 
@@ -63,6 +63,10 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     return figure, figure.add_subplot()
+
+
+def _title(figure: Any, text: str) -> None:
+    figure.suptitle(text, x=0.01, horizontalalignment="left", color=INK, fontsize=11)
 
 
 def _save(figure: Any, axes: Any, path: Path) -> Path:
