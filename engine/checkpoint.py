@@ -95,17 +95,14 @@ class Checkpoints:
     def _write(self, arrays: Mapping[str, Any], state: TrainingState) -> int:
         import numpy as np
 
-        final = self.root / f"{state.epoch:06}"
-        beside = final.with_name(f".{final.name}.tmp")
-        files.remove_tree(beside)
-        files.make_folder(beside)
-        with files.atomic_writer(beside / _VARIABLES) as stream:
-            np.savez(stream, **arrays)
-        files.write_json(beside / _STATE, {name: getattr(state, name) for name in _FIELDS})
-        files.write_bytes(beside / _COMMIT, _commit({name: _identity(beside / name) for name in (_VARIABLES, _STATE)}))
-        files.remove_tree(final)
-        with files.storage_errors(final):
-            files.replace(beside, final)
+        files.make_folder(self.root)
+        with files.atomic_folder(self.root / f"{state.epoch:06}") as beside:
+            beside.mkdir()
+            with files.atomic_writer(beside / _VARIABLES) as stream:
+                np.savez(stream, **arrays)
+            files.write_json(beside / _STATE, {name: getattr(state, name) for name in _FIELDS})
+            identities = {name: _identity(beside / name) for name in (_VARIABLES, _STATE)}
+            files.write_bytes(beside / _COMMIT, _commit(identities))
         for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
             if old.name != f"{best_epoch(state.history):06}":
                 files.remove_tree(old)

@@ -152,9 +152,7 @@ class Loop:
         """Runs the compiled loop, or, when XLA won't do, another; XLA refuses before the first step is taken."""
         import tensorflow as tf
 
-        graph = self._run.get_concrete_function(arrays, steps).graph
-        gpu = bool(tf.config.list_logical_devices("GPU"))
-        reason = "" if self._programs else objection(graph.as_graph_def(), gpu=gpu)
+        reason = "" if self._programs else self._objection(arrays, steps)
         try:
             if not reason:
                 self._run(arrays, steps)
@@ -165,6 +163,13 @@ class Loop:
         self._run = self._compile()
         self._run(arrays, steps)
         self._on_fall(self.way, reason)
+
+    def _objection(self, arrays: Any, steps: Any) -> str:
+        """Why XLA should not compile the step, or ""; tracing it for this is not lost, for the loop runs the trace."""
+        import tensorflow as tf
+
+        graph = self._run.get_concrete_function(arrays, steps).graph
+        return objection(graph.as_graph_def(), gpu=bool(tf.config.list_logical_devices("GPU")))
 
     def _learn(self, steps: int, seconds: float) -> None:
         """Fits the size of the chunks to the time that one took, unless most of that went into compiling."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +45,10 @@ def export(model: Any, folder: Path, example: str) -> None:
         StorageError: It can't be written; the folder is as it was.
     """
     files.make_folder(folder.parent)
-    with files.storage_errors(folder):
-        beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        with files.storage_errors(folder):
-            _write(model, beside, example)
-            files.write_json(beside / "MANIFEST.json", {"files": dict(list_files(beside).files)})
-            beside.chmod(0o755)
-            if folder.exists():  # an earlier attempt was killed after it had exported
-                folder.rename(beside / ".before")
-            files.replace(beside, folder)
-            files.remove_tree(folder / ".before")
-    finally:
-        files.remove_tree(beside)
+    with files.atomic_folder(folder) as beside:
+        beside.mkdir()
+        _write(model, beside, example)
+        files.write_json(beside / "MANIFEST.json", {"files": dict(list_files(beside).files)})
 
 
 def unscaled(model: Any) -> Any | None:
@@ -87,6 +76,5 @@ def _write(model: Any, folder: Path, example: str) -> None:
         text += _PAIR.format(width=pair.input_shape[1], **names)
     (folder / "README.txt").write_text(text, encoding="utf-8")
     for path in folder.iterdir():
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        with path.open("rb") as stream:
+            files.sync_file(stream)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from . import files
@@ -27,13 +25,10 @@ def copy_outputs(source: Path, target: Path) -> Manifest:
     manifest = list_files(source)
     _check_target(target, manifest)
     files.make_folder(target.parent)
-    with _scratch(files.hidden_beside(target, "fetching")) as beside:
-        with files.storage_errors(target):
-            files.copy_tree(source, beside)
+    with files.atomic_folder(target) as beside:
+        files.copy_tree(source, beside)
         if list_files(beside) != manifest:
             raise BackendError("the outputs changed while they were copied", path=source, hint="fetch them again")
-        with files.storage_errors(target):
-            _put(beside, target)
     return manifest
 
 
@@ -59,26 +54,3 @@ def _check_target(target: Path, manifest: Manifest) -> None:
             hint="choose another folder",
             path=target,
         )
-
-
-def _put(beside: Path, target: Path) -> None:
-    """Renames `beside` to `target`; what was there goes away under another name, never piece by piece."""
-    with _scratch(files.hidden_beside(target, "replaced")) as old:
-        if target.exists():
-            target.replace(old)
-        try:
-            files.replace(beside, target)
-        except OSError:
-            if old.exists() and not target.exists():
-                old.replace(target)
-            raise
-
-
-@contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A name that is free now, and again when the body ends."""
-    files.remove_tree(folder)
-    try:
-        yield folder
-    finally:
-        files.remove_tree(folder)

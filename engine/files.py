@@ -86,6 +86,38 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Gives the name of a folder to make, which appears as `path` when the block ends without an error, or not at all.
+
+    A folder that is there already is renamed aside and goes when the new one stands; it is never taken apart in place.
+
+    Raises:
+        StorageError: It could not be written; the old folder is as it was, and nothing temporary is left.
+    """
+    beside, old = hidden_beside(path, "tmp"), hidden_beside(path, "replaced")
+    remove_tree(beside)
+    remove_tree(old)
+    try:
+        with storage_errors(path):
+            yield beside
+            _swap(beside, path, old)
+    finally:
+        remove_tree(beside)
+        remove_tree(old)
+
+
+def _swap(beside: Path, path: Path, old: Path) -> None:
+    if path.exists():
+        path.replace(old)
+    try:
+        replace(beside, path)
+    except OSError:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        raise
+
+
 def hidden_beside(path: Path, ending: str) -> Path:
     """The name of something temporary in the folder of `path`: `.NAME.ENDING`, short enough for any name."""
     return path.with_name(f".{path.name[:40]}.{ending}")

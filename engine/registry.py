@@ -109,13 +109,6 @@ class Registry:
         return record
 
     def _add(self, place: Path, model: Path, record: Mapping[str, Any]) -> None:
-        beside = files.hidden_beside(place, "tmp")
-        files.remove_tree(beside)
-        try:
-            with files.storage_errors(place):
-                files.copy_tree(model, beside)
+        with files.atomic_folder(place) as beside:
+            files.copy_tree(model, beside)
             files.write_json(beside / _RECORD, {**record, "registered_s": time.time()})
-            with files.storage_errors(place):
-                files.replace(beside, place)
-        finally:
-            files.remove_tree(beside)

@@ -188,11 +188,12 @@ class RunDirectory:
         """The lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
         return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
 
-    def cut_metrics(self, epochs: int) -> None:
-        """Leaves out the figures of epochs after `epochs` and the final ones: a resumed run makes them anew."""
+    def rewind(self, epochs: int) -> None:
+        """Takes away what a resumed run makes anew: figures of epochs after `epochs`, the final ones, the summary."""
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
         kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
+        (self.path / "summary.json").unlink(missing_ok=True)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes `environment.json`: versions, device, seed, threads, the state of the source."""
@@ -209,10 +210,6 @@ class RunDirectory:
     def summary(self) -> Mapping[str, Any] | None:
         """What `write_summary` wrote; None while the run has not finished."""
         return self._optional("summary.json")
-
-    def remove_summary(self) -> None:
-        """Removes `summary.json`: the run goes on."""
-        (self.path / "summary.json").unlink(missing_ok=True)
 
     def _jobs(self) -> list[str]:
         """The names of the job's files, oldest first."""

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 # Keras imports matplotlib and TensorFlow Lite imports JAX wherever they are installed: 0.9 s for nothing.
 _NOT_NEEDED = ("matplotlib", "matplotlib.pyplot", "jax")
 

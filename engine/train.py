@@ -98,6 +98,7 @@ class Training:
         fit, test = self._fit(dataset, tf)
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
+        self._run.rewind(done)
         self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heart.set(RunState.RUNNING)
         self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
@@ -105,6 +106,7 @@ class Training:
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
         self._heart.set(RunState.FINALIZING)
+        self._durable()
         last = self._job.keep == "last" or not self._take_best(fit)
         known = last and not callbacks and not self._job.validation_fraction
         finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
@@ -114,7 +116,7 @@ class Training:
     def end(self, state: RunState, kind: EventKind, message: str) -> None:
         """Writes how the run ended, after all else that there is to write."""
         try:
-            self._durable(self._checkpoints.wait())
+            self._durable()
         except StorageError as error:
             print(f"error: {error}")
         self._event(kind, {"message": message})
@@ -159,9 +161,7 @@ class Training:
         state = restore(newest, fit.model, self._run.run_id)
         if self._run.summary():  # it had finished, and is given more epochs
             state = replace(state, stopped=False)
-            self._run.remove_summary()
         self._before_s = state.time_s
-        self._run.cut_metrics(state.epoch)
         print(f"resumed after epoch {state.epoch}")
         return state
 
@@ -176,15 +176,20 @@ class Training:
             callbacks=remembered,
             arrays=arrays,
         )
-        self._durable(self._checkpoints.wait())
+        self._durable()
         self._checkpoints.save(fit.model, state)
         self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
         print(report.line(), flush=True)
         figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
         self._event(EventKind.EPOCH, figures)
 
-    def _durable(self, epoch: int | None) -> None:
-        """Says that the checkpoint of an epoch is on the disk."""
+    def _durable(self) -> None:
+        """Waits until the checkpoint that is being written is on the disk, and says so.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        epoch = self._checkpoints.wait()
         if epoch is not None:
             self._event(EventKind.CHECKPOINTED, {"epoch": epoch})
 
@@ -194,7 +199,6 @@ class Training:
         print(f"the model has the weights of its best epoch: {best}")
         if best == len(fit.history["loss"]):
             return False
-        self._checkpoints.wait()
         folder = self._run.checkpoints / f"{best:06}"
         verify(folder)
         restore(folder, fit.model, self._run.run_id)

@@ -294,7 +294,7 @@ def test_metrics_of_epochs_after_the_checkpoint_are_cut_at_a_resume(run: RunDire
         run.append_metrics(epoch, {"Loss": 1 / epoch, "Accuracy": 0.5}, time_s=epoch * 1.23456)
     with (run.path / "metrics.jsonl").open("ab") as stream:
         stream.write(b'{"epoch": 4, "na')
-    run.cut_metrics(2)
+    run.rewind(2)
     assert list(run.metrics()) == [
         {"epoch": epoch, "name": name, "value": value, "time_s": round(epoch * 1.23456, 3)}
         for epoch in (1, 2)

@@ -271,6 +271,8 @@ def test_the_best_epoch_is_kept_and_exported_when_asked(place: Path):
     best = 1 + losses.index(min(losses))
     assert f"best epoch: {best}" in done.stdout
     assert (found.checkpoints / f"{best:06}" / "COMMIT").is_file()
+    said = [event.data["epoch"] for event in found.events() if event.kind == "checkpointed"]
+    assert said == list(range(1, 13))
     (final,) = [line["value"] for line in found.metrics() if line["name"] == "Final test loss"]
     assert final == pytest.approx(min(losses), abs=1e-6)
 
