@@ -109,9 +109,9 @@ def _place(known: KnownSet | None) -> str:
 
 def _size_bytes(known: KnownSet) -> int:
     """The size of a data set in the cache; 0 if it isn't there completely."""
-    from . import cache
+    from . import store
 
-    records = [cache.find(cache.place_of(known.name, file.name)) for file in known.files.values()]
+    records = [store.find(store.place_of(known.name, file.name)) for file in known.files.values()]
     return sum(record.size_bytes for record in records if record) if all(records) else 0
 
 

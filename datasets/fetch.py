@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine import files
+from ..engine import cache, files
 from ..engine.data import Progress
 from ..engine.errors import DatasetError, DownloadError
-from . import cache
+from . import store
 from .catalogue import Archive, KnownFile, KnownSet
 from .content import looks_like
 from .identity import stored_md5
@@ -43,7 +43,7 @@ def fetch(
     """
     if not _missing(known):
         return []
-    folder = files.make_folder(cache.place_of(known.name, ""))
+    folder = files.make_folder(store.place_of(known.name, ""))
     with files.lock(folder / "lock"):
         missing = _missing(known)
         if offline:
@@ -60,7 +60,7 @@ def fetch(
 
 
 def _missing(known: KnownSet) -> list[KnownFile]:
-    return [file for file in known.files.values() if not cache.find(cache.place_of(known.name, file.name))]
+    return [file for file in known.files.values() if not store.find(store.place_of(known.name, file.name))]
 
 
 @contextlib.contextmanager
@@ -87,12 +87,12 @@ def _without_network(
         raise DatasetError(
             f"the data set {known.name} is not on this machine yet, and nothing may be downloaded",
             received=reason,
-            expected=f"its files in {cache.place_of(known.name, '')}",
+            expected=f"its files in {store.place_of(known.name, '')}",
             hint=f"run `stoker data fetch {known.name}` where there is a network, or pass --data-folder",
         )
     for file in missing:
-        source, target = BUNDLED / f"{file.name}.gz", cache.place_of(known.name, file.name)
-        cache.store(source, target, origin="bundled", expected_sha256=file.sha256, progress=progress)
+        source, target = BUNDLED / f"{file.name}.gz", store.place_of(known.name, file.name)
+        store.keep(source, target, origin="bundled", expected_sha256=file.sha256, progress=progress)
     return [f"{reason}: the copy of {known.name} bundled with stoker is used"]
 
 
@@ -115,7 +115,7 @@ def _download(
 def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progress: Progress | None) -> None:
     from .download import Wanted, download
 
-    target = cache.place_of(known.name, file.name)
+    target = store.place_of(known.name, file.name)
 
     def install(partial: Path, url: str) -> None:
         _check_md5(partial, file.gz_md5, url)
@@ -124,7 +124,7 @@ def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progr
     wanted = Wanted(
         name=f"{file.name} of {known.name}",
         partial=target.with_name(f"{file.name}.partial"),
-        ready=lambda: cache.find(target) is not None,
+        ready=lambda: store.find(target) is not None,
         install=install,
         limit_bytes=file.limit_bytes,
     )
@@ -138,7 +138,7 @@ def _extract(
 
     path = _download_archive(archive, transport, progress)
     for file in missing:
-        target = cache.place_of(known.name, file.name)
+        target = store.place_of(known.name, file.name)
         packed = target.with_name(f"{file.name}.gz")
         member = f"{archive.folder}/{file.name}.gz"
         try:
@@ -157,12 +157,12 @@ def _download_archive(archive: Archive, transport: Transport, progress: Progress
     def install(partial: Path, url: str) -> None:
         _check_md5(partial, archive.md5, url)
         files.replace(partial, target)
-        cache.write_record(target, sha256=files.sha256_file(target), origin=url)
+        store.write_record(target, sha256=files.sha256_file(target), origin=url)
 
     wanted = Wanted(
         name=archive.name,
         partial=target.with_name(f"{archive.name}.partial"),
-        ready=lambda: cache.find(target) is not None,
+        ready=lambda: store.find(target) is not None,
         install=install,
         limit_bytes=archive.limit_bytes,
     )
@@ -172,9 +172,9 @@ def _download_archive(archive: Archive, transport: Transport, progress: Progress
 
 def _store(file: KnownFile, packed: Path, target: Path, origin: str, progress: Progress | None) -> None:
     """Unpacks a file into the cache; its digest must be the documented one, or the one recorded before."""
-    record = cache.recorded(target)
+    record = store.recorded(target)
     expected = file.sha256 or (record.sha256 if record else "")
-    cache.store(packed, target, origin=origin, expected_sha256=expected, progress=progress)
+    store.keep(packed, target, origin=origin, expected_sha256=expected, progress=progress)
 
 
 def _check_md5(path: Path, expected: str, url: str) -> None:

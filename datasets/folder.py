@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..engine.data import Dataset, Progress
 from ..engine.errors import DatasetError, StorageError
-from . import cache, idx
+from . import idx, store
 from .assemble import Part, assemble
 from .content import Content
 from .locate import locate
@@ -75,5 +75,5 @@ def _read_part(path: Path, progress: Progress | None) -> Part:
         compressed = content.compressed
     if not compressed:
         return Part(path=path, array=idx.open_mapped(path), source=str(path))
-    twin, record = cache.unpacked(path, progress=progress)
+    twin, record = store.unpacked(path, progress=progress)
     return Part(path=path, array=idx.open_mapped(twin), source=f"sha256:{record.sha256}")

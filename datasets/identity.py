@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..engine.data import Progress
 from ..engine.errors import DatasetError
-from . import cache
+from . import store
 from .catalogue import CATALOGUE, KnownFile, KnownSet
 from .content import PIECE_BYTES, Content
 
@@ -81,7 +81,7 @@ def _expected(known: KnownSet, file: KnownFile) -> tuple[str, str]:
     """The SHA-256 that a file must have, and how it is known; ("", "") if it is not."""
     if file.sha256:
         return file.sha256, f"the SHA-256 in {known.digests_from}"
-    record = cache.recorded(cache.place_of(known.name, file.name))
+    record = store.recorded(store.place_of(known.name, file.name))
     return (record.sha256, "the SHA-256 recorded when it was downloaded") if record else ("", "")
 
 

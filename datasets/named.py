@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine import cache
 from ..engine.data import Dataset, Progress
 from ..engine.errors import StorageError
-from . import cache, idx
+from . import idx, store
 from .assemble import Part, assemble
 from .catalogue import KnownSet
 from .fetch import BUNDLED, fetch
@@ -92,8 +93,8 @@ class NamedReader:
 
 
 def _cached_part(set_name: str, file_name: str) -> Part:
-    place = cache.place_of(set_name, file_name)
-    record = cache.find(place)
+    place = store.place_of(set_name, file_name)
+    record = store.find(place)
     source = f"sha256:{record.sha256}" if record else str(place)
     return Part(path=place, array=idx.open_mapped(place), source=source)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..engine.data import Progress
 from ..engine.errors import DatasetError
-from . import cache
+from . import store
 from .catalogue import CATALOGUE, KnownSet
 from .identity import check, content_sha256, recognise
 from .locate import locate
@@ -37,12 +37,12 @@ def verify_cached(known: KnownSet, *, progress: Progress | None = None) -> list[
     Raises:
         DatasetError: A file is missing or damaged.
     """
-    places = {role: cache.place_of(known.name, file.name) for role, file in known.files.items()}
-    if not any(cache.recorded(place) for place in places.values()):
+    places = {role: store.place_of(known.name, file.name) for role, file in known.files.items()}
+    if not any(store.recorded(place) for place in places.values()):
         return []
     findings = []
     for role, place in places.items():
-        if not cache.find(place):
+        if not store.find(place):
             raise _damaged(known, place, "no complete file of that name")
         sha256 = content_sha256(place, progress=progress)
         try:

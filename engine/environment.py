@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
@@ -48,12 +49,29 @@ def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def processor() -> str:
     """The processor's name, as the system tells it."""
+    return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def compiles_for(threads: int) -> list[str]:
+    """What machine code depends on that is compiled in this process.
+
+    Args:
+        threads: How many an operation may use; 0 means one for each core.
+    """
+    features = _of_processor("flags") or _of_processor("Features") or platform.node()
+    versions = [importlib.metadata.version(name) for name in PACKAGES]
+    return [*versions, processor(), features, str(threads or cores()), os.environ.get("XLA_FLAGS", "")]
+
+
+def _of_processor(field: str) -> str:
+    """What Linux tells of the first processor; "" elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return ""
+    return next(
+        (value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == field), ""
+    )
 
 
 def source_state(folder: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from .job import TrainJob
 from .memory import remember
 from .plugin import Plugins
 from .prepare import build_model, load_dataset, named_for_tutorial, split
+from .programs import Programs
 from .rundir import RunDirectory
 from .status import Progress, RunState
 
@@ -45,8 +46,8 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
     Returns:
         How it ended.
     """
-    with Heart(run_dir) as heart:
-        training = Training(job, run_dir, plugins, heart, stop)
+    with Heart(run_dir) as heart, Programs(job, run_dir.path / ".programs") as programs:
+        training = Training(job, run_dir, plugins, heart=heart, programs=programs, stop=stop)
         from .fit import Stopped
 
         try:
@@ -68,9 +69,17 @@ class Training:
     """One execution of a job; see `run`."""
 
     def __init__(
-        self, job: TrainJob, run_dir: RunDirectory, plugins: Plugins, heart: Heart, stop: threading.Event
+        self,
+        job: TrainJob,
+        run_dir: RunDirectory,
+        plugins: Plugins,
+        *,
+        heart: Heart,
+        programs: Programs,
+        stop: threading.Event,
     ) -> None:
-        self._job, self._run, self._plugins, self._heart, self._stop = job, run_dir, plugins, heart, stop
+        self._job, self._run, self._plugins, self._stop = job, run_dir, plugins, stop
+        self._heart, self._programs = heart, programs
         self._checkpoints = Checkpoints(run_dir.checkpoints)
         self._drawing = picture.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
@@ -178,6 +187,7 @@ class Training:
         )
         self._durable()
         self._checkpoints.save(fit.model, state)
+        self._programs.keep()
         self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
         print(report.line(), flush=True)
         figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}

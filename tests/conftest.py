@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -15,6 +16,16 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != RO
 _spec = ModuleSpec("stoker", None, is_package=True)
 _spec.submodule_search_locations = [str(ROOT)]
 sys.modules["stoker"] = module_from_spec(_spec)
+
+from stoker.engine.cache import VARIABLE  # noqa: E402 - the package is made above
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache for the processes that the suite starts: they share it, and the user's own stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

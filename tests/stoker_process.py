@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stoker.engine.cache import VARIABLE
+
 CLI = Path(__file__).resolve().parents[1] / "cli.py"
 
 
@@ -36,5 +38,5 @@ def command(*arguments: object) -> list[str]:
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
     """This process' environment without what would change what stoker does."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STOKER_")}
+    kept = {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith("STOKER_")}
     return kept | {"COLUMNS": "100"} | more

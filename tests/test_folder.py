@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.datasets import cache, idx
+from stoker.datasets import idx, store
 from stoker.datasets import locate as locate_module
 from stoker.datasets.folder import FolderReader
 from stoker.datasets.locate import locate
@@ -242,7 +242,7 @@ def test_without_a_cache_compressed_files_are_read_into_memory_and_a_note_says_s
     def fail(*_: object, **__: object) -> None:
         raise StorageError(f"can't write the cache: {fault}")
 
-    monkeypatch.setattr(cache, "unpacked", fail)
+    monkeypatch.setattr(store, "unpacked", fail)
     dataset = load(write_set(tmp_path / "data", suffix=".gz"))
     assert_whole(dataset)
     assert len(dataset.notes) == 1

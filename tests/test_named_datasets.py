@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import requests
 
-from stoker.datasets import cache, fetch, identity, idx
+from stoker.datasets import fetch, identity, idx, store
 from stoker.datasets.catalogue import CATALOGUE, MNIST, Archive, KnownFile, KnownSet
 from stoker.datasets.locate import ROLES
 from stoker.datasets.named import NamedReader
@@ -147,8 +147,8 @@ def test_a_mirror_with_wrong_content_is_passed_over(small: KnownSet, pages: dict
 
 def test_what_is_missing_is_fetched_and_what_is_there_is_kept(small: KnownSet, pages: dict[str, bytes]) -> None:
     reader(small, Network(pages)).load(None)
-    cache.place_of("small", NAMES[1]).unlink()
-    cache.place_of("small", NAMES[2]).write_bytes(b"torn")
+    store.place_of("small", NAMES[1]).unlink()
+    store.place_of("small", NAMES[2]).write_bytes(b"torn")
     network = Network(pages)
     assert reader(small, network).load(None).classes == 3
     assert {url.rpartition("/")[2] for url in network.asked} == {f"{NAMES[1]}.gz", f"{NAMES[2]}.gz"}
@@ -169,7 +169,7 @@ def test_where_only_md5_is_documented_the_digest_is_recorded_and_checked_from_th
     assert len(dataset.notes) == 1
     assert "recorded" in dataset.notes[0]
     assert reader(by_md5, Network(pages)).load(None).notes == ()
-    place = cache.place_of("small", NAMES[0])
+    place = store.place_of("small", NAMES[0])
     record = json.loads(place.with_name(f"{NAMES[0]}.json").read_text())
     assert record["sha256"] == hashlib.sha256(raw[NAMES[0]]).hexdigest()
     assert [finding.path.name for finding in verify_cached(by_md5)] == list(NAMES)
@@ -183,7 +183,7 @@ def test_where_only_md5_is_documented_the_digest_is_recorded_and_checked_from_th
 
 def test_a_recorded_digest_is_demanded_of_the_next_download(by_md5: KnownSet, pages: dict[str, bytes]) -> None:
     reader(by_md5, Network(pages)).load(None)
-    cache.place_of("small", NAMES[3]).unlink()
+    store.place_of("small", NAMES[3]).unlink()
     other = pages[f"http://good/{NAMES[1]}.gz"]
     loose = replace(by_md5, files=by_role(KnownFile(name=name) for name in NAMES))
     with pytest.raises(DownloadError, match="no mirror"):
@@ -256,7 +256,7 @@ def test_a_damaged_archive_in_the_cache_is_refused(small: KnownSet, tmp_path: Pa
     (cache_folder / "archives").mkdir(parents=True)
     path = cache_folder / "archives" / "all.zip"
     path.write_bytes(zipped(tmp_path / "all.zip", {"gzip/x": b"x"})[:40])
-    cache.write_record(path, sha256="", origin="somewhere")
+    store.write_record(path, sha256="", origin="somewhere")
     with pytest.raises(DatasetError, match="zip file") as caught:
         reader(archived(small, b""), Network({})).load(None)
     assert str(path) in caught.value.hint

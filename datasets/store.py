@@ -1,4 +1,4 @@
-"""The cache: decompressed IDX files on this machine's disk, each with a record of what it is.
+"""The store: decompressed IDX files in this machine's cache, each with a record of what it is.
 
     <cache>/sets/mnist/train-images-idx3-ubyte        raw IDX
     <cache>/sets/mnist/train-images-idx3-ubyte.json   its record: {"sha256", "size_bytes", "origin"}
@@ -15,12 +15,9 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..engine import files
+from ..engine import cache, files
 from ..engine.data import Progress
-from ..engine.errors import DatasetError, OptionError
-
-VARIABLE = "STOKER_CACHE_DIR"
-"""The environment variable that moves the cache; its value is an absolute path."""
+from ..engine.errors import DatasetError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,28 +35,9 @@ class Record:
     origin: str
 
 
-def root() -> Path:
-    """The folder of the cache; it may not exist yet.
-
-    Raises:
-        OptionError: `STOKER_CACHE_DIR` is not an absolute path.
-    """
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        folder = Path(chosen).expanduser()
-        if not folder.is_absolute():
-            raise OptionError(
-                f"{VARIABLE} must be an absolute path", received=chosen, hint=f"{VARIABLE}={folder.absolute()}"
-            )
-        return folder
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("stoker"))
-
-
 def place_of(set_name: str, file_name: str) -> Path:
     """Where the cache has, or would have, a raw file of a named data set."""
-    return root() / "sets" / set_name / file_name
+    return cache.root() / "sets" / set_name / file_name
 
 
 def recorded(target: Path) -> Record | None:
@@ -90,7 +68,7 @@ def write_record(target: Path, *, sha256: str, origin: str) -> Record:
     return record
 
 
-def store(
+def keep(
     source: Path, target: Path, *, origin: str, expected_sha256: str = "", progress: Progress | None = None
 ) -> Record:
     """Puts an IDX file, decompressed and checked, into the cache.
@@ -131,7 +109,7 @@ def unpacked(source: Path, *, progress: Progress | None = None) -> tuple[Path, R
         DatasetError: The file is damaged or not IDX.
         StorageError: The cache can't be written.
     """
-    folder = files.make_folder(root() / "unpacked")
+    folder = files.make_folder(cache.root() / "unpacked")
     place, state = _identity(source)
     target = folder / f"{place}-{state}"
     record = find(target)
@@ -141,7 +119,7 @@ def unpacked(source: Path, *, progress: Progress | None = None) -> tuple[Path, R
         record = find(target)
         if not record:
             _forget(folder, place)
-            record = store(source, target, origin=str(source), progress=progress)
+            record = keep(source, target, origin=str(source), progress=progress)
     return target, record
 
 

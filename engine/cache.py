@@ -1,0 +1,30 @@
+"""The folder where this machine keeps what can be made again: data sets, compiled programs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import OptionError
+
+VARIABLE = "STOKER_CACHE_DIR"
+"""The environment variable that moves the cache; its value is an absolute path."""
+
+
+def root() -> Path:
+    """The folder of the cache; it may not exist yet.
+
+    Raises:
+        OptionError: `STOKER_CACHE_DIR` is not an absolute path.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        folder = Path(chosen).expanduser()
+        if not folder.is_absolute():
+            raise OptionError(
+                f"{VARIABLE} must be an absolute path", received=chosen, hint=f"{VARIABLE}={folder.absolute()}"
+            )
+        return folder
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("stoker"))
