@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -237,6 +238,32 @@ def test_reducing_the_learning_rate_on_a_plateau_works(keras: Any):
     before = float(fit.model.optimizer.learning_rate)
     fit.run([callback], lambda report: None)
     assert float(fit.model.optimizer.learning_rate) < before
+
+
+def test_model_checkpoints_are_ordinary_models_of_their_epochs(keras: Any, tmp_path: Path):
+    fit = _fit(_dense(keras), _data())
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True)
+    each = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    fit.run([best, each], lambda report: None)
+    images, labels = _data()
+    for epoch, loss in enumerate(fit.history["val_loss"], start=1):
+        loaded = keras.saving.load_model(tmp_path / f"{epoch}.keras")
+        assert loaded.evaluate(images, labels, verbose=0)[0] == pytest.approx(loss, abs=1e-5)
+    loaded = keras.saving.load_model(tmp_path / "best.keras")
+    assert loaded.evaluate(images, labels, verbose=0)[0] == pytest.approx(min(fit.history["val_loss"]), abs=1e-5)
+
+
+def test_tensorboard_shows_the_figures_of_each_epoch(keras: Any, tmp_path: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    fit = _fit(_dense(keras), _data())
+    fit.run([keras.callbacks.TensorBoard(tmp_path)], lambda report: None)
+    for folder, prefix in (("train", ""), ("validation", "val_")):
+        shown = EventAccumulator(str(tmp_path / folder), size_guidance={"tensors": 0}).Reload()
+        for name in ("loss", "accuracy"):
+            values = [float(make_ndarray(event.tensor_proto)) for event in shown.Tensors(f"epoch_{name}")]
+            assert values == pytest.approx(fit.history[prefix + name], abs=1e-6)
 
 
 def test_progress_grows_to_the_last_step_of_each_epoch(keras: Any):
