@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from ..engine.files import remove_tree
 from ..engine.rundir import RunDirectory, list_runs
 from .bench import Bench
 from .corpus import BUNDLED
@@ -20,6 +21,11 @@ def warm(bench: Bench) -> None:
     """Fills stoker's cache of data sets, and brings the packages into the memory of the system."""
     start(bench)
     run([sys.executable, "-c", _WARM], bench.work)
+
+
+def forget_programs(bench: Bench) -> None:
+    """Takes from stoker's cache what earlier runs have compiled."""
+    remove_tree(bench.work / "cache" / "programs")
 
 
 def start(bench: Bench) -> dict[str, float]:

@@ -50,8 +50,8 @@ def of_run(run: RunDirectory, finished: Finished) -> tuple[Phases, float]:
     return steps, epochs[0] - finished.started_s
 
 
-def compiling(run: RunDirectory) -> float:
-    """Seconds that the first epoch takes longer than the others; the run has at least three."""
+def programs(run: RunDirectory) -> float:
+    """Seconds for compiled programs: that the first epoch takes longer than the others; the run has at least three."""
     seconds = [event.data["seconds"] for event in run.events() if event.kind is EventKind.EPOCH]
     later = sorted(seconds[1:])
     return float(seconds[0] - later[len(later) // 2])

@@ -32,8 +32,16 @@ def measure(bench: Bench) -> Section:
             ["checkpoint after an epoch", seconds(max(0.0, saving["cost"])), f"{share:.1f} % of an epoch"],
             ["resume, until the first new epoch begins", seconds(resume["ready"]), "process, import, build, restore"],
             ["a new run, until its first epoch begins", seconds(resume["new_ready"]), "process, import, build"],
-            ["first epoch after a resume", seconds(resume["first"]), "with compiling"],
-            ["first epoch of a new run", seconds(resume["new_first"]), "with compiling"],
+            [
+                "first epoch after a resume",
+                seconds(resume["first"]),
+                "with compiled programs of an earlier run",
+            ],
+            [
+                "first epoch of a new run",
+                seconds(resume["new_first"]),
+                "with compiled programs of an earlier run",
+            ],
         ],
         notes=[
             "A checkpoint's cost is what an epoch that follows one takes longer than its neighbours without.",
