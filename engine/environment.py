@@ -16,6 +16,8 @@ from . import VERSION
 from .device import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+_VARIABLES = ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
+"""Environment variables that choose how TensorFlow computes."""
 
 
 def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
@@ -34,6 +36,7 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
         "processor": processor(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
         "devices": devices,
+        "variables": variables(),
         "seed": seed,
         "dataset": dict(dataset),
         "source": source_state(Path.cwd()),
@@ -43,13 +46,18 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What has changed between two environments that changes the last bits of a training, one phrase each."""
     then, here = ({**one.get("packages", {}), **one} for one in (before, now))
-    names = [*PACKAGES, "processor", "threads", "devices"]
+    names = [*PACKAGES, "processor", "threads", "devices", "variables"]
     return [f"{name}: {then.get(name)} → {here.get(name)}" for name in names if then.get(name) != here.get(name)]
 
 
 def processor() -> str:
     """The processor's name, as the system tells it."""
     return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def variables() -> dict[str, str]:
+    """The environment variables that choose how TensorFlow computes, as far as they are set."""
+    return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 
 def compiles_for(threads: int) -> list[str]:
@@ -60,7 +68,7 @@ def compiles_for(threads: int) -> list[str]:
     """
     features = _of_processor("flags") or _of_processor("Features") or platform.node()
     versions = [importlib.metadata.version(name) for name in PACKAGES]
-    return [*versions, processor(), features, str(threads or cores()), os.environ.get("XLA_FLAGS", "")]
+    return [*versions, processor(), features, str(threads or cores()), str(variables())]
 
 
 def _of_processor(field: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .rows import Take, taker
 from .way import Way, objection
 
 if TYPE_CHECKING:
@@ -65,15 +66,18 @@ def chunks(
         room: Batches that a chunk can hold.
         wanted: Tells how many batches the next chunk should have; asked for each.
     """
+    import keras
+
+    takers = keras.tree.map_structure(taker, data)
     whole, first = len(order) // batch_size, 0
     while first < whole:
         steps = min(wanted(), room, whole - first)
         rows = order[first * batch_size : (first + steps) * batch_size]
-        yield Chunk(_gather(data, rows, room, batch_size), steps)
+        yield Chunk(_gather(takers, data, rows, room, batch_size), steps)
         first += steps
     if len(order) % batch_size:
         rows = order[whole * batch_size :]
-        yield Chunk(_gather(data, rows, 1, len(rows)), 1)
+        yield Chunk(_gather(takers, data, rows, 1, len(rows)), 1)
 
 
 def room_for(data: Any, batch_size: int, count: int) -> int:
@@ -213,18 +217,14 @@ class Loop:
         return tf.nest.map_structure(shares, arrays)
 
 
-def _gather(data: Any, rows: NDArray[np.integer[Any]], room: int, batch_size: int) -> Any:
+def _gather(takers: Any, data: Any, rows: NDArray[np.integer[Any]], room: int, batch_size: int) -> Any:
     """The rows of each array, as [room, batch_size, ...]; what is left of the room stays as it is found."""
     import keras
     import numpy as np
 
-    def gather(array: NDArray[Any]) -> NDArray[Any]:
-        native = array.dtype.newbyteorder("=")
-        block = np.empty((room * batch_size, *array.shape[1:]), native)
-        if native == array.dtype:
-            np.take(array, rows, axis=0, out=block[: len(rows)], mode="clip")
-        else:
-            block[: len(rows)] = array[rows]
+    def gather(take: Take, array: NDArray[Any]) -> NDArray[Any]:
+        block = np.empty((room * batch_size, *array.shape[1:]), array.dtype.newbyteorder("="))
+        take(rows, block)
         return block.reshape(room, batch_size, *array.shape[1:])
 
-    return keras.tree.map_structure(gather, data)
+    return keras.tree.map_structure(gather, takers, data)

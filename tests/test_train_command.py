@@ -277,6 +277,18 @@ def test_the_best_epoch_is_kept_and_exported_when_asked(place: Path):
     assert final == pytest.approx(min(losses), abs=1e-6)
 
 
+def test_a_run_without_a_checkpoint_begins_anew_with_its_figures_too(place: Path):
+    job = ("train", "--data-folder", "data", "--epochs", 2, "--runs-dir", "anew")
+    assert stoker(*job, cwd=place).returncode == 0
+    (found,) = list_runs(place / "anew")
+    for state in found.checkpoints.glob("*/COMMIT"):
+        state.write_text("damaged")
+    resumed = stoker("train", "--resume", "latest", "--epochs", 3, "--runs-dir", "anew", cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "the training begins anew" in resumed.stdout
+    assert [line["epoch"] for line in found.metrics() if line["name"] == "Loss"] == [1, 2, 3]
+
+
 def test_a_resume_with_other_threads_is_refused_unless_drift_is_allowed(place: Path):
     job = ("train", "--data-folder", "data", "--epochs", 1, "--runs-dir", "drift")
     assert stoker(*job, cwd=place).returncode == 0
