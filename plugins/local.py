@@ -51,7 +51,7 @@ class LocalBackend:
     submission find the first.
     """
 
-    poll_s = 0.1
+    poll_s = 0.05
     runs_here = True
 
     def plan(self, job: TrainJob) -> Plan:
