@@ -57,6 +57,13 @@ def test_room_is_bounded_by_bytes_and_is_never_nothing():
     assert room_for((images,), 1, count=3) == 3
 
 
+def test_a_gpu_gets_larger_chunks(keras: Any, monkeypatch: pytest.MonkeyPatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["one"] if kind == "GPU" else [])
+    assert room_for((np.zeros((10, 1 << 20), np.uint8),), 4, count=1000) == 16
+
+
 def test_chunks_made_ahead_are_the_same_and_in_order():
     made = [Chunk(index, 1) for index in range(20)]
     assert list(ahead(iter(made))) == made
