@@ -24,6 +24,7 @@ LATE = {
     "stoker.datasets.transfer",
     "stoker.plugins.commands.curve",
     "stoker.plugins.commands.live",
+    "stoker.plugins.commands.region",
 }
 """Modules that may import heavy packages at their top; in return, they are imported inside functions only."""
 
