@@ -4,16 +4,18 @@
 #   make test                        runs the tests; ARGS="-k packaging" passes options
 #   make check                       format, lint, types, import rules, docs in step; -k goes on after a complaint
 #   make bench                       measures against other trainers; PEERS=/path/to/python has those; ARGS="epoch whole"
-#   make faults                      kills trainings at every file operation and at random times; half an hour
+#   make faults                      kills trainings at every file operation and at random times; 40 minutes
+#   make docs                        writes docs/contract.md from the docstrings
+#   make ray                         tests examples/stoker-ray against a Ray head on this machine, in .venv-ray
 #   make setup                       only sets up
 #   make train PYTHON=python3.12     sets up with that interpreter
 #   make clean                       removes what these made, .venv too; runs stay
 #
-# There is one environment, .venv, and nothing is done twice. Every path here is relative, because the path of the
-# checkout may hold spaces and quotes. GNU make 3.81, the one of macOS, is enough.
+# There is one environment, .venv (`make ray` has its own), and nothing is done twice. Every path here is relative,
+# because the path of the checkout may hold spaces and quotes. GNU make 3.81, the one of macOS, is enough.
 
 .DEFAULT_GOAL := train
-.PHONY: train test check bench faults setup clean format lint types rules force
+.PHONY: train test check bench faults docs ray setup clean format lint types rules force
 .NOTPARALLEL:
 
 export PYTHON PEERS
@@ -22,6 +24,7 @@ PEERS ?=
 ARGS ?=
 EXAMPLES := $(wildcard examples/*.py)
 OURS := .venv/bin/python
+RAYS := .venv-ray/bin/python
 PIP := $(OURS) -m pip install --quiet --disable-pip-version-check
 
 train: .venv/.installed
@@ -53,12 +56,21 @@ bench: .venv/.installed
 	@$(OURS) benchmarks --peers "$$PEERS" $(ARGS)
 
 faults: .venv/.dev
-	@$(OURS) -m pytest -m faults tests/faults $(ARGS)
+	@$(OURS) -m pytest -m faults tests/faults tests/contract $(ARGS)
+
+docs: .venv/.dev
+	@$(OURS) docs/make_contract.py
+
+ray: .venv-ray/.installed
+	@rm -rf build/lib examples/stoker-ray/build
+	@$(RAYS) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall . ./examples/stoker-ray
+	@rm -rf build/lib examples/stoker-ray/build
+	@cd examples/stoker-ray && "../../$(RAYS)" -m pytest $(ARGS)
 
 setup: .venv/.installed
 
 clean:
-	rm -rf .venv build dist stoker.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-ray build dist stoker.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is the last thing that a rule writes, so that an interrupted one starts again.
@@ -70,6 +82,13 @@ clean:
 .venv/.installed: pyproject.toml .venv/.made
 	@echo 'setting up .venv (once, a few minutes)'
 	@$(PIP) --editable .
+	@touch $@
+
+# Ray is big, and nothing else needs it.
+.venv-ray/.installed: pyproject.toml examples/stoker-ray/pyproject.toml .venv/.made
+	@echo 'setting up .venv-ray (once, a few minutes)'
+	@rm -rf .venv-ray && $(OURS) -m venv .venv-ray
+	@$(RAYS) -m pip install --quiet --disable-pip-version-check . './examples/stoker-ray[test]'
 	@touch $@
 
 # Looked at each time, written only when .venv is new, so that nothing follows from a look. An environment is made anew

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stoker.engine.command import Command
     from stoker.engine.parser import Parser
     from stoker.engine.plugin import Plugins
+    from stoker.engine.settings import Settings
 
 _HERE = Path(__file__).resolve().parent
 # Our folders `datasets` and `models` must not hide installed packages of the same names.
@@ -69,21 +70,34 @@ def _dispatch(argv: list[str]) -> int:
     settings = Settings.find(Path.cwd(), os.environ)
     early = Parser(prog="stoker", add_help=False)
     _add_global_options(early)
-    given, _, rest = settings.parse_known(early, argv)
-    plugins = Plugins.load(given.plugin or ())
+    given, origins, rest = settings.parse_known(early, argv)
+    plugins = Plugins.load(given.plugin or (), forgiving=origins["plugin"].source != "command line")
     parsers = _Parsers(plugins)
     name = next((word for word in rest if not word.startswith("-")), "")
     plugins.refuse_clash("command", name)
     if settings.values and name:
-        settings.check_names(parsers(), absent={*plugins.left_out, *plugins.broken()})
+        _check_settings(settings, parsers(), {*plugins.left_out, *plugins.broken()})
     top = parsers(name)
     options, sources = settings.parse(top, rest)
-    options.sources, options.plugin = sources, given.plugin
+    options.sources, options.plugin = sources, plugins.usable(given.plugin or ())
     if options.command is None:
         top.print_help()
         return 2
     context = Context(plugins=plugins, settings=settings, parsers=parsers)
     return parsers.commands[options.command].run(options, context)
+
+
+def _check_settings(settings: Settings, parser: Parser, absent: set[str]) -> None:
+    """Refuses a name in the settings file that no option has, unless a plugin that is not here may have it."""
+    from stoker.engine.errors import OptionError
+
+    try:
+        settings.check_names(parser, absent)
+    except OptionError as error:
+        if not absent:
+            raise
+        names = ", ".join(sorted(absent))
+        print(f"warning: {error.what}; it may be one of a plugin that is broken or left out: {names}", file=sys.stderr)
 
 
 class _Parsers:

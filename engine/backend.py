@@ -20,12 +20,14 @@ class Plan:
         steps: What would happen, in order, one sentence each.
         warnings: What the user should know first.
         files: What would be sent: {path: size in bytes}.
+        documents: What `--dry-run DIR` writes beside the plan in words: {path below DIR, with "/": content}.
     """
 
     backend: str
     steps: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     files: Mapping[str, int] = field(default_factory=dict)
+    documents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,10 @@ class ModelVersion:
     location: str
 
 
+LIMITS = ("attach", "cancel", "fetch", "register")
+"""What a backend may be unable to do; see `Backend.limits`."""
+
+
 class Backend(Protocol):
     """A place that can run a TrainJob. Stateless: everything that is needed later is in the handle.
 
@@ -75,10 +81,15 @@ class Backend(Protocol):
     Attributes:
         poll_s: Seconds between two looks at a run, for whoever watches it.
         runs_here: Whether the job reads its data on this machine; they are then checked before anything is started.
+        limits: What the backend can't do, and why, for people: {one of `LIMITS`: reason}; {} for one that can do all.
+            "attach": a handle is good in the process that submitted the run only; elsewhere `status` says LOST with
+            the reason in its message, and the other methods raise. "cancel", "fetch", "register": that method always
+            raises. What is raised is a BackendError with the reason in it. All other promises hold in any case.
     """
 
     poll_s: float
     runs_here: bool
+    limits: Mapping[str, str]
 
     def plan(self, job: TrainJob) -> Plan:
         """What would be sent, created and spent; touches nothing remote.
@@ -90,6 +101,9 @@ class Backend(Protocol):
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Starts the job (promise 1).
+
+        For a run that has ended, it may start the next attempt: that is how a run is resumed, where the backend can do
+        that. The log then goes on where it ended.
 
         Args:
             job: What to train.

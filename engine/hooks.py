@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pluggy
 
-from . import hookspecs
+from . import VERSION, hookspecs
 from .command import Command
 from .errors import PluginError, UnknownNameError
-from .record import PluginRecord, reason
+from .record import PluginRecord
 
 NAMES = tuple(name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJECT}_"))
 """The names of all hooks."""
@@ -39,18 +41,24 @@ class Hooks:
         if id(plugin) in self._owners:
             self.records.remove(record)
             return
+        _check_contract(plugin, record)
         self._owners[id(plugin)] = record
         try:
             self._manager.register(plugin, name=f"{record.name}-{len(self.records)}")
             record.hooks = self._checked(plugin, record)
-        except BaseException:
+        except BaseException as error:
             self._forget(record)
+            clearer = _wrong_parameters(plugin) if isinstance(error, pluggy.PluginValidationError) else None
+            if clearer:
+                raise clearer from error
             raise
 
-    def drop(self, record: PluginRecord) -> None:
-        """Takes a plugin out."""
+    def leave_out(self, record: PluginRecord) -> None:
+        """Keeps a plugin in the list and its hooks out."""
         self._forget(record)
-        self.records.remove(record)
+        record.left_out, record.hooks, record.offers = True, (), {}
+        if record not in self.records:
+            self.records.append(record)
 
     def calls(self, hook: str) -> Iterator[tuple[PluginRecord, Any]]:
         """Each implementation of a hook, the latest first, as a function of the hook's keyword arguments."""
@@ -85,10 +93,11 @@ class Hooks:
         if any(each.hookwrapper or each.wrapper for each in implementations):
             raise PluginError("it wraps a hook, which stoker does not allow")
         for name in sorted(callers.keys() - set(NAMES)):
-            record.note(reason(UnknownNameError("hook", name, NAMES)))
+            unknown = UnknownNameError("hook", name, NAMES)
+            record.note(unknown.what, unknown.hint)
         for name in NAMES:
             if name not in callers and callable(getattr(plugin, name, None)):
-                record.note(f"{name} is not called: it lacks @hookimpl")
+                record.note(f"{name} is not called: it lacks @hookimpl", "write @hookimpl above it")
         return tuple(name for name in sorted(callers) if name in NAMES)
 
     def _forget(self, record: PluginRecord) -> None:
@@ -98,9 +107,55 @@ class Hooks:
         self._owners = {key: owner for key, owner in self._owners.items() if owner is not record}
 
 
+def _wrong_parameters(plugin: Any) -> PluginError | None:
+    """The error for the first hook of a plugin that has parameters which do not exist; None if there is none."""
+    for name in NAMES:
+        known = tuple(inspect.signature(getattr(hookspecs, name)).parameters)
+        function = getattr(plugin, name, None)
+        unknown = (
+            [each for each in inspect.signature(function).parameters if each not in known] if callable(function) else []
+        )
+        if unknown:
+            what = f"{name} has a parameter that the hook lacks: {', '.join(unknown)}"
+            return PluginError(what, hint=f"its author has to write {name}({', '.join(known)}), or fewer of them")
+    return None
+
+
+def _check_contract(plugin: Any, record: PluginRecord) -> None:
+    """Writes down which contract a plugin was written for.
+
+    Raises:
+        PluginError: It is another one than this stoker's.
+    """
+    ours, said = hookspecs.CONTRACT, getattr(plugin, "stoker_contract", record.contract)
+    if said is not None and type(said) is not int:
+        hint = f"its author has to say stoker_contract = {ours}, or which version it was written for"
+        raise PluginError("its stoker_contract is no whole number", received=repr(said), hint=hint)
+    record.contract = said
+    if said in {None, ours}:
+        return
+    newer = said is not None and said > ours
+    hint = (
+        "upgrade stoker" if newer else f"upgrade it; its author finds what version {ours} asks for in docs/contract.md"
+    )
+    raise PluginError(
+        f"it was written for version {said} of the plugin contract, and stoker {VERSION} has version {ours}", hint=hint
+    )
+
+
 def commands(offered: Any) -> dict[str, Command]:
     """The commands that a plugin offers, by name; `TypeError` if they are none."""
     return {command.name: command for command in (of_type(Command, each) for each in offered)}
+
+
+def guarded(record: PluginRecord, command: Command) -> Command:
+    """The command of a plugin, whose options can't break the options of another."""
+
+    def add_options(parser: Any) -> None:
+        with record.guard(f"options of {command.name}"):
+            command.add_options(parser)
+
+    return replace(command, add_options=add_options)
 
 
 def summaries(offered: Any) -> dict[str, str]:

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 PROJECT = "stoker"
 """The pluggy project name and the entry-point group of plugins."""
 
+CONTRACT = 1
+"""The version of the contract between stoker and its plugins: the hooks and what they promise, and the protocols
+`Backend`, `DatasetReader` and `ModelBuilder` with the values that they take and give.
+
+It grows by one when a plugin that kept the contract before may no longer do so: a hook, a method, a parameter or a
+field goes or means something else, or a promise is added. A new hook, or a new parameter of one, which no plugin has to
+have, leaves it as it is. A plugin says which version it was written for, `stoker_contract = 1` in the module or object
+that its entry point names. Another version than this one is refused when the plugin is loaded; a plugin that says none
+is taken as it is.
+"""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -136,7 +147,8 @@ def stoker_configure_job(job: TrainJob) -> TrainJob | None:
     """Has a last word on a job before it is submitted.
 
     Runs in the command line's process; each implementation is given the result of the one before.
-    An exception is reported and the job is left as it was.
+    A `StokerError` fails the command: the job can't be trained as it is. Any other exception is reported and the job
+    is left as it was.
 
     Args:
         job: The job.

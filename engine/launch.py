@@ -53,6 +53,8 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
         raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
     if job != run.job():
         run.amend(job)
+    if not backend.runs_here:
+        run.rewind(0)  # when it comes home again, it brings its figures along
     written = sum(len(piece) for piece in backend.logs(run.handle()))
     _start(run, job, backend, plugins)
     return written

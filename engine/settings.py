@@ -112,7 +112,7 @@ class Settings:
         known = {called(action)[2:] for action in all_actions(parser) if called(action).startswith("--")}
         prefixes = tuple(f"{name.replace('_', '-')}-" for name in absent)
         for name in self.values:
-            if name not in known and not name.startswith(prefixes):
+            if name not in known and not f"{name}-".startswith(prefixes):
                 near = nearest(name, known)
                 hint = f"did you mean {near!r}?" if near else "`stoker config` shows the names"
                 raise OptionError(f"unknown option {name!r} in {self.path}", hint=hint)

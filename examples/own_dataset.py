@@ -7,6 +7,7 @@ a line, all of it numbers; the column `label` is the class. An npz file has the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -71,7 +72,7 @@ def _read(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """The examples, float32 [N, columns] or what an npz file holds, and their labels [N]."""
     try:
         return _read_csv(path) if path.suffix == ".csv" else _read_npz(path)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise DatasetError(f"{path} can't be read", received=str(error), path=path) from error
 
 
@@ -80,7 +81,10 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
     with path.open(encoding="utf-8-sig") as lines:
         names = [name.strip() for name in next(lines, "").split(",")]
-        rows = np.loadtxt(lines, delimiter=",", ndmin=2)
+        first = next(lines, "")
+        if not first.strip():
+            raise ValueError("there is no row below the names of the columns")
+        rows = np.loadtxt(chain([first], lines), delimiter=",", ndmin=2)
     column = names.index("label")
     labels = rows[:, column]
     if (labels != labels.round()).any():

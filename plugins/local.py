@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..engine import files
@@ -28,6 +31,9 @@ NAME = "local"
 GRACE_S = 10.0
 """How long a cancelled run may take to write its checkpoint before it is killed."""
 _HEARTBEAT_S = 30.0
+_PATIENCE_S = 5.0
+_SHOWN = 200
+"""Characters of a handle that a message shows."""
 _CLI = Path(__file__).resolve().parents[1] / "cli.py"
 
 
@@ -53,6 +59,7 @@ class LocalBackend:
 
     poll_s = 0.05
     runs_here = True
+    limits: Mapping[str, str] = MappingProxyType({})
 
     def plan(self, job: TrainJob) -> Plan:
         """What would happen; checks that the packages are there."""
@@ -65,7 +72,8 @@ class LocalBackend:
         ]
         if job.register:
             steps.append(f"register the model as {job.register!r}")
-        return Plan(backend=NAME, steps=tuple(steps))
+        documents = {"job.json": f"{json.dumps(job.to_json(), indent=2)}\n".encode()}
+        return Plan(backend=NAME, steps=tuple(steps), documents=documents)
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Starts the child process."""
@@ -83,10 +91,10 @@ class LocalBackend:
 
     def status(self, handle: Handle) -> RunStatus:
         """What the child process wrote, or LOST if it is gone without a last word."""
-        run = RunDirectory(Path(handle.reference))
-        before = run.status()
-        if before is None:
-            return RunStatus(state=RunState.LOST, message=f"there is no run in {run.path}")
+        run = _find(handle)
+        before = _read(run) if run else None
+        if run is None or before is None:
+            return RunStatus(state=RunState.LOST, message=_missing(handle).what)
         if before[0].state.ended or _alive(run, before[1]):
             return before[0]
         status, _ = run.status() or before  # its last word may have come between the two looks
@@ -101,11 +109,11 @@ class LocalBackend:
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         """The run's `log.txt`."""
-        path = RunDirectory(Path(handle.reference)).log
-        while True:
+        run = _find(handle)
+        while run:
             ended = not follow or self.status(handle).state.ended
             try:
-                with path.open("rb") as stream:
+                with run.log.open("rb") as stream:
                     stream.seek(offset)
                     piece = stream.read()
             except OSError:
@@ -119,7 +127,7 @@ class LocalBackend:
 
     def cancel(self, handle: Handle) -> None:
         """Asks the child process to end (SIGTERM), and ends it after a grace."""
-        run = RunDirectory(Path(handle.reference))
+        run = _require(handle)
         deadline = time.monotonic() + GRACE_S
         asked = False
         while not self.status(handle).state.ended:
@@ -138,17 +146,43 @@ class LocalBackend:
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Copies the run's outputs."""
-        return copy_outputs(RunDirectory(Path(handle.reference)).outputs, target)
+        return copy_outputs(_require(handle).outputs, target)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
         """Registers the model in the registry beside the runs."""
-        run = RunDirectory(Path(handle.reference))
+        run = _require(handle)
         try:
             return Registry.beside(run).register(name, run.outputs / model, lineage={"run": run.run_id})
         except InputError:
             raise
         except StokerError as error:
             raise BackendError(error.what, received=error.received, hint=error.hint) from error
+
+
+def _find(handle: Handle) -> RunDirectory | None:
+    """The run of a handle; None if it is another backend's, or leads to no folder of this machine."""
+    ours = handle.backend == NAME and os.path.isabs(handle.reference)  # noqa: PTH117 - Path can't hold just any text
+    return RunDirectory(Path(handle.reference)) if ours and os.path.isdir(handle.reference) else None  # noqa: PTH112
+
+
+def _require(handle: Handle) -> RunDirectory:
+    run = _find(handle)
+    if run is None:
+        raise _missing(handle)
+    return run
+
+
+def _read(run: RunDirectory) -> tuple[RunStatus, Mapping[str, Any]] | None:
+    """What the child process wrote last; while it lives, a file that can't be read is read again."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while (found := run.status()) is None and _alive(run, {}) and time.monotonic() < deadline:
+        time.sleep(LocalBackend.poll_s)
+    return found
+
+
+def _missing(handle: Handle) -> BackendError:
+    reference = handle.reference if len(handle.reference) < _SHOWN else f"{handle.reference[:_SHOWN]}…"
+    return BackendError(f"there is no run of the backend {NAME!r} in {reference!r}", hint="was its folder deleted?")
 
 
 def _require_packages() -> None:
@@ -160,7 +194,7 @@ def _require_packages() -> None:
 def _start(run: RunDirectory, lock_descriptor: int) -> None:
     """Starts the child process: a session of its own, its output into the log, the lock in its hands."""
     with files.storage_errors(run.log), run.log.open("ab") as log:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(_CLI), "exec", str(run.path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -168,6 +202,7 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
             start_new_session=True,
             pass_fds=(lock_descriptor,),
         )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that it is no zombie where this process lives on
 
 
 def _alive(run: RunDirectory, facts: Mapping[str, Any]) -> bool:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
-from stoker.engine import hookspecs
-from stoker.engine.hooks import NAMES
+import pytest
 
+from stoker.engine import hookspecs
+from stoker.engine.event import EventKind, RunEvent
+from stoker.engine.hooks import NAMES
+from stoker.engine.job import TrainJob
+from stoker.engine.parser import Parser
+
+Install = Callable[..., str]
+"""Installs a plugin with these parts of its source, `name=` and `value=` of its entry point; its name."""
 HEAD = "from stoker.engine.hookspecs import hookimpl\n"
 
 
@@ -39,3 +48,31 @@ def install(folder: Path, name: str, version: str, *parts: str, value: str = "")
     information.mkdir()
     (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: {version}\n")
     (information / "entry_points.txt").write_text(f"[{hookspecs.PROJECT}]\n{name} = {value or name}\n")
+
+
+def installer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Installs plugins into a folder below this one for the time of a test, which then stands in it.
+
+    A plugin's name is one that no other test's has, for an imported module stays.
+    """
+    monkeypatch.chdir(folder)
+    site = folder / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+
+    def run(*parts: str, name: str = "bad", value: str = "") -> str:
+        unique = f"{name}_{re.sub(r'[^0-9a-z]', '', str(folder))[-60:]}"
+        install(site, unique, "1.2", *parts, value=value.format(unique))
+        return unique
+
+    return run
+
+
+def parser() -> Parser:
+    """A parser that nobody has added options to."""
+    return Parser(prog="x")
+
+
+def finished(folder: Path) -> tuple[RunEvent, TrainJob, Path]:
+    """What an observer is given at the end of a run."""
+    return RunEvent(kind=EventKind.FINISHED, run_id="x"), TrainJob(), folder

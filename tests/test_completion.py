@@ -74,6 +74,9 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
         ("stoker runs ", ["attach", "cancel", "fetch", "list", "logs", "show"]),
         ("stoker runs fetch --ou", ["--output"]),
         ("stoker completion ", ["bash", "fish", "zsh"]),
+        ("stoker plugins ", ["list", "new"]),
+        ("stoker plugins new --ki", ["--kind"]),
+        ("stoker plugins new x --kind ", ["backend", "callback", "dataset", "model"]),
     ],
 )
 def test_bash_completes(scripts: dict[str, Path], line: str, answers: list[str]):

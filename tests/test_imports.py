@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine.plugin import BUILT_IN
+from stoker.engine.discovery import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("engine", "plugins", "datasets", "models")
-HEAVY = {"tensorflow", "keras", "numpy", "requests", "rich", "matplotlib", "azureml", "azure"}
+HEAVY = {"tensorflow", "keras", "numpy", "requests", "rich", "matplotlib", "mlflow", "tensorboard", "azureml", "azure"}
 """Packages that take longer to import than `--help` may take in all."""
 
 LATE = {
@@ -36,10 +36,15 @@ MAY_IMPORT = {
     "stoker.models": ("stoker.engine", "stoker.models"),
     "stoker.plugins.local": ("stoker.engine",),
     "stoker.plugins.azureml": ("stoker.engine", "stoker.plugins.azureml", "azureml", "azure"),
+    "stoker.plugins.trackers": ("stoker.engine", "stoker.plugins.trackers"),
     "stoker.plugins.commands": ("stoker.engine", "stoker.plugins.commands"),
     "stoker.plugins.commands.verify_resume": ("stoker.engine", "stoker.plugins.commands", "stoker.plugins.local"),
 }
 """What a module may import of stoker and of Azure, by the longest name that fits."""
+
+
+SUITE = ("stoker.engine.testing", "pytest")
+"""What only the conformance suite itself may import: nobody else should need pytest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +131,22 @@ def complaints(module: str, names: list[Import]) -> list[str]:
 def test_a_module_imports_only_what_its_place_allows(module: str) -> None:
     guarded = [one for one in imports(module) if below(one.name, "stoker", "azureml", "azure")]
     assert complaints(module, [one for one in guarded if not below(one.name, *allowed(module))]) == []
+
+
+@pytest.mark.parametrize("module", [name for name in sorted(MODULES) if not below(name, *SUITE)])
+def test_nothing_but_the_conformance_suite_imports_the_conformance_suite(module: str) -> None:
+    assert complaints(module, [one for one in imports(module) if below(one.name, *SUITE)]) == []
+
+
+def test_the_plugin_for_trials_needs_no_pytest_wherever_it_is_loaded() -> None:
+    waiting, found = {"stoker.engine.testing.trial"}, set()
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        top = {one.name for one in imports(module) if one.at_top}
+        assert "pytest" not in top, module
+        waiting |= (top & MODULES.keys()) - found
+    assert "stoker.engine.testing.trials" in found
 
 
 @pytest.mark.parametrize("module", sorted(MODULES.keys() - LATE))

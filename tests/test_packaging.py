@@ -41,8 +41,9 @@ def members() -> set[str]:
     python = [path for part in PARTS for path in (ROOT / part).rglob("*.py")]
     typed = [path for part in PARTS for path in (ROOT / part).rglob("py.typed")]
     bundled = (ROOT / "datasets" / "bundled").iterdir()
+    templates = (ROOT / "plugins" / "commands" / "templates").iterdir()
     own = [ROOT / "cli.py", ROOT / "__main__.py", ROOT / "py.typed"]
-    return {path.relative_to(ROOT).as_posix() for path in (*own, *python, *typed, *bundled)}
+    return {path.relative_to(ROOT).as_posix() for path in (*own, *python, *typed, *bundled, *templates)}
 
 
 def run(*command: str | Path, cwd: Path, path: tuple[Path | str, ...] = ()) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,50 +11,48 @@ from typing import Any
 import pytest
 
 from stoker.cli import main
+from stoker.engine.discovery import BUILT_IN, import_file
 from stoker.engine.errors import InputError, PluginError, UnknownNameError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.hooks import NAMES
 from stoker.engine.job import TrainJob
 from stoker.engine.parser import Parser
-from stoker.engine.plugin import BUILT_IN, Plugins, import_file
+from stoker.engine.plugin import Plugins
 
 from . import plugin_files
-from .plugin_files import every_hook, hook
+from .plugin_files import Install, every_hook, hook
 from .stoker_process import stoker
-
-Install = Callable[..., str]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Installs a package with a plugin for the time of the test; the plugin's name, which no other test's has."""
-    monkeypatch.chdir(tmp_path)
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(str(site))
-
-    def run(*parts: str, name: str = "bad", value: str = "") -> str:
-        unique = f"{name}_{re.sub(r'[^0-9a-z]', '', str(tmp_path))[-60:]}"
-        plugin_files.install(site, unique, "1.2", *parts, value=value.format(unique))
-        return unique
-
-    return run
+    return plugin_files.installer(tmp_path, monkeypatch)
 
 
 def problems(plugins: Plugins, name: str) -> list[str]:
     (record,) = [record for record in plugins.records if record.name == name]
-    return record.problems
+    return [problem.what for problem in record.problems]
 
 
-def listing(capsys: pytest.CaptureFixture[str]) -> str:
-    """What `stoker plugins` prints."""
+def listed(capsys: pytest.CaptureFixture[str], name: str) -> Any:
+    """What `stoker plugins --json` has about a plugin."""
     capsys.readouterr()
-    assert main(["plugins"]) == 0
-    return capsys.readouterr().out
+    assert main(["plugins", "--json"]) == 0
+    (found,) = [plugin for plugin in json.loads(capsys.readouterr().out) if plugin["name"] == name]
+    return found
+
+
+def complaints(capsys: pytest.CaptureFixture[str], name: str) -> list[str]:
+    """What `stoker plugins --json` says is wrong with a plugin, which must then be broken."""
+    found = listed(capsys, name)
+    assert found["state"] == "broken"
+    assert all(problem["remedy"] for problem in found["problems"])
+    return [problem["problem"] for problem in found["problems"]]
 
 
 def names(plugins: Plugins) -> list[str]:
-    return [record.name for record in plugins.records]
+    return [record.name for record in plugins.records if not record.left_out]
 
 
 def test_built_ins_come_through_the_same_door_as_anybodys():
@@ -77,7 +74,9 @@ def test_an_installed_package_is_found_by_its_entry_point_with_its_version(
     assert (record.origin, record.version, record.hooks) == (
         f"{name}-package", "1.2", ("stoker_get_model", "stoker_models"),
     )  # fmt: skip
-    assert re.search(rf"^{name} +{name}-package 1\.2 +get_model, models$", listing(capsys), re.M)
+    found = listed(capsys, name)
+    assert (found["from"], found["version"], found["state"]) == (f"{name}-package", "1.2", "ok")
+    assert found["offers"] == {"model": ["wide"]}
 
 
 def test_an_entry_point_may_lead_to_an_object_in_a_module(install: Install):
@@ -122,7 +121,10 @@ def test_a_plugin_that_is_asked_for_twice_is_loaded_once(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("name", ["local", "dnn", "datasets", "config"])
 def test_a_plugin_can_be_left_out(name: str):
     assert name not in names(Plugins.load([f"no:{name}"]))
-    assert len(Plugins.load([f"no:{name}"]).records) == len(BUILT_IN) - 1
+    plugins = Plugins.load([f"no:{name}"])
+    assert len(names(plugins)) == len(BUILT_IN) - 1
+    (record,) = [record for record in plugins.records if record.state == "left out"]
+    assert (record.name, record.hooks, record.offers) == (name, (), {})
 
 
 def test_an_installed_plugin_that_is_left_out_is_not_even_imported(install: Install, tmp_path: Path):
@@ -155,7 +157,7 @@ def test_the_training_process_leaves_out_what_the_job_leaves_out(install: Instal
         ("broken.py", "SyntaxError", "mend it"),
         ("raises.py", "ValueError: boom", "mend it"),
         ("exits.py", "SystemExit: 3", "mend it"),
-        ("needs.py", "No module named 'raytracer'", "it needs 'raytracer', which is not installed here"),
+        ("needs.py", "No module named 'raytracer'", "install the package that has 'raytracer'"),
     ],
 )
 def test_a_plugin_that_was_asked_for_and_can_not_be_loaded_is_an_error(
@@ -200,13 +202,18 @@ IN_A_HOOK = {
     "raises over several lines": ("raise ValueError('boom\\n  at\\n  sea')", "ValueError: boom at sea"),
     "raises an error of ours": (
         "from stoker.engine.errors import PluginError; raise PluginError('no ray', hint='pip install ray')",
-        "no ray; pip install ray",
+        "no ray",
     ),
     "lacks a package": ("import raytracer", "ModuleNotFoundError: No module named 'raytracer'"),
     "exits": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "raises a BaseException": ("raise BaseException('boom')", "BaseException: boom"),
     "recurses": ("recurse = lambda: recurse(); recurse()", "RecursionError"),
 }
+CURES = {
+    "raises an error of ours": "; pip install ray",
+    "lacks a package": "; install the package that has 'raytracer'",
+}
+"""What the warning says beside the reason, where the error tells it."""
 ANSWERS = {
     "stoker_commands": ("return ['train']", "Command expected, not str"),
     "stoker_backends": ("return ['echo']", "Mapping expected, not list"),
@@ -249,6 +256,7 @@ def check_that_good_plugins_work(plugins: Plugins, tmp_path: Path, *, only: str 
         "stoker_run_event": lambda: told(plugins),
         "stoker_register_model": lambda: plugins.register_model(tmp_path, "x", {}) == [{"good": "x"}],
     }  # fmt: skip
+    assert checks.keys() == set(NAMES)
     for name in [only] if only else checks:
         assert checks[name](), name
 
@@ -269,8 +277,8 @@ def told(plugins: Plugins) -> bool:
     return bool(event.data.get("told"))
 
 
-OURS = {"stoker_get_backend", "stoker_get_dataset", "stoker_get_model"}
-"""Hooks whose errors of ours are the answer: the name is mine, and something is wrong with it."""
+OURS = {"stoker_get_backend", "stoker_get_dataset", "stoker_get_model", "stoker_configure_job"}
+"""Hooks whose errors of ours are the answer: something is wrong with what the user asked for."""
 
 
 @pytest.mark.parametrize("kind", IN_A_HOOK)
@@ -291,11 +299,9 @@ def test_a_hook_that_fails_is_named_and_the_others_of_its_kind_answer(
     check_that_good_plugins_work(plugins, tmp_path)
     (problem,) = problems(plugins, bad)
     assert problem.startswith(f"{name}: {reason}")
-    assert capsys.readouterr().err == f"warning: plugin {bad} 1.2: {problem}\n"
+    assert capsys.readouterr().err == f"warning: plugin {bad} 1.2: {problem}{CURES.get(kind, '')}\n"
     if name in {"stoker_commands", "stoker_add_options", "stoker_backends", "stoker_datasets", "stoker_models"}:
-        assert re.search(
-            rf"^{bad} +{bad}-package 1\.2 .*\n +broken: {name}: {re.escape(reason)}", listing(capsys), re.M
-        )
+        assert any(line.startswith(f"{name}: {reason}") for line in complaints(capsys, bad))
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -335,9 +341,8 @@ def test_a_hook_with_an_argument_that_does_not_exist_is_named(
     plugins = Plugins.load()
     check_that_good_plugins_work(plugins, tmp_path)
     (problem,) = problems(plugins, bad)
-    assert name in problem
-    assert "nonsense" in problem
-    assert f"{bad}-package 1.2" in listing(capsys)
+    assert problem == f"import: {name} has a parameter that the hook lacks: nonsense"
+    assert "nonsense" in complaints(capsys, bad)[0]
 
 
 AT_IMPORT = {
@@ -352,7 +357,7 @@ AT_IMPORT = {
     "has a hook that does not exist": (
         hook("stoker_datsets", "return {}"),
         "",
-        "unknown hook: 'stoker_datsets'; did you mean 'stoker_datasets'?",
+        "unknown hook: 'stoker_datsets'",
     ),
     "has a hook without its mark": (
         "def stoker_models(): return {}",
@@ -378,16 +383,18 @@ def test_a_plugin_that_is_bad_from_the_start_is_listed_and_breaks_nothing(
     assert problems(plugins, bad)[0].startswith(reason)
     check_that_good_plugins_work(plugins, tmp_path)
     assert main(["runs", "list"]) == 0
-    assert re.search(rf"^{bad} +{bad}-package 1\.2.*\n +broken: {re.escape(reason)}", listing(capsys), re.M)
+    assert complaints(capsys, bad)[0].startswith(reason)
 
 
-def test_a_package_whose_list_of_entry_points_is_damaged_breaks_nothing(
+def test_a_package_whose_list_of_entry_points_is_damaged_hides_no_other(
     install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    bad = install()
+    good, bad = install(GOOD, name="good"), install()
     (tmp_path / "site" / f"{bad}_package-1.2.dist-info" / "entry_points.txt").write_text("[stoker]\nnot an entry\n")
     assert main(["runs", "list"]) == 0
-    assert "broken: entry points: " in listing(capsys)
+    assert complaints(capsys, f"{bad}-package")[0].startswith("import: its list of entry points is damaged")
+    assert listed(capsys, good)["state"] == "ok"
+    check_that_good_plugins_work(Plugins.load(), tmp_path)
 
 
 def test_a_package_without_a_name_or_version_is_still_listed(
@@ -395,7 +402,8 @@ def test_a_package_without_a_name_or_version_is_still_listed(
 ):
     bad = install(hook("stoker_models", "raise ValueError('boom')"))
     (tmp_path / "site" / f"{bad}_package-1.2.dist-info" / "METADATA").write_text("")
-    assert re.search(rf"^{bad} +unknown package .*\n +broken: stoker_models: ValueError: boom", listing(capsys), re.M)
+    assert complaints(capsys, bad) == ["stoker_models: ValueError: boom"]
+    assert (listed(capsys, bad)["from"], listed(capsys, bad)["version"]) == ("unknown package", "")
 
 
 BAD_PARTS = {
@@ -442,7 +450,7 @@ def test_a_clash_of_commands_stops_that_command_and_no_other(install: Install, c
     assert main(["config"]) == 2
     assert f"hint: leave one out with -p no:{bad}\n" in capsys.readouterr().err
     assert main(["-p", f"no:{bad}", "config"]) == 0
-    assert "broken: two plugins offer the command 'config'" in listing(capsys)
+    assert complaints(capsys, bad)[0].startswith("two plugins offer the command 'config'")
 
 
 def test_an_option_that_exists_already_is_reported_and_the_command_works(
@@ -502,7 +510,7 @@ def test_the_plugin_that_failed_to_make_what_it_offers_is_the_error(install: Ins
     with pytest.raises(PluginError, match=f"the plugin {bad} 1.2 failed to make the backend 'zebra'") as caught:
         Plugins.load().get_backend("zebra", {})
     assert caught.value.received == "ModuleNotFoundError: No module named 'raytracer'"
-    assert caught.value.hint == "it needs 'raytracer', which is not installed here"
+    assert caught.value.hint == "install the package that has 'raytracer'"
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
@@ -512,19 +520,6 @@ def test_an_interrupt_in_a_hook_is_an_interrupt(install: Install):
     for ask in (plugins.models, lambda: plugins.get_model("x"), lambda: plugins.configure(TrainJob())):
         with pytest.raises(KeyboardInterrupt):
             ask()
-
-
-def test_settings_of_a_broken_plugin_do_not_break_other_commands(
-    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    bad = install("raise ValueError('boom')")
-    (tmp_path / "stoker.toml").write_text(f"[{bad}]\nnodes = 3\n")
-    assert main(["runs", "list"]) == 0
-    assert main(["-p", f"no:{bad}", "runs", "list"]) == 0
-    (tmp_path / "stoker.toml").write_text("[zebra]\nnodes = 3\n")
-    capsys.readouterr()
-    assert main(["runs", "list"]) == 2
-    assert "error: unknown option 'zebra-nodes' in" in capsys.readouterr().err
 
 
 def test_a_broken_installed_plugin_is_a_warning_in_a_process_of_its_own(tmp_path: Path):

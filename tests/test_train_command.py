@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory, list_runs
 
@@ -228,6 +229,20 @@ def test_a_dry_run_tells_what_would_happen_and_does_nothing(place: Path):
     assert done.returncode == 0
     assert "20 epochs of batches of 50" in done.stdout
     assert not (place / "dry").exists()
+
+
+def test_a_dry_run_writes_the_plan_and_the_job_where_it_is_told(place: Path):
+    done = stoker("train", "--data-folder", "data", *JOB, "--dry-run", "a plan", "--runs-dir", "dry", cwd=place)
+    assert done.stdout.endswith("written to a plan\n")
+    assert (place / "a plan" / "plan.txt").read_text() in done.stdout
+    assert TrainJob.from_json(json.loads((place / "a plan" / "job.json").read_text())).epochs == 3
+    assert not (place / "dry").exists()
+
+
+def test_a_dry_run_writes_over_nothing(place: Path):
+    done = stoker("train", "--data-folder", "data", "--dry-run", "data", cwd=place)
+    assert (done.returncode, done.stdout.count("written")) == (2, 0)
+    assert done.stderr == "error: data exists\n  expected: a new or empty folder\nhint: choose another\n"
 
 
 def test_a_model_of_the_users_own_trains(place: Path):

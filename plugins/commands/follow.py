@@ -43,7 +43,7 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
         backend.cancel(handle)
         print(f"cancelled; go on with: stoker train --resume {run.run_id}", file=sys.stderr)
         return 128 + number
-    return _conclude(run, status, options)
+    return _conclude(run, backend, status, options)
 
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
@@ -62,9 +62,11 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
     return status
 
 
-def _conclude(run: RunDirectory, status: RunStatus, options: argparse.Namespace) -> int:
+def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: argparse.Namespace) -> int:
     """Says how a run ended and what comes next; the exit code."""
     if status.state is RunState.COMPLETED:
+        if not backend.runs_here:
+            _bring_home(run, backend, options)
         if not options.quiet and not options.json:
             print(f"next: stoker runs show {run.run_id}")
         return 0
@@ -73,6 +75,19 @@ def _conclude(run: RunDirectory, status: RunStatus, options: argparse.Namespace)
     print(f"error: the run {run.run_id} {ended}{why}", file=sys.stderr)
     print(f"hint: stoker runs logs {run.run_id}, or go on with: stoker train --resume {run.run_id}", file=sys.stderr)
     return 1
+
+
+def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:
+    """Fetches what a run has made elsewhere, once."""
+    from ...engine.homecoming import bring_home
+
+    if run.summary():
+        return
+    version = bring_home(run, backend)
+    if not options.quiet and not options.json:
+        print(f"fetched: {run.outputs}")
+        if version:
+            print(f"registered: {version.name} version {version.version} ({version.location})")
 
 
 def _wants_to_leave(run: RunDirectory) -> bool:

@@ -4,38 +4,58 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from ...engine.command import Command, Context
-from ...engine.hookspecs import hookimpl
+from ...engine.hookspecs import PROJECT, hookimpl
 from ...engine.record import PluginRecord
+from .new_plugin import add_new_options, write_plugin
+
+COLUMNS = ("plugin", "from", "version", "contract", "state")
+_NAMED = ("command", "backend", "data set", "model", "option")
+_NAMELESS = {
+    "stoker_callbacks": "callbacks",
+    "stoker_configure_job": "changes to jobs",
+    "stoker_register_model": "a model registry",
+    "stoker_run_event": "an observer",
+}
+"""What a plugin with such a hook offers, where it has no names to tell."""
+_LEAST = 24
+"""Columns that what a plugin offers needs beside the others; with fewer it comes below them."""
 
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
     """Offers the command."""
-    return [Command(name="plugins", summary="list the plugins and what they offer", add_options=add_options, run=run)]
+    summary = "list the plugins and what they offer, or write a new one"
+    return [Command(name="plugins", summary=summary, add_options=add_options, run=run)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the form of the list."""
+    """Adds the form of the list, and the sub-commands; without one the plugins are listed."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
+    below = parser.add_subparsers(dest="action", metavar="ACTION")
+    child = below.add_parser("list", help="the plugins (what no ACTION does too)", description="List the plugins.")
+    # Suppressed, for its default would undo a --json that came before the word `list`.
+    child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON instead of text")
+    summary = "write a plugin that installs and passes its tests as it stands"
+    add_new_options(below.add_parser("new", help=summary, description=f"{summary.capitalize()}."))
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Prints one plugin a line, and below it what is wrong with it."""
+    """Lists the plugins, or writes a new one."""
     _ask_all(context)
+    if options.action == "new":
+        return write_plugin(options, context)
     records = context.plugins.records
     if options.json:
-        fields = ("name", "origin", "version", "problems", "hooks")
-        print(json.dumps([{field: getattr(record, field) for field in fields} for record in records], indent=2))
+        print(json.dumps([_as_json(record) for record in records], indent=2))
         return 0
-    rows = [(record.name, f"{record.origin} {record.version}".rstrip(), _offers(record)) for record in records]
-    width, origin_width = (max(len(row[column]) for row in rows) for column in (0, 1))
-    for record, (name, origin, offers) in zip(records, rows, strict=True):
-        print(f"{name:<{width}}  {origin:<{origin_width}}  {offers}".rstrip())
-        for problem in record.problems:
-            print(f"{'':<{width}}  broken: {problem}")
+    for line in _table(records, shutil.get_terminal_size().columns):
+        print(line)
     return 0
 
 
@@ -47,5 +67,65 @@ def _ask_all(context: Context) -> None:
     context.plugins.models()
 
 
+def _as_json(record: PluginRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "from": record.origin,
+        "version": record.version,
+        "contract": record.contract,
+        "state": record.state,
+        "offers": record.offers,
+        "hooks": record.hooks,
+        "problems": [{"problem": each.what, "remedy": each.remedy} for each in record.problems],
+        "slow": record.slow,
+    }
+
+
+def _table(records: Sequence[PluginRecord], width: int) -> Iterator[str]:
+    """One plugin a line; what it offers beside it where there is room, and below what is wrong with it."""
+    rows = [COLUMNS, *(_cells(record) for record in records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    left = sum(widths) + 2 * len(widths)
+    beside = width - left >= _LEAST
+    indent = left if beside else 4
+    yield _line(COLUMNS, widths) + "offers"
+    for record, cells in zip(records, rows[1:], strict=True):
+        first, *rest = textwrap.wrap(_offers(record), max(_LEAST, width - indent), break_on_hyphens=False) or [""]
+        if beside:
+            yield f"{_line(cells, widths)}{first}".rstrip()
+        else:
+            yield _line(cells, widths).rstrip()
+            rest = [first, *rest] if first else rest
+        yield from (" " * indent + line for line in rest)
+        for label, text in _complaints(record):
+            yield from _wrapped(f"    {label:<7} ", text, width)
+
+
+def _cells(record: PluginRecord) -> tuple[str, ...]:
+    contract = "-" if record.contract is None else str(record.contract)
+    return record.name, record.origin, record.version or "-", contract, record.state
+
+
+def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True))
+
+
 def _offers(record: PluginRecord) -> str:
-    return ", ".join(hook.removeprefix("stoker_") for hook in record.hooks)
+    """What a plugin offers: "command train; options --a, --b; callbacks"."""
+    named = [(kind, record.offers[kind]) for kind in _NAMED if kind in record.offers]
+    parts = [f"{kind}{'s' * (len(names) > 1)} {', '.join(names)}" for kind, names in named]
+    parts += [word for hook, word in _NAMELESS.items() if hook in record.hooks]
+    return "; ".join(parts or [hook.removeprefix(f"{PROJECT}_") for hook in record.hooks])
+
+
+def _complaints(record: PluginRecord) -> Iterator[tuple[str, str]]:
+    if record.slow:
+        yield "slow:", record.slow
+    yield from (("broken:", problem.what) for problem in record.problems)
+    yield from (("remedy:", remedy) for remedy in dict.fromkeys(problem.remedy for problem in record.problems))
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    """A text behind its label; words are kept whole, for they may be paths or names to copy."""
+    room = {"width": max(width, len(label) + _LEAST), "break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(text, initial_indent=label, subsequent_indent=" " * len(label), **room)  # type: ignore[arg-type]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...engine import files
 from ...engine.backend import Plan
 from ...engine.bars import byte_bars
 from ...engine.command import Command, Context
@@ -18,6 +20,8 @@ from ...engine.rundir import RunDirectory, find_run
 from .follow import add_display_options, follow
 
 _DEFAULTS = TrainJob()
+SAY_ONLY = "-"
+"""What `--dry-run` is worth without a folder."""
 
 
 @hookimpl
@@ -35,7 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--resume", default="", metavar="RUN", help="go on with a run from its last checkpoint")
     drift = "let a resume go on with other versions or threads, at the cost of other last bits"
     group.add_argument("--allow-drift", action="store_true", help=drift)
-    group.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    dry = "only say what would happen; with DIR, also write it there, as files"
+    group.add_argument("--dry-run", nargs="?", const=SAY_ONLY, default="", metavar="DIR", help=dry)
     group.add_argument("--detach", action="store_true", help="return as soon as the run has started")
     group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
     group.add_argument("--offline", action="store_true", help="download nothing")
@@ -87,13 +92,19 @@ def run(options: argparse.Namespace, context: Context) -> int:
     job = _resumed_job(resumed, options) if resumed else context.plugins.configure(make_job(options, context))
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
-    backend = context.plugins.get_backend(options.backend, backend_options(options, options.backend))
+    place = resumed.handle().backend if resumed else options.backend
+    backend = context.plugins.get_backend(place, backend_options(options, place))
     from ...engine import launch
 
     plan = backend.plan(job)
     if options.dry_run:
         print(describe_plan(plan))
+        if options.dry_run != SAY_ONLY:
+            write_plan(plan, Path(options.dry_run).expanduser())
+            print(f"written to {options.dry_run}")
         return 0
+    for warning in plan.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
     with byte_bars() as progress:
         started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins, progress)
@@ -145,6 +156,24 @@ def describe_plan(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def write_plan(plan: Plan, folder: Path) -> None:
+    """Writes a plan into a new folder: in words, and what the backend has to show.
+
+    Raises:
+        InputError: There is something already.
+        StorageError: It can't be written.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} exists", expected="a new or empty folder", hint="choose another", path=folder)
+    documents = {"plan.txt": f"{describe_plan(plan)}\n".encode(), **plan.documents}
+    files.make_folder(folder.absolute().parent)
+    with files.atomic_folder(folder.absolute()) as beside:
+        for name, content in documents.items():
+            path = beside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
 def _job_options(options: argparse.Namespace, context: Context) -> dict[str, Any]:
     """The options that plugins added, but for those of backends."""
     prefixes = tuple(name.replace("-", "_") + "_" for name in context.plugins.backends())
@@ -168,6 +197,8 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
     job = run_dir.job()
     given = {name for name, setting in options.sources.items() if setting.source == "command line"}
     fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - {"epochs", "allow_drift"}))
+    if "backend" in given and options.backend != run_dir.handle().backend:
+        fixed.append("backend")
     if fixed:
         raise OptionError(
             f"--{fixed[0].replace('_', '-')} can't be changed at a resume",

@@ -22,6 +22,8 @@ from ..local import LocalBackend
 from .train import add_runs_dir
 
 _LOOK_S = 0.02
+_NOT_SHOWN_IN = ("no:tensorboard", "no:mlflow")
+"""These runs are tried, not kept."""
 
 
 @hookimpl
@@ -45,7 +47,9 @@ def run(options: argparse.Namespace, context: Context) -> int:
     Returns:
         0 if all bits are equal, 1 if not.
     """
-    job = replace(find_run(options.runs_dir, options.run).job(), epochs=options.epochs, register="", allow_drift=False)
+    job = find_run(options.runs_dir, options.run).job()
+    plugins = (*job.plugins, *_NOT_SHOWN_IN)
+    job = replace(job, epochs=options.epochs, register="", allow_drift=False, plugins=plugins)
     context.plugins.add_requested(job.plugins)
     with tempfile.TemporaryDirectory(prefix="stoker-verify-") as folder:
         began = time.monotonic()

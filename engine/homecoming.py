@@ -1,0 +1,55 @@
+"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its model into a registry."""
+
+from __future__ import annotations
+
+import re
+
+from . import files
+from .backend import Backend, ModelVersion
+from .event import EpochReport
+from .prepare import named_for_tutorial
+from .rundir import RunDirectory
+
+_FINAL = re.compile(r"(Final test [a-z0-9_ ]+): ([-+.\dainfe]+)")
+
+
+def bring_home(run: RunDirectory, backend: Backend) -> ModelVersion | None:
+    """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
+
+    Done again, it does the same again.
+
+    Args:
+        run: The run; it has a handle.
+        backend: The backend of that handle.
+
+    Returns:
+        The registered version, if the job asked for one.
+
+    Raises:
+        BackendError: Something can't be had from the backend.
+        StorageError: Something can't be written.
+    """
+    handle, job = run.handle(), run.job()
+    log = b"".join(backend.logs(handle))
+    files.write_bytes(run.log, log)
+    backend.fetch(handle, run.outputs)
+    version = backend.register(handle, "model", job.register) if job.register else None
+    epochs, figures = _write_figures(run, log.decode(errors="replace").splitlines())
+    registered = {"registered": {"name": version.name, "version": version.version}} if version else {}
+    run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
+    return version
+
+
+def _write_figures(run: RunDirectory, lines: list[str]) -> tuple[int, dict[str, float]]:
+    """Writes what the log tells of figures into `metrics.jsonl`; the number of epochs, and the final figures."""
+    reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
+    final = {match[1]: float(match[2]) for match in map(_FINAL.fullmatch, lines) if match}
+    run.rewind(0)
+    seconds = 0.0
+    for epoch, report in sorted(reports.items()):
+        seconds += report.seconds
+        run.append_metrics(epoch, named_for_tutorial(report.metrics), seconds)
+    epochs = max(reports, default=0)
+    if final:
+        run.append_metrics(epochs, final, seconds)
+    return epochs, final

@@ -1,0 +1,1 @@
+"""A backend of stoker for Ray clusters."""

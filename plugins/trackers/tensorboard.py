@@ -1,0 +1,63 @@
+"""TensorBoard: `--tensorboard` has Keras' own callback write the figures of a run where TensorBoard reads them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...engine.hookspecs import hookimpl
+from ...engine.job import TrainJob
+from ...engine.rundir import RunDirectory
+from .package import require
+
+NAME = "tensorboard"
+
+
+@hookimpl
+def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds the options to `train`."""
+    if command != "train":
+        return
+    group = parser.add_argument_group(NAME)
+    what = "write the figures for TensorBoard, into the run's outputs"
+    group.add_argument("--tensorboard", action="store_true", help=what)
+    group.add_argument(
+        "--tensorboard-folder",
+        default="",
+        metavar="DIR",
+        help="write them into a folder of the run's name in this one instead",
+    )
+
+
+@hookimpl
+def stoker_configure_job(job: TrainJob) -> TrainJob | None:
+    """Makes the folder absolute, for the training process may stand elsewhere."""
+    if not _asked(job.options):
+        return None
+    require(NAME)
+    folder = str(job.options.get("tensorboard_folder") or "")
+    absolute = str(Path(folder).expanduser().absolute()) if folder else ""
+    return replace(job, options={**job.options, "tensorboard_folder": absolute})
+
+
+@hookimpl
+def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
+    """Offers the callback, and says how to look at what it writes."""
+    if not _asked(job.options):
+        return []
+    require(NAME)
+    import keras
+
+    run = RunDirectory(run_dir)
+    above = str(job.options.get("tensorboard_folder") or "")
+    folder = Path(above) / run.run_id if above else run.outputs / NAME
+    print(f"TensorBoard: look at it with: tensorboard --logdir {shlex.quote(str(folder))}")
+    return [keras.callbacks.TensorBoard(folder)]
+
+
+def _asked(options: Mapping[str, Any]) -> bool:
+    return bool(options.get("tensorboard") or options.get("tensorboard_folder"))

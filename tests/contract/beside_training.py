@@ -1,0 +1,62 @@
+"""A plugin that does the trials of the conformance suite beside a training, in a callback, instead of in its place."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stoker.engine.errors import RunError
+from stoker.engine.hookspecs import hookimpl
+from stoker.engine.job import TrainJob
+from stoker.engine.testing import trials
+
+
+@hookimpl
+def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
+    """Offers the callback."""
+    import keras
+
+    class Trial(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            say(f"{trials.STARTED}{os.getpid()}")
+            if job.options.get("trial_tally"):
+                with Path(str(job.options["trial_tally"])).open("a") as stream:
+                    stream.write(f"{os.getpid()}\n")
+            act(job, run_dir)
+
+    return [Trial()]
+
+
+def act(job: TrainJob, run_dir: Path) -> None:
+    """Does what the trial of a job does, but for what the training does."""
+    trial = job.options[trials.OPTION]
+    if trial == "fail":
+        raise RunError(trials.FAILURE)
+    if trial == "environment":
+        say("\n".join(f"{trials.VARIABLE}{name}" for name in os.environ))
+    if trial == "hostile":
+        write_hostile(run_dir / "outputs")
+    if trial != "write":
+        say("\n".join(trials.lines()))
+        return
+    for line in trials.lines(count=int(job.options["trial_lines"] or 0)):
+        say(line)
+        time.sleep(0.01)
+
+
+def write_hostile(outputs: Path) -> None:
+    """Writes the outputs with strange names, and the links."""
+    for name, content in trials.hostile_outputs().items():
+        (outputs / name).parent.mkdir(parents=True, exist_ok=True)
+        (outputs / name).write_bytes(content)
+    for name, target in trials.LINKS.items():
+        (outputs / name).parent.mkdir(exist_ok=True)
+        (outputs / name).symlink_to(target)
+
+
+def say(text: str) -> None:
+    """Writes into the log, in UTF-8."""
+    os.write(1, f"{text}\n".encode())
