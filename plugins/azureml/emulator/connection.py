@@ -1,0 +1,175 @@
+"""One connection of a client, from `CONNECT` to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import select
+import socket
+import ssl
+import struct
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+from .faults import Fault, FaultKind
+from .message import Request, Response, parse_query
+
+if TYPE_CHECKING:
+    from .proxy import Proxy
+
+_LINGER = struct.pack("ii", 1, 0)
+_NO_BODY = {204, 304}
+
+
+class Connection(http.server.BaseHTTPRequestHandler):
+    """Reads requests and writes answers, with the faults that were asked for in between."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "stoker-emulator"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    timeout = 120
+    wbufsize = -1
+
+    def __init__(self, proxy: Proxy, *arguments: Any) -> None:
+        self._proxy = proxy
+        self._host = ""
+        super().__init__(*arguments)
+
+    def setup(self) -> None:
+        """Remembers the connection, to drop it when the emulator stops."""
+        super().setup()
+        self._proxy.opened(self.connection)
+
+    def finish(self) -> None:
+        """Forgets the connection."""
+        self._proxy.closed(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+        if isinstance(self.connection, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                self.connection.close()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+        """Requests are recorded, not printed."""
+
+    def do_CONNECT(self) -> None:
+        """Goes on as the host that is asked for, behind TLS; refuses a host that is none of the emulator's."""
+        host = self.path.rpartition(":")[0].lower()
+        if host not in self._proxy.hosts:
+            self._refuse_host(host, "")
+            return
+        self.send_response(200, "Connection established")
+        self.end_headers()
+        self.wfile.flush()
+        self._wrap(host)
+
+    def _wrap(self, host: str) -> None:
+        plain = self.connection
+        secured = self._proxy.authority.context(host).wrap_socket(plain, server_side=True)
+        self._proxy.closed(plain)
+        self._proxy.opened(secured)
+        self.connection = self.request = secured
+        self.rfile = secured.makefile("rb", -1)
+        self.wfile = secured.makefile("wb", -1)
+        self._host = host
+        # Some clients say CONNECT in HTTP/1.0, after which a connection would be closed.
+        self.close_connection = False
+
+    def _any(self) -> None:
+        target = urllib.parse.urlsplit(self.path)
+        host = self._host or (target.hostname or "")
+        if host not in self._proxy.hosts:
+            self._refuse_host(host, target.path)
+            return
+        request = Request(
+            method=self.command,
+            host=host,
+            path=target.path,
+            query=parse_query(target.query),
+            headers=self.headers,
+            body=self._body(),
+        )
+        fault = self._proxy.faults.take(request, target.query)
+        response = self._proxy.answer(request) if fault is None else self._faulty(request, fault)
+        self._proxy.record(request.method, host, request.path, response.status if response else 0)
+        if response:
+            self._send(response)
+        else:
+            self._reset()
+
+    def do_GET(self) -> None:
+        """Answers, as all methods do."""
+        self._any()
+
+    def do_HEAD(self) -> None:
+        """Answers, as all methods do."""
+        self._any()
+
+    def do_POST(self) -> None:
+        """Answers, as all methods do."""
+        self._any()
+
+    def do_PUT(self) -> None:
+        """Answers, as all methods do."""
+        self._any()
+
+    def do_PATCH(self) -> None:
+        """Answers, as all methods do."""
+        self._any()
+
+    def do_DELETE(self) -> None:
+        """Answers, as all methods do."""
+        self._any()
+
+    def _refuse_host(self, host: str, path: str) -> None:
+        self._proxy.record(self.command, host, path, 403, blocked=True)
+        self.close_connection = True
+        self._send(Response(status=403, body=b"the emulator answers for no such host\n"))
+
+    def _body(self) -> bytes:
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return b"".join(iter(self._chunk, b""))
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _chunk(self) -> bytes:
+        size = int(self.rfile.readline().partition(b";")[0], 16)
+        data = self.rfile.read(size)
+        self.rfile.readline()
+        return data
+
+    def _faulty(self, request: Request, fault: Fault) -> Response | None:
+        """The answer of a fault; None: there is none."""
+        if fault.kind is FaultKind.TIME_OUT:
+            self._say_nothing()
+        if fault.kind is FaultKind.RESET_AFTER:
+            self._proxy.answer(request)
+        if fault.kind is FaultKind.SLOW:
+            self._proxy.stopping.wait(fault.slow_s)
+            return self._proxy.answer(request)
+        return fault.kind.response
+
+    def _say_nothing(self) -> None:
+        """Waits until the client gives up, or the emulator stops."""
+        while not self._proxy.stopping.is_set():
+            if select.select([self.connection], [], [], 0.1)[0]:
+                return
+
+    def _reset(self) -> None:
+        """Drops the connection in the middle of it, so that the client sees a reset and no end."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+            self.connection.close()
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        headers = {"Content-Length": str(len(response.body)), **response.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD" and response.status not in _NO_BODY:
+            self.wfile.write(response.body)
+        self.wfile.flush()

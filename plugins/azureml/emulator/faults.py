@@ -1,0 +1,93 @@
+"""Faults on demand: what goes wrong between a client and a service, one request at a time."""
+
+from __future__ import annotations
+
+import enum
+import re
+import threading
+from dataclasses import dataclass
+
+from .message import Refusal, Request, Response
+
+_MESSAGES = {
+    401: ("Unauthorized", "the token is not valid"),
+    403: ("Forbidden", "the caller lacks the permission"),
+    404: ("NotFound", "the resource was not found"),
+    409: ("Conflict", "the resource is in use"),
+    429: ("TooManyRequests", "too many requests; try again later"),
+    500: ("InternalServerError", "an internal error occurred"),
+    503: ("ServiceUnavailable", "the service is not available"),
+}
+
+
+class FaultKind(enum.StrEnum):
+    """What may go wrong."""
+
+    UNAUTHORIZED = "401"
+    FORBIDDEN = "403"
+    NOT_FOUND = "404"
+    CONFLICT = "409"
+    THROTTLED = "429"
+    SERVER_ERROR = "500"
+    UNAVAILABLE = "503"
+    TIME_OUT = "time-out"
+    RESET_BEFORE = "reset before"
+    RESET_AFTER = "reset after"
+    GARBAGE = "garbage"
+    SLOW = "slow"
+
+    @property
+    def response(self) -> Response | None:
+        """The answer of a fault that is one, without the service being asked; else None."""
+        if self is FaultKind.GARBAGE:
+            return Response(body=b"<!doctype html>\xff\x00 not what you asked for")
+        if not self.value.isdigit():
+            return None
+        return Refusal(int(self.value), *_MESSAGES[int(self.value)]).response()
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Fault:
+    """One fault that was asked for.
+
+    Attributes:
+        pattern: Requests that it is for: found anywhere in `METHOD host/path?query`.
+        kind: What goes wrong.
+        left: How many times more; None for ever.
+        slow_s: How long a slow answer takes, in seconds.
+        hits: How many times it happened.
+    """
+
+    pattern: re.Pattern[str]
+    kind: FaultKind
+    left: int | None
+    slow_s: float
+    hits: int = 0
+
+    def clear(self) -> None:
+        """No more of it."""
+        self.left = 0
+
+
+class Faults:
+    """The faults that were asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Takes one more; of several that are for a request, the first happens."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def take(self, request: Request, query: str) -> Fault | None:
+        """The fault that happens to a request, which is then used up by one; or None."""
+        line = f"{request.method} {request.host}{request.path}" + (f"?{query}" if query else "")
+        with self._lock:
+            for fault in self._faults:
+                if fault.left != 0 and fault.pattern.search(line):
+                    fault.left = None if fault.left is None else fault.left - 1
+                    fault.hits += 1
+                    return fault
+        return None

@@ -1,0 +1,98 @@
+"""What the emulated subscription looks like, and how fast things go in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .catalogue import QUOTAS
+
+LOGIN = "login.microsoftonline.com"
+ARM = "management.azure.com"
+STUDIO = "ml.azure.com"
+OPEN_DATA = "azureopendatastorage.blob.core.windows.net"
+CONTAINER = "azureml-blobstore"
+"""The container of the default datastore."""
+ARTIFACTS = "azureml"
+"""The container of the runs' files."""
+SNAPSHOTS = "snapshots"
+"""The container of what clients submit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The settings; the defaults suit tests.
+
+    Attributes:
+        subscription_id: The one subscription.
+        resource_group: Its one resource group.
+        workspace_name: Its one workspace.
+        location: The region.
+        tenant_id: The directory that signs in.
+        client_id: The service principal.
+        client_secret: What it signs in with; any other is refused.
+        account: The storage account.
+        interpreter: The Python that jobs run with; it stands for the environment that Azure would build.
+        quotas: Cores per VM family.
+        create_s: How long a cluster takes to come about, in seconds. Clients look again after five.
+        scale_up_s: How long a node takes to start.
+        scale_down_s: How long a node takes to leave.
+        prepare_s: How long the image of a new environment takes to build.
+        requeue_s: How long a preempted run waits before it may get a node again.
+        finalize_s: How long a run finalizes at least.
+        grace_s: How long a canceled job may take between SIGTERM and SIGKILL.
+        snapshot_bytes: What a snapshot may hold.
+        snapshot_files: How many files a snapshot may hold.
+    """
+
+    subscription_id: str = "11111111-2222-4333-8444-555555555555"
+    resource_group: str = "emulated"
+    workspace_name: str = "emulator"
+    location: str = "eastus"
+    tenant_id: str = "99999999-8888-4777-8666-555555555555"
+    client_id: str = "77777777-6666-4555-8444-333333333333"
+    client_secret: str = "emulated-secret"
+    account: str = "emulatedstorage"
+    interpreter: Path = Path(sys.executable)
+    quotas: Mapping[str, int] = field(default_factory=lambda: QUOTAS)
+    create_s: float = 0.0
+    scale_up_s: float = 0.3
+    scale_down_s: float = 0.2
+    prepare_s: float = 0.2
+    requeue_s: float = 0.3
+    finalize_s: float = 0.0
+    grace_s: float = 10.0
+    snapshot_bytes: int = 300 * 1024 * 1024
+    snapshot_files: int = 2000
+
+    @property
+    def api(self) -> str:
+        """The host of the data plane."""
+        return f"{self.location}.api.azureml.ms"
+
+    @property
+    def blob(self) -> str:
+        """The host of the storage account's blobs."""
+        return f"{self.account}.blob.core.windows.net"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that the emulator answers for; all others are refused."""
+        return frozenset({LOGIN, ARM, self.api, self.blob, OPEN_DATA})
+
+    @property
+    def scope(self) -> str:
+        """The workspace's name in full."""
+        group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace_name}"
+
+    @property
+    def config(self) -> dict[str, str]:
+        """What `config.json` says."""
+        return {
+            "subscription_id": self.subscription_id,
+            "resource_group": self.resource_group,
+            "workspace_name": self.workspace_name,
+        }

@@ -1,0 +1,108 @@
+"""The storage account: blobs in containers, kept as files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import shutil
+import urllib.parse
+from collections.abc import Mapping
+from email.utils import formatdate
+from pathlib import Path
+
+from .store import Record, Store
+from .tokens import Tokens
+
+_KIND = "blobs"
+
+
+class Storage:
+    """The blobs of the account.
+
+    A blob's record has `container`, `name`, `file`, `etag`, `modified`, `md5` and `metadata`; its content is a file of
+    its own, which a new content replaces whole. A blob may also be a file that is still growing: the log of a job.
+    """
+
+    def __init__(self, folder: Path, store: Store, tokens: Tokens, host: str) -> None:
+        self._folder = folder
+        self._store = store
+        self._tokens = tokens
+        self._host = host
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, container: str, name: str) -> Record | None:
+        """The record of a blob, or None."""
+        return self._store.get(_KIND, f"{container}/{name}")
+
+    def names(self, container: str, prefix: str = "") -> list[str]:
+        """The names of the blobs that begin so, sorted."""
+        start = len(container) + 1
+        return [key[start:] for key in self._store.keys(_KIND, f"{container}/{prefix}")]
+
+    def put(self, container: str, name: str, data: bytes, metadata: Mapping[str, str] | None = None) -> Record:
+        """Writes a blob, over one that is there."""
+        path = self._new_file()
+        path.write_bytes(data)
+        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        return self._keep(container, name, path, md5=md5, metadata=metadata)
+
+    def put_file(self, container: str, name: str, source: Path) -> Record:
+        """Writes a blob with the content of a file."""
+        path = self._new_file()
+        shutil.copyfile(source, path)
+        return self._keep(container, name, path)
+
+    def follow(self, container: str, name: str, source: Path) -> Record:
+        """Makes a blob of a file that grows; the file stays where it is."""
+        return self._keep(container, name, source)
+
+    def copy(self, container: str, name: str, source: Record) -> Record:
+        """Writes a blob with the content and the metadata of another."""
+        path = self._new_file()
+        shutil.copyfile(source["file"], path)
+        return self._keep(container, name, path, md5=source["md5"], metadata=source["metadata"])
+
+    def set_metadata(self, container: str, name: str, metadata: Mapping[str, str]) -> Record:
+        """Changes the metadata alone."""
+        with self._store.change(_KIND, f"{container}/{name}") as record:
+            record["metadata"] = dict(metadata)
+            return dict(record)
+
+    def delete(self, container: str, name: str) -> None:
+        """Removes a blob; one that isn't there is no error."""
+        self._drop_content(self.get(container, name))
+        self._store.delete(_KIND, f"{container}/{name}")
+
+    def url(self, container: str, name: str) -> str:
+        """An address that whoever has it may read from and write to."""
+        path = f"/{container}/{urllib.parse.quote(name)}"
+        return f"https://{self._host}{path}?{self._tokens.sign_path(path)}"
+
+    def _new_file(self) -> Path:
+        return self._folder / secrets.token_hex(16)
+
+    def _keep(
+        self, container: str, name: str, path: Path, *, md5: str = "", metadata: Mapping[str, str] | None = None
+    ) -> Record:
+        record: Record = {
+            "container": container,
+            "name": name,
+            "file": str(path),
+            "etag": f'"0x{secrets.token_hex(7).upper()}"',
+            "modified": formatdate(usegmt=True),
+            "md5": md5,
+            "metadata": dict(metadata or {}),
+        }
+        with self._store.lock:
+            self._drop_content(self.get(container, name))
+            return self._store.put(_KIND, f"{container}/{name}", record)
+
+    def _drop_content(self, record: Record | None) -> None:
+        if record and Path(record["file"]).parent == self._folder:
+            Path(record["file"]).unlink(missing_ok=True)
+
+
+def size_of(record: Record) -> int:
+    """How many bytes a blob has now."""
+    return Path(record["file"]).stat().st_size

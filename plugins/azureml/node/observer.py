@@ -1,0 +1,108 @@
+"""On the node: sends figures and the picture to the run of the service, and keeps the record beside the checkpoints.
+
+The training knows nothing of it: this is a plugin that the package's entry script adds to the job.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ....engine import files
+from ....engine.event import EventKind, RunEvent
+from ....engine.hookspecs import hookimpl
+from ....engine.prepare import named_for_tutorial
+from ....engine.rundir import RunDirectory
+from .run import CARRIED, KEPT
+
+PICTURE = "Accuracy vs Loss"
+"""What the tutorial calls the picture."""
+
+_OF_TRAINING = "Training "
+_FINAL = "Final "
+
+
+@hookimpl
+def stoker_run_event(event: RunEvent, run_dir: Path) -> None:
+    """Sends what is new."""
+    sender = _sender()
+    if event.kind is EventKind.EPOCH:
+        _keep_record(run_dir)
+        if sender:
+            sender.epoch(int(event.data["epoch"]), event.data["metrics"])
+    if event.kind in {EventKind.FINISHED, EventKind.FAILED, EventKind.CANCELLED}:
+        _keep_record(run_dir)
+        if sender:
+            sender.end(RunDirectory(run_dir), finished=event.kind is EventKind.FINISHED)
+
+
+class Sender:
+    """Sends to a run of the service, in a thread of its own: what is lost on the way costs a line in the log.
+
+    Args:
+        run: An `azureml.core.Run`.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stoker-azureml")
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Sends the figures of an epoch, those of the validation, under the tutorial's names."""
+        named = named_for_tutorial(metrics)
+        self._later({name: value for name, value in named.items() if not name.startswith(_OF_TRAINING)}, step=epoch)
+
+    def end(self, run: RunDirectory, *, finished: bool) -> None:
+        """Sends the final figures and the picture of a run that finished, and returns when all has been sent."""
+        figures = {line["name"]: line["value"] for line in run.metrics() if line["name"].startswith(_FINAL)}
+        last = self._later(figures if finished else {}, step=None)
+        if finished:
+            last = self._thread.submit(self._guarded, self._send_picture, run.plots / f"{PICTURE}.png")
+        last.result()
+
+    def _later(self, figures: Mapping[str, float], step: int | None) -> Future[None]:
+        return self._thread.submit(self._guarded, self._send, figures, step)
+
+    def _send(self, figures: Mapping[str, float], step: int | None) -> None:
+        for name, value in figures.items():
+            self._run.log(name, value, step=step)
+        self._run.flush()
+
+    def _send_picture(self, path: Path) -> None:
+        """Sends the picture, from a folder of which the service keeps nothing by itself: no name can clash."""
+        if path.is_file():
+            shutil.copyfile(path, path.name)
+            self._run.log_image(PICTURE, path=path.name)
+            self._run.flush()
+
+    def _guarded(self, send: Any, *arguments: Any) -> None:
+        try:
+            send(*arguments)
+        except Exception as error:  # noqa: BLE001 - the SDK raises what it likes; the training goes on
+            first = str(error).strip().partition("\n")[0]
+            sys.stderr.write(f"note: Azure ML did not get a figure: {type(error).__name__}: {first}\n")
+
+
+@cache
+def _sender() -> Sender | None:
+    """The sender of this process; None outside of the service."""
+    if "AZUREML_RUN_ID" not in os.environ:
+        return None
+    from azureml.core import Run
+
+    return Sender(Run.get_context(allow_offline=False))
+
+
+def _keep_record(run_dir: Path) -> None:
+    """Copies the record of the run to where the next attempt finds it; each file appears whole."""
+    target = os.environ.get(KEPT)
+    for name in CARRIED if target else ():
+        path = run_dir / name
+        if path.is_file():
+            files.write_bytes(Path(str(target)) / name, path.read_bytes(), durable=False)

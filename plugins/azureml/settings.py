@@ -1,0 +1,149 @@
+"""The settings of the backend: what the options `--azureml-…` say, checked, as a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ...engine.errors import InputError, OptionError
+from ...engine.job import TrainJob
+from . import sizes
+
+AUTHS = ("ambient", "service-principal", "interactive")
+"""Ways to log in: whatever this machine has, a service principal by environment variables, a browser."""
+
+MNIST_DATASET = "mnist-dataset"
+"""What the tutorial calls the data set that it registers."""
+
+_COMPUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,22}[A-Za-z0-9]")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_HOURS = 24.0 * 21
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureSettings:
+    """Where and how a job runs at Azure ML; each attribute is the option `--azureml-…` of its name.
+
+    Attributes:
+        config: The path of the workspace's `config.json`; "" looks where `Workspace.from_config` looks.
+        experiment: The experiment; "" takes the title of the job.
+        compute: The cluster; it is made if it isn't there.
+        vm_size: The size of its nodes.
+        max_nodes: How many it may have.
+        min_nodes: How many it keeps when there is nothing to do.
+        idle_seconds: How long a node waits for another job before it goes.
+        low_priority: Cheaper nodes, which may be taken away.
+        max_hours: How long a job may run before the service ends it.
+        environment: The path of a conda YAML; "" makes one from what is installed here.
+        image: The base image of the environment.
+        dataset: The name of the registered data set; "" takes `mnist-dataset` for MNIST, and a name made from the
+            content for a folder.
+        new_dataset_version: Register the data set anew even if it is there.
+        auth: How to log in, one of `AUTHS`.
+        allow_retired: A size that the table calls retired is asked for all the same.
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+
+    config: str = ""
+    experiment: str = ""
+    compute: str = "gpu-cluster"
+    vm_size: str = sizes.DEFAULT_SIZE
+    max_nodes: int = 4
+    min_nodes: int = 0
+    idle_seconds: int = 120
+    low_priority: bool = False
+    max_hours: float = 12.0
+    environment: str = ""
+    image: str = sizes.IMAGE
+    dataset: str = ""
+    new_dataset_version: bool = False
+    auth: str = AUTHS[0]
+    allow_retired: bool = False
+
+    def __post_init__(self) -> None:
+        named = "letters, digits, '-' and '_', a letter or digit first"
+        self._check("experiment", not self.experiment or bool(_NAME.fullmatch(self.experiment)), named)
+        self._check("dataset", not self.dataset or bool(_NAME.fullmatch(self.dataset)), named)
+        cluster = "2 to 24 letters, digits and '-', a letter first, no '-' last"
+        self._check("compute", bool(_COMPUTE.fullmatch(self.compute)), cluster)
+        self._check("vm_size", bool(_NAME.fullmatch(self.vm_size)), f"a VM size, such as {sizes.DEFAULT_SIZE}")
+        self._check("max_nodes", self.max_nodes >= 1, "a whole number, 1 or more")
+        self._check("min_nodes", 0 <= self.min_nodes <= self.max_nodes, f"a whole number from 0 to {self.max_nodes}")
+        self._check("idle_seconds", self.idle_seconds >= 0, "a whole number, 0 or more")
+        self._check("max_hours", 0 < self.max_hours <= _LONGEST_HOURS, f"a number above 0, at most {_LONGEST_HOURS:g}")
+        self._check("image", bool(self.image.strip()) and " " not in self.image, "the name of an image, with its tag")
+        self._check("auth", self.auth in AUTHS, f"one of {', '.join(AUTHS)}")
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> AzureSettings:
+        """The settings that options give, by their names without `azureml_`; what they lack has its default.
+
+        Raises:
+            OptionError: A value is out of its range.
+        """
+        known = {entry.name for entry in fields(cls)}
+        given = {name: value for name, value in options.items() if name in known and value is not None}
+        paths = {name: str(value.expanduser().absolute()) for name, value in given.items() if isinstance(value, Path)}
+        return cls(**(given | paths))
+
+    def experiment_of(self, job: TrainJob) -> str:
+        """The name of the experiment for a job, one that Azure takes."""
+        return self.experiment or _UNSAFE.sub("-", job.title).strip("-_") or "stoker"
+
+    def dataset_of(self, job: TrainJob) -> str:
+        """The name of the registered data set for a job; "" if it comes from its content, or nothing is mounted."""
+        return self.dataset or (MNIST_DATASET if job.dataset == "mnist" and not job.data_folder else "")
+
+    @property
+    def max_seconds(self) -> int:
+        """How long a job may run, in seconds."""
+        return max(round(self.max_hours * 3600), 1)
+
+    def refuse_retired(self, today: date) -> None:
+        """Refuses a VM size that can't be had any more, unless `allow_retired` says otherwise.
+
+        Raises:
+            InputError: With the current size for the same work, and the age of the table.
+        """
+        retired = sizes.retirement(self.vm_size)
+        if retired is None or retired.on > today or self.allow_retired:
+            return
+        instead = f"pass --azureml-vm-size {retired.successor}"
+        raise InputError(
+            f"the VM size {retired.name} was retired on {retired.on}",
+            received=f"--azureml-vm-size {self.vm_size}",
+            expected=f"a current one: {retired.successor}",
+            hint=f"{instead}, or --azureml-allow-retired if that is not so any more; {sizes.age(today)}",
+        )
+
+    def warnings(self, today: date) -> list[str]:
+        """What the user should know about these settings."""
+        found = []
+        retired = sizes.retirement(self.vm_size)
+        if retired:
+            tense = "was" if retired.on <= today else "will be"
+            found.append(f"the VM size {retired.name} {tense} retired on {retired.on}; {retired.successor} is current")
+        elif sizes.find(self.vm_size) is None:
+            found.append(f"the VM size {self.vm_size} is not known here ({sizes.age(today)}); Azure may refuse it")
+        if not sizes.has_gpu(self.vm_size):
+            found.append(f"nodes of the size {self.vm_size} have no GPU")
+        if self.min_nodes:
+            price = f"{self.min_nodes * 24} node-hours a day"
+            found.append(f"the cluster keeps {self.min_nodes} of its nodes when idle: {price}, until it is deleted")
+        if self.low_priority:
+            found.append("low priority: nodes may be taken away; the job then goes on from its last finished epoch")
+        if ":" not in self.image.rpartition("/")[2]:
+            found.append(f"the image {self.image} has no tag: what it is may change from one day to the next")
+        return found
+
+    def _check(self, name: str, good: bool, expected: str) -> None:
+        if not good:
+            option = f"--azureml-{name.replace('_', '-')}"
+            raise OptionError(f"{option} can't have this value", received=repr(getattr(self, name)), expected=expected)

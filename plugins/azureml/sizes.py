@@ -1,0 +1,119 @@
+"""What changes at Azure without anybody telling stoker: VM sizes, base image, SDK. A table with a date on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+TABLE_DATE = date(2026, 7, 6)
+"""When this table was last compared with what Microsoft has published."""
+
+DEFAULT_SIZE = "Standard_NC4as_T4_v3"
+"""The smallest current size with a whole GPU."""
+
+IMAGE = "mcr.microsoft.com/azureml/openmpi5.0-cuda12.6-ubuntu24.04:20260621.v1"
+"""The base image, with the newest tag on the day of the table. A tag stays what it is: a job always finds the same."""
+
+SDK_VERSION = "1.61.0.post4"
+"""The azureml-core that stoker was tried with."""
+
+SDK_SUPPORT_ENDED = date(2026, 6, 30)
+"""Until then Microsoft supported version 1 of the SDK, which azureml-core is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A VM size that can be had.
+
+    Attributes:
+        name: As Azure writes it.
+        cores: Virtual CPU cores.
+        memory_gib: Memory.
+        gpus: How many GPUs; 0.5 is the half of one.
+        gpu: Their kind.
+    """
+
+    name: str
+    cores: int
+    memory_gib: int
+    gpus: float
+    gpu: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A VM size that can't be had any more, or soon.
+
+    Attributes:
+        name: As Azure writes it.
+        on: The day of its retirement.
+        successor: A current size for the same work.
+    """
+
+    name: str
+    on: date
+    successor: str
+
+
+CURRENT = (
+    Size("Standard_NC4as_T4_v3", 4, 28, 1, "T4"),
+    Size("Standard_NC8as_T4_v3", 8, 56, 1, "T4"),
+    Size("Standard_NC16as_T4_v3", 16, 110, 1, "T4"),
+    Size("Standard_NC64as_T4_v3", 64, 440, 4, "T4"),
+    Size("Standard_NV18ads_A10_v5", 18, 220, 0.5, "A10"),
+    Size("Standard_NV36ads_A10_v5", 36, 440, 1, "A10"),
+    Size("Standard_NV72ads_A10_v5", 72, 880, 2, "A10"),
+    Size("Standard_NC24ads_A100_v4", 24, 220, 1, "A100"),
+    Size("Standard_NC48ads_A100_v4", 48, 440, 2, "A100"),
+    Size("Standard_NC96ads_A100_v4", 96, 880, 4, "A100"),
+    Size("Standard_NC40ads_H100_v5", 40, 320, 1, "H100"),
+    Size("Standard_NC80adis_H100_v5", 80, 640, 2, "H100"),
+    Size("Standard_ND96asr_v4", 96, 900, 8, "A100"),
+    Size("Standard_ND96amsr_A100_v4", 96, 1900, 8, "A100"),
+    Size("Standard_ND96isr_H100_v5", 96, 1900, 8, "H100"),
+    Size("Standard_D2_v3", 2, 8, 0, ""),
+    Size("Standard_DS3_v2", 4, 14, 0, ""),
+    Size("Standard_DS11_v2", 2, 14, 0, ""),
+    Size("Standard_DS12_v2", 4, 28, 0, ""),
+)
+
+_ONE_T4, _FOUR_T4 = "Standard_NC4as_T4_v3", "Standard_NC64as_T4_v3"
+_A100 = {1: "Standard_NC24ads_A100_v4", 2: "Standard_NC48ads_A100_v4", 4: "Standard_NC96ads_A100_v4"}
+_AGES = (
+    (date(2023, 8, 31), _ONE_T4, ("NC6", "NC6s_v2")),
+    (date(2023, 8, 31), _FOUR_T4, ("NC12", "NC24", "NC24r", "NC12s_v2", "NC24s_v2", "NC24rs_v2")),
+    (date(2023, 8, 31), _A100[1], ("ND6s",)),
+    (date(2023, 8, 31), _A100[2], ("ND12s",)),
+    (date(2023, 8, 31), _A100[4], ("ND24s", "ND24rs")),
+    (date(2025, 3, 31), _A100[4], ("NC24rs_v3",)),
+    (date(2025, 9, 30), _A100[1], ("NC6s_v3",)),
+    (date(2025, 9, 30), _A100[2], ("NC12s_v3",)),
+    (date(2025, 9, 30), _A100[4], ("NC24s_v3",)),
+    (date(2026, 9, 30), "Standard_NV36ads_A10_v5", ("NV12s_v3",)),
+    (date(2026, 9, 30), "Standard_NV72ads_A10_v5", ("NV24s_v3", "NV48s_v3")),
+    (date(2026, 9, 30), "Standard_NV18ads_A10_v5", ("NV4as_v4", "NV8as_v4", "NV16as_v4")),
+    (date(2026, 9, 30), "Standard_NV36ads_A10_v5", ("NV32as_v4",)),
+)
+RETIRED = tuple(Retired(f"Standard_{name}", on, successor) for on, successor, names in _AGES for name in names)
+
+
+def find(name: str) -> Size | None:
+    """The current size of that name, in any case; None if the table has none."""
+    return next((size for size in CURRENT if size.name.lower() == name.lower()), None)
+
+
+def retirement(name: str) -> Retired | None:
+    """The retirement of the size of that name, past or to come; None if the table knows of none."""
+    return next((size for size in RETIRED if size.name.lower() == name.lower()), None)
+
+
+def has_gpu(name: str) -> bool:
+    """Whether a size has a GPU; of one that the table lacks, its family tells: Azure's begin with N."""
+    size = find(name)
+    return size.gpus > 0 if size else name.lower().startswith("standard_n")
+
+
+def age(today: date) -> str:
+    """How old the table is, in words."""
+    days = max((today - TABLE_DATE).days, 0)
+    return f"stoker's table of sizes is of {TABLE_DATE}, {days} days old"

@@ -1,0 +1,68 @@
+"""Hides from a process what is installed here and would not be installed on the node."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterable
+
+from .conda import canonical
+
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_ALWAYS = ("pip", "setuptools", "wheel", "packaging")
+"""What any environment has."""
+
+_HIDING = '''\
+import re
+import sys
+from importlib import metadata
+
+MODULES = frozenset({modules!r})
+DISTRIBUTIONS = frozenset({distributions!r})
+
+
+class Hidden:
+    """Refuses modules that are installed on this machine only."""
+
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name in MODULES:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        return None
+
+
+ALL = metadata.MetadataPathFinder.find_distributions
+
+
+def find_distributions(*context):
+    """The distributions that are not hidden: no entry point of the others is seen."""
+    return [each for each in ALL(*context) if re.sub(r"[-_.]+", "-", each.name or "").lower() not in DISTRIBUTIONS]
+
+
+metadata.MetadataPathFinder.find_distributions = staticmethod(find_distributions)
+sys.meta_path.insert(0, Hidden())
+'''
+
+
+def hiding(listed: Iterable[str]) -> str:
+    """The text of a `sitecustomize.py` that hides what does not come with any of the listed distributions."""
+    there = _closure(listed)
+    owners = importlib.metadata.packages_distributions()
+    modules = [top for top, names in owners.items() if not there & {canonical(name) for name in names}]
+    installed = {canonical(each.name) for each in importlib.metadata.distributions() if each.name}
+    return _HIDING.format(modules=sorted(modules), distributions=sorted(installed - there))
+
+
+def _closure(listed: Iterable[str]) -> set[str]:
+    """These distributions and all that they need, as far as they are installed here."""
+    waiting, found = [*listed, *_ALWAYS], set()
+    while waiting:
+        name = waiting.pop()
+        if canonical(name) in found:
+            continue
+        found.add(canonical(name))
+        try:
+            needed = importlib.metadata.requires(name) or ()
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        waiting += [match[1] for each in needed if "extra ==" not in each and (match := _REQUIREMENT.match(each))]
+    return found

@@ -1,0 +1,163 @@
+"""What runs on the node: the entry script across a lost node, and what is sent to the run of the service."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.event import EventKind, RunEvent
+from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory
+from stoker.plugins.azureml.node import observer
+from stoker.plugins.azureml.package import Package
+
+from .. import tiny
+
+RUN_ID = "20261125-000000-tiny-dnn-abcdef"
+
+
+def node(folder: Path, mount: Path, data: Path, *, epochs: int) -> Path:
+    """Runs a job on a new node, which has nothing but the package and the mounts; its outputs."""
+    top = Package.of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
+    words = ["--run-id", RUN_ID, "--data-folder", data, "--checkpoints", mount, "--epochs", epochs]
+    done = subprocess.run(
+        [sys.executable, "run.py", *map(str, words)], cwd=top, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "log.txt").write_text(done.stdout)
+    return top / "outputs"
+
+
+@pytest.fixture(scope="module")
+def attempts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The folders of a node that is lost while it writes, of a second that goes on, and of one at a stretch."""
+    place = tmp_path_factory.mktemp("nodes")
+    data, mount = tiny.write(place / "data"), place / "mount"
+    node(place / "first", mount, data, epochs=3)
+    newest = mount / "generations" / "000003"
+    for path in newest.iterdir():
+        path.write_bytes(b"")  # what a mounted blob is when the node goes while it is open
+    node(place / "second", mount, data, epochs=4)
+    node(place / "whole", place / "other mount", data, epochs=4)
+    return place / "first", place / "second", place / "whole"
+
+
+def metrics(folder: Path) -> dict[tuple[str, int], float]:
+    lines = (folder / "outputs" / "run" / "metrics.jsonl").read_text().splitlines()
+    return {(line["name"], line["epoch"]): line["value"] for line in map(json.loads, lines)}
+
+
+def test_a_lost_node_costs_no_more_than_the_epoch_that_it_was_writing(attempts: tuple[Path, Path, Path]):
+    _, second, _ = attempts
+    log = (second / "log.txt").read_text()
+    assert "the checkpoint before it is used" in log
+    assert "resumed after epoch 2" in log
+
+
+def test_a_job_that_went_on_elsewhere_ends_with_the_figures_of_one_at_a_stretch(attempts: tuple[Path, Path, Path]):
+    _, second, whole = attempts
+    assert metrics(second) == metrics(whole)
+    assert {epoch for _, epoch in metrics(second)} == {1, 2, 3, 4}
+
+
+def test_each_attempt_is_counted(attempts: tuple[Path, Path, Path]):
+    counted = [json.loads((folder / "outputs/run/status.json").read_text())["attempt"] for folder in attempts]
+    assert counted == [1, 2, 1]
+
+
+def test_the_model_and_the_picture_are_where_the_service_keeps_them(attempts: tuple[Path, Path, Path]):
+    for folder in attempts:
+        assert (folder / "outputs" / "model" / "model.keras").stat().st_size > 1000
+        assert (folder / "outputs" / "plots" / "Accuracy vs Loss.png").stat().st_size > 1000
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunDirectory]:
+    """A run that has trained, in a process that the service didn't start."""
+    monkeypatch.delenv("AZUREML_RUN_ID", raising=False)
+    monkeypatch.chdir(tmp_path)
+    made = RunDirectory.create(tmp_path / "runs", TrainJob(), "run-1")
+    made.append_metrics(1, {"Loss": 0.5, "Training loss": 0.6}, 1.0)
+    made.append_metrics(1, {"Final test loss": 0.25, "Final test accuracy": 0.75}, 1.0)
+    observer._sender.cache_clear()
+    yield made
+    observer._sender.cache_clear()
+
+
+def event(kind: EventKind, **data: Any) -> RunEvent:
+    return RunEvent(kind=kind, run_id="run-1", data=data)
+
+
+def test_outside_of_the_service_nothing_is_sent_or_written(run: RunDirectory, capfd: pytest.CaptureFixture[str]):
+    before = sorted(run.path.parent.parent.rglob("*"))
+    observer.stoker_run_event(event(EventKind.EPOCH, epoch=1, metrics={"val_loss": 0.5}), run.path)
+    observer.stoker_run_event(event(EventKind.FINISHED), run.path)
+    assert sorted(run.path.parent.parent.rglob("*")) == before
+    assert capfd.readouterr() == ("", "")
+
+
+class Recorded:
+    """Writes down what would be called of the SDK's run, and takes only what that takes."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, method: str) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the SDK warns of itself
+            from azureml.core import Run
+
+        def call(*words: Any, **named: Any) -> None:
+            inspect.signature(getattr(Run, method)).bind(self, *words, **named)
+            self.calls.append((method, *words, *named.values()))
+
+        return call
+
+
+def test_the_run_of_the_service_gets_the_tutorials_four_figures_and_the_picture(run: RunDirectory, tmp_path: Path):
+    run.plots.mkdir(parents=True)
+    (run.plots / "Accuracy vs Loss.png").write_bytes(b"png")
+    recorded = Recorded()
+    sender = observer.Sender(recorded)
+    sender.epoch(1, {"loss": 0.6, "accuracy": 0.7, "val_loss": 0.5, "val_accuracy": 0.8})
+    sender.end(run, finished=True)
+    assert recorded.calls == [
+        ("log", "Loss", 0.5, 1),
+        ("log", "Accuracy", 0.8, 1),
+        ("flush",),
+        ("log", "Final test loss", 0.25, None),
+        ("log", "Final test accuracy", 0.75, None),
+        ("flush",),
+        ("log_image", "Accuracy vs Loss", "Accuracy vs Loss.png"),
+        ("flush",),
+    ]
+    assert (tmp_path / "Accuracy vs Loss.png").is_file()  # where log_image, which takes a relative path, finds it
+
+
+def test_a_run_that_failed_sends_no_final_figures(run: RunDirectory):
+    recorded = Recorded()
+    observer.Sender(recorded).end(run, finished=False)
+    assert recorded.calls == [("flush",)]
+
+
+def test_what_the_sdk_raises_does_not_end_the_training(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
+    sender = observer.Sender(object())
+    sender.epoch(1, {"val_loss": 0.5})
+    sender.end(run, finished=True)
+    assert "note: Azure ML did not get a figure: AttributeError" in capsys.readouterr().err
+
+
+def test_the_record_is_kept_beside_the_checkpoints(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "record").mkdir()
+    monkeypatch.setenv("STOKER_NODE_RECORD", str(tmp_path / "record"))
+    observer.stoker_run_event(event(EventKind.EPOCH, epoch=1, metrics={}), run.path)
+    assert (tmp_path / "record" / "metrics.jsonl").read_bytes() == (run.path / "metrics.jsonl").read_bytes()
+    assert [path.name for path in (tmp_path / "record").iterdir()] == ["metrics.jsonl"]

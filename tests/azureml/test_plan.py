@@ -1,0 +1,165 @@
+"""The plan of a submission, with no workspace and no network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.backend import Plan
+from stoker.engine.errors import InputError
+from stoker.engine.job import TrainJob
+from stoker.plugins.azureml import plan as plans
+from stoker.plugins.azureml import rehearse
+from stoker.plugins.azureml.package import Package
+from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.commands.train import write_plan
+
+from .. import child
+
+TODAY = date(2026, 11, 25)
+TIMED = """
+import socket, sys, time
+
+def refuse(*arguments):
+    raise AssertionError("a connection was tried")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+began = time.perf_counter()
+from stoker.engine.job import TrainJob
+from stoker.plugins.azureml.plan import plan
+from stoker.plugins.azureml.settings import AzureSettings
+made = plan(TrainJob(), AzureSettings())
+print(time.perf_counter() - began, len(made.files), "runconfig.json" in made.documents)
+"""
+
+
+def plan_of(job: TrainJob | None = None, **settings: Any) -> Plan:
+    return plans.plan(job or TrainJob(), AzureSettings(**settings), TODAY)
+
+
+def configuration(plan: Plan) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(plan.documents["runconfig.json"])
+    return made
+
+
+def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
+    plan, package = plan_of(), Package.of(TrainJob())
+    assert plan.files == package.sizes
+    assert f"a package of {len(package.files)} files" in plan.steps[0]
+    assert package.digest in plan.steps[0]
+
+
+@pytest.mark.parametrize(
+    ("job", "settings", "words"),
+    [
+        ({}, {}, "register the four files of MNIST on the web as 'mnist-dataset', if it isn't there"),
+        ({}, {"new_dataset_version": True}, "as 'mnist-dataset', as a new version"),
+        ({}, {"dataset": "mine"}, "mount the registered data set 'mine'"),
+        (
+            {"dataset": "", "data_folder": "/d"},
+            {},
+            "upload /d to the default datastore and register it under a name made",
+        ),
+        ({"dataset": "", "data_folder": "/d"}, {"dataset": "mine"}, "register it as 'mine'"),
+        ({"dataset": "fashion-mnist"}, {}, "leave it to the node to get the data set 'fashion-mnist'"),
+        ({}, {}, "'gpu-cluster': 0 to 4 dedicated nodes of Standard_NC4as_T4_v3 (4 cores, 28 GiB, 1 T4)"),
+        ({}, {"low_priority": True}, "0 to 4 low-priority nodes"),
+        ({}, {"max_hours": 2.5}, "end it after 2.5 hours: at most 2.5 node-hours of Standard_NC4as_T4_v3"),
+        ({}, {"min_nodes": 1}, "and 1 kept when idle"),
+        ({"register": "keras-mnist"}, {}, "register the model as 'keras-mnist'"),
+        ({}, {"config": "/c/config.json"}, "open the workspace of /c/config.json"),
+    ],
+)
+def test_the_steps_tell_what_would_happen(job: dict[str, Any], settings: dict[str, Any], words: str):
+    assert words in "\n".join(plan_of(TrainJob(**job), **settings).steps)
+
+
+def test_what_stays_here_is_told_with_its_rule(tmp_path: Path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "__init__.py").write_text("")
+    (tmp_path / "parts" / ".env").write_text("x")
+    (tmp_path / "model.py").write_text("import parts\n")
+    steps = plan_of(TrainJob(model=f"{tmp_path}/model.py")).steps
+    assert f"leave here {tmp_path}/parts/.env (a secret: .env)" in steps
+
+
+def test_a_retired_size_is_refused_before_anything_else():
+    with pytest.raises(InputError, match="was retired"):
+        plan_of(TrainJob(model="/nowhere.py"), vm_size="Standard_NC6")
+
+
+def test_the_run_configuration_is_what_the_sdk_posts():
+    plan = plan_of(max_hours=1, compute="mine")
+    made = configuration(plan)
+    arguments = ["--run-id", "RUN_ID", "--data-folder", "DatasetConsumptionConfig:data"]
+    assert made["script"] == "run.py"
+    assert made["arguments"] == [*arguments, "--checkpoints", "DatasetOutputConfig:checkpoints"]
+    assert (made["target"], made["nodeCount"], made["maxRunDurationSeconds"]) == ("mine", 1, 3600)
+    assert made["docker"]["useDocker"] is True
+    assert made["environment"]["docker"]["baseImage"] == AzureSettings().image
+    packages = made["environment"]["python"]["condaDependencies"]["dependencies"][-1]["pip"]
+    assert [f"      - {name}" for name in packages] == plan.documents["environment.yml"].decode().splitlines()[6:]
+    assert made["outputData"]["checkpoints"]["mechanism"] == "mount"
+
+
+def test_without_the_sdk_there_is_a_plan_that_says_what_is_missing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "azureml.core", None)
+    plan = plan_of()
+    assert "runconfig.json" not in plan.documents
+    assert "environment.yml" in plan.documents
+    assert any(
+        text.startswith("azureml-core is not installed") and "pip install 'stoker[azureml]'" in text
+        for text in plan.warnings
+    )
+
+
+def test_a_job_that_mounts_nothing_has_no_data_in_its_configuration():
+    made = configuration(plan_of(TrainJob(dataset="fashion-mnist")))
+    assert "--data-folder" not in made["arguments"]
+    assert made["data"] == {}
+
+
+def test_two_environments_that_are_the_same_have_one_name():
+    names = [
+        configuration(plan_of(**change))["environment"]["name"]
+        for change in ({}, {"compute": "other"}, {"image": "c:1"})
+    ]
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_dry_run_takes_less_than_two_seconds_and_asks_nobody():
+    with child.start(TIMED, stdout=-1) as process:
+        said = process.communicate(timeout=60)[0]
+    seconds, files, complete = said.split()[-3:]
+    assert process.returncode == 0
+    assert float(seconds) < 2 * 3  # thrice the bound: other tests run too
+    assert (int(files) > 50, complete) == (True, "True")
+
+
+def test_a_written_plan_is_the_package_and_all_about_it(tmp_path: Path):
+    plan = plan_of()
+    write_plan(plan, tmp_path / "a" / "plan")
+    top = tmp_path / "a" / "plan"
+    assert sorted(path.name for path in top.iterdir()) == [
+        *("environment.yml", "package", "package.json", "plan.txt", "runconfig.json"),
+    ]
+    assert rehearse.read(top).files == Package.of(TrainJob()).files
+    assert "node-hours" in (top / "plan.txt").read_text()
+
+
+def test_a_plan_is_not_written_over_anything(tmp_path: Path):
+    (tmp_path / "x").touch()
+    for folder in (tmp_path, tmp_path / "x"):
+        with pytest.raises(InputError, match="exists"):
+            write_plan(plan_of(), folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_plan_may_be_written_into_an_empty_folder(tmp_path: Path):
+    write_plan(plan_of(), tmp_path)
+    assert (tmp_path / "plan.txt").is_file()

@@ -1,0 +1,106 @@
+"""The settings of the backend, and what is refused before anything is asked of Azure."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.errors import InputError, OptionError
+from stoker.engine.job import TrainJob
+from stoker.plugins.azureml import sizes
+from stoker.plugins.azureml.settings import AzureSettings
+
+TODAY = date(2026, 11, 25)
+
+
+def test_the_defaults_are_those_of_the_tutorial_on_a_current_size():
+    settings = AzureSettings.from_options({})
+    assert (settings.compute, settings.max_nodes, settings.min_nodes) == ("gpu-cluster", 4, 0)
+    assert settings.dataset_of(TrainJob()) == "mnist-dataset"
+    assert sizes.find(settings.vm_size)
+    assert sizes.retirement(settings.vm_size) is None
+    assert settings.warnings(TODAY) == []
+    settings.refuse_retired(TODAY)
+
+
+def test_options_become_settings_and_what_they_lack_has_its_default(tmp_path: Path):
+    options = {"compute": "mine", "max_hours": 1.5, "environment": tmp_path / "e.yml", "experiment": None, "other": 1}
+    settings = AzureSettings.from_options(options)
+    assert settings == AzureSettings(compute="mine", max_hours=1.5, environment=str(tmp_path / "e.yml"))
+    assert settings.max_seconds == 5400
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("compute", value) for value in ("", "1a", "a b", "a" * 25, "gpu-", "ü")),
+        *(("experiment", value) for value in ("-a", "a b", "a/b", "a" * 256)),
+        *(("max_hours", value) for value in (0, -1, 1000, float("nan"), float("inf"))),
+        *(("max_nodes", 0), ("min_nodes", -1), ("min_nodes", 5), ("idle_seconds", -1)),
+        *(("auth", "magic"), ("image", ""), ("image", "a b"), ("vm_size", "a b"), ("dataset", "a b")),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_the_options_name(name: str, value: Any):
+    with pytest.raises(OptionError) as caught:
+        AzureSettings.from_options({name: value})
+    assert caught.value.what == f"--azureml-{name.replace('_', '-')} can't have this value"
+    assert caught.value.expected
+
+
+@pytest.mark.parametrize("retired", [size for size in sizes.RETIRED if size.on <= TODAY], ids=lambda size: size.name)
+def test_a_retired_size_is_refused_with_a_current_one_and_the_age_of_the_table(retired: sizes.Retired):
+    with pytest.raises(InputError) as caught:
+        AzureSettings(vm_size=retired.name.upper()).refuse_retired(TODAY)
+    assert f"was retired on {retired.on}" in caught.value.what
+    assert retired.successor in caught.value.expected
+    assert "--azureml-allow-retired" in caught.value.hint
+    assert "142 days old" in caught.value.hint
+
+
+def test_a_retired_size_can_be_insisted_on():
+    settings = AzureSettings(vm_size="Standard_NC6", allow_retired=True)
+    settings.refuse_retired(TODAY)
+    assert "was retired on 2023-08-31" in settings.warnings(TODAY)[0]
+
+
+def test_a_size_that_will_be_retired_is_a_warning():
+    settings = AzureSettings(vm_size="Standard_NV4as_v4")
+    settings.refuse_retired(date(2026, 9, 1))
+    assert "will be retired on 2026-09-30" in settings.warnings(date(2026, 9, 1))[0]
+
+
+def test_each_successor_is_a_current_size_with_a_gpu():
+    assert [
+        size.name for size in sizes.RETIRED if not (sizes.find(size.successor) and sizes.has_gpu(size.successor))
+    ] == []
+    assert {size.name for size in sizes.RETIRED} & {size.name for size in sizes.CURRENT} == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"vm_size": "Standard_NX7"}, "is not known here"),
+        ({"vm_size": "Standard_DS3_v2"}, "have no GPU"),
+        ({"min_nodes": 2}, "48 node-hours a day"),
+        ({"low_priority": True}, "goes on from its last finished epoch"),
+        ({"image": "mcr.microsoft.com:443/x/y"}, "has no tag"),
+    ],
+)
+def test_what_costs_or_may_fail_is_a_warning(change: dict[str, Any], words: str):
+    (warning,) = AzureSettings(**change).warnings(TODAY)
+    assert words in warning
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a.b._", "a-b"), ("mine", "mine"), ("", "mnist-dnn")])
+def test_the_experiment_is_called_as_the_job_is_as_far_as_azure_takes_it(name: str, expected: str):
+    assert AzureSettings().experiment_of(TrainJob(name=name)) == expected
+    assert AzureSettings(experiment="other").experiment_of(TrainJob(name=name)) == "other"
+
+
+def test_a_folder_or_another_data_set_has_no_name_of_its_own():
+    assert AzureSettings().dataset_of(TrainJob(dataset="", data_folder="/x")) == ""
+    assert AzureSettings().dataset_of(TrainJob(dataset="fashion-mnist")) == ""
+    assert AzureSettings(dataset="mine").dataset_of(TrainJob(dataset="fashion-mnist")) == "mine"
