@@ -128,7 +128,7 @@ class _Parsers:
     def _fill(self, parser: argparse.ArgumentParser, command: Command) -> None:
         command.add_options(parser)
         own = {action.dest for action in parser._actions}
-        self._plugins.add_options(parser, command.name)
+        self._plugins.add_options(parser, command.like or command.name)
         parser.set_defaults(plugin_options=[action.dest for action in parser._actions if action.dest not in own])
 
 

@@ -71,10 +71,10 @@ What a backend need not write itself. `python -m stoker exec FOLDER` is what it 
 ends itself with a checkpoint on SIGTERM, and returns 0 if the run has completed.
 """
 
-_PROTOCOLS = (backend.Backend, data.DatasetReader)
+_PROTOCOLS = (backend.Backend, backend.AdoptingBackend, data.DatasetReader)
 _VALUES: tuple[Any, ...] = (
     *(job.TrainJob, backend.Plan, status.Handle, status.RunStatus, status.RunState, status.Progress),
-    *(backend.Manifest, backend.ModelVersion, data.Dataset, data.Split, model.ModelConfig),
+    *(backend.Manifest, backend.ModelVersion, backend.FoundRun, data.Dataset, data.Split, model.ModelConfig),
     *(event.RunEvent, event.EventKind, command.Command, command.Context),
 )
 _ALIASES = ((backend, "LIMITS"), (model, "ModelBuilder"), (data, "Progress"))

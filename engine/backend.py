@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .job import TrainJob
 from .status import Handle, RunStatus
@@ -56,6 +56,21 @@ class ModelVersion:
     version: int
     digest: str
     location: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundRun:
+    """A run that was found where it runs.
+
+    Attributes:
+        run_id: Its id, and the name of its folder.
+        handle: What finds it again.
+        job: What it is of, without what only the machine that submitted it has.
+    """
+
+    run_id: str
+    handle: Handle
+    job: TrainJob
 
 
 LIMITS = ("attach", "cancel", "fetch", "register")
@@ -156,5 +171,19 @@ class Backend(Protocol):
 
         Raises:
             BackendError: It can't be registered.
+        """
+        ...
+
+
+@runtime_checkable
+class AdoptingBackend(Protocol):
+    """A backend that also finds runs that another machine submitted; having this method is enough."""
+
+    def adopt(self, run_id: str) -> FoundRun:
+        """Finds a run by its id, for `stoker runs adopt`.
+
+        Raises:
+            InputError: There is none, or stoker did not submit it.
+            BackendError: The place can't be asked.
         """
         ...

@@ -37,9 +37,11 @@ class Command:
         summary: One line for `stoker --help`.
         add_options: Adds options, or sub-commands, to the command's own parser.
         run: Does it. Returns the exit code; errors are raised as `StokerError`.
+        like: The command whose options of plugins it has too; "" is itself.
     """
 
     name: str
     summary: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Context], int]
+    like: str = ""

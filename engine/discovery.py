@@ -31,6 +31,7 @@ BUILT_IN = (
     "stoker.plugins.commands.config",
     "stoker.plugins.commands.completion",
     "stoker.plugins.local",
+    "stoker.plugins.azureml.plugin",
     "stoker.plugins.trackers.tensorboard",
     "stoker.plugins.trackers.mlflow",
     "stoker.datasets.plugin",

@@ -85,7 +85,8 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
     Args:
         name: One of the names of `stoker_backends`.
         options: The values of the options of `train` that begin with the backend's name, without it: for
-            `--ray-address`, {"address": …}. {} when a run is only looked at: its handle has what that takes.
+            `--ray-address`, {"address": …}. When a run is only looked at, those of the environment and the
+            settings file: its handle has what that takes.
 
     Returns:
         The backend; None if the name is not yours.

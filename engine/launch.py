@@ -42,6 +42,8 @@ def submit(
 def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> int:
     """Starts a run again, from its last checkpoint; `job` may have more epochs than before.
 
+    One of which it is not known whether it was submitted is submitted once more, which starts it if it was not.
+
     Returns:
         Where the log of the new attempt begins, in bytes.
 
@@ -49,6 +51,9 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
         RunError: It is running.
         InputError, BackendError: As `submit`; the folder stays in any case.
     """
+    if not run.has_handle():
+        _start(run, job, backend, plugins)
+        return 0
     if not backend.status(run.handle()).state.ended:
         raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
     if job != run.job():

@@ -21,6 +21,7 @@ from .job import TrainJob
 from .status import Handle, RunStatus
 
 _STAMP = "%Y%m%d-%H%M%S"
+_HANDLE = "handle.json"
 _AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
@@ -137,15 +138,24 @@ class RunDirectory:
 
     def write_handle(self, handle: Handle) -> None:
         """Writes `handle.json`: from now on the run can be left and found again."""
-        files.write_json(self.path / "handle.json", {"handle": str(handle)})
+        files.write_json(self.path / _HANDLE, {"handle": str(handle)})
 
     def handle(self) -> Handle:
         """The handle of the run.
 
         Raises:
-            RunError: It was never submitted.
+            RunError: There is none: the submission was not seen to its end.
         """
-        return Handle.parse(str(self._read("handle.json").get("handle")))
+        if not self.has_handle():
+            hint = (
+                f"submit it once more, which finds it if it is there: stoker train --resume {self.run_id} --backend …"
+            )
+            raise RunError(f"it is not known whether the run {self.run_id} was submitted", hint=hint, path=self.path)
+        return Handle.parse(str(self._read(_HANDLE).get("handle")))
+
+    def has_handle(self) -> bool:
+        """Whether the run is known to be submitted."""
+        return (self.path / _HANDLE).is_file()
 
     def write_status(self, status: RunStatus, *, durable: bool = True, **more: Any) -> None:
         """Writes `status.json`.

@@ -62,7 +62,10 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
     ("line", "answers"),
     [
         ("stoker tr", ["train"]),
-        ("stoker ", ["completion", "config", "data", "models", "plugins", "runs", "train", "verify-resume"]),
+        (
+            "stoker ",
+            ["completion", "config", "data", "models", "plan", "plugins", "rehearse", "runs", "train", "verify-resume"],
+        ),
         ("stoker ex", []),
         ("stoker --de", ["--debug"]),
         ("stoker train --ep", ["--epochs"]),
@@ -70,8 +73,8 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
         ("stoker train --ze", ["--zebra-stripes"]),
         ("stoker train --model ", ["dnn", "wide"]),
         ("stoker train --dataset fash", ["fashion-mnist"]),
-        ("stoker train --backend ", ["local"]),
-        ("stoker runs ", ["attach", "cancel", "fetch", "list", "logs", "show"]),
+        ("stoker train --backend ", ["azureml", "local"]),
+        ("stoker runs ", ["adopt", "attach", "cancel", "fetch", "list", "logs", "show"]),
         ("stoker runs fetch --ou", ["--output"]),
         ("stoker completion ", ["bash", "fish", "zsh"]),
         ("stoker plugins ", ["list", "new"]),

@@ -213,10 +213,11 @@ def test_a_file_of_the_users_own_beside_the_job_is_no_job(run: RunDirectory, nam
     assert run.job().epochs == 9
 
 
-def test_a_run_that_was_never_submitted_has_no_handle(run: RunDirectory):
-    with pytest.raises(RunError, match=r"no handle\.json") as caught:
+def test_a_run_whose_submission_nobody_saw_end_has_no_handle(run: RunDirectory):
+    assert not run.has_handle()
+    with pytest.raises(RunError, match="it is not known whether the run .+ was submitted") as caught:
         run.handle()
-    assert caught.value.hint == "was it ever submitted?"
+    assert f"stoker train --resume {run.run_id}" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00", "[" * 100_000, "\ud800"])

@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _PARTS = ("engine", "plugins", "datasets", "models")
 _NOT_SENT = ("engine/testing/", "plugins/azureml/emulator/", "plugins/commands/templates/")
+_SUITE = "stoker.engine.testing."
+"""How the plugin begins that a job of the conformance suite names; the part of the suite that it needs goes along."""
+
+_OF_SUITE = tuple(f"engine/testing/{name}.py" for name in ("__init__", "trial", "trials"))
+
 _LARGEST = 5
 
 
@@ -59,7 +64,7 @@ class Package:
         sent = job_to_send(job, code.names)
         _refuse_secret_options(sent)
         contents |= {JOB: (json.dumps(sent.to_json(), indent=2) + "\n").encode()}
-        contents |= dict(engine_files())
+        contents |= dict(engine_files(with_suite=any(name.startswith(_SUITE) for name in job.plugins)))
         whole = cls(
             files=dict(sorted(contents.items())),
             left_out=dict(sorted(code.left_out.items())),
@@ -76,6 +81,11 @@ class Package:
         for place, data in self.files.items():
             whole.update(f"{hashlib.sha256(data).hexdigest()}  {place}\n".encode())
         return whole.hexdigest()
+
+    @property
+    def job(self) -> str:
+        """The job that goes up, as JSON on one line."""
+        return json.dumps(json.loads(self.files[JOB]))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -126,13 +136,13 @@ def job_to_send(job: TrainJob, names: Mapping[str, str]) -> TrainJob:
     )
 
 
-def engine_files() -> Iterator[tuple[str, bytes]]:
+def engine_files(*, with_suite: bool = False) -> Iterator[tuple[str, bytes]]:
     """This engine as it runs here, without what only a developer or a user's own machine needs."""
     top = [ROOT / "cli.py", ROOT / "__main__.py"]
     below = [path for part in _PARTS for path in sorted((ROOT / part).rglob("*.py"))]
     for path in [*top, *below]:
         relative = path.relative_to(ROOT).as_posix()
-        if not relative.startswith(_NOT_SENT):
+        if not relative.startswith(_NOT_SENT) or (with_suite and relative in _OF_SUITE):
             yield f"stoker/{relative}", _read(path)
     yield ENTRY, _read(ROOT / "plugins/azureml/node" / ENTRY)
 

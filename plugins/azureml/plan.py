@@ -44,7 +44,7 @@ def plan(job: TrainJob, settings: AzureSettings, today: date | None = None) -> P
     package = Package.of(job)
     environment = conda.environment(settings, package.requirements)
     data = data_name(job, settings)
-    configuration, note = _configuration(settings, environment, data)
+    configuration, note = _configuration(settings, environment, package.job, data)
     documents = {f"{PACKAGE}/{place}": content for place, content in package.files.items()}
     documents[ENVIRONMENT] = environment.text.encode()
     documents[FACTS] = _json(_facts(package, settings, data))
@@ -125,11 +125,11 @@ def _hardware(settings: AzureSettings) -> str:
 
 
 def _configuration(
-    settings: AzureSettings, environment: conda.Environment, data: str
+    settings: AzureSettings, environment: conda.Environment, job: str, data: str
 ) -> tuple[Mapping[str, Any] | None, list[str]]:
     """The run configuration, or why there is none."""
     try:
-        return runconfig.described(settings, environment, data, CHECKPOINTS), []
+        return runconfig.described(settings, environment, job, data, CHECKPOINTS), []
     except ModuleNotFoundError as error:
         package = conda.SDK if str(error.name).startswith(NAME) else error.name
         missing = f"{package} is not installed: the run configuration is not shown, and nothing could be submitted"

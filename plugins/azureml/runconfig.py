@@ -20,6 +20,13 @@ DATA, CHECKPOINTS = "data", "checkpoints"
 """The names of the mounted data set and of the mounted output in the run configuration."""
 
 
+RUN_ID = "--run-id"
+"""The argument of the entry script before the id of the run."""
+
+JOB = "STOKER_JOB"
+"""The variable that has the job as JSON. The node reads its file; this is for whoever finds the run: `adopting.py`."""
+
+
 def environment_name(environment: Environment, image: str) -> str:
     """A name made from what the environment is, so that the same one is built once."""
     whole = "\n".join([image, environment.text])
@@ -35,10 +42,12 @@ def arguments(run_id: str, data: Any, checkpoints: Any) -> list[Any]:
         checkpoints: The mounted output for checkpoints.
     """
     mounted = ["--data-folder", data] if data is not None else []
-    return ["--run-id", run_id, *mounted, "--checkpoints", checkpoints]
+    return [RUN_ID, run_id, *mounted, "--checkpoints", checkpoints]
 
 
-def script_run_config(folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Environment) -> Any:
+def script_run_config(
+    folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Environment, job: str
+) -> Any:
     """The SDK's `ScriptRunConfig` for a package.
 
     Args:
@@ -46,6 +55,7 @@ def script_run_config(folder: Path, words: Sequence[Any], settings: AzureSetting
         words: What `arguments` gave.
         settings: The cluster, the image, the bound in time.
         environment: The Python environment.
+        job: The job, as JSON.
 
     Raises:
         ModuleNotFoundError: azureml-core is not installed.
@@ -63,6 +73,7 @@ def script_run_config(folder: Path, words: Sequence[Any], settings: AzureSetting
         max_run_duration_seconds=settings.max_seconds,
     )
     config.run_config.node_count = 1
+    config.run_config.environment_variables[JOB] = job
     return config
 
 
@@ -87,7 +98,9 @@ def serialised(config: Any) -> dict[str, Any]:
     return made
 
 
-def described(settings: AzureSettings, environment: Environment, data: str, checkpoints: str) -> Mapping[str, Any]:
+def described(
+    settings: AzureSettings, environment: Environment, job: str, data: str, checkpoints: str
+) -> Mapping[str, Any]:
     """The configuration that would be posted; the run id, the data set and the output stand for what is made later.
 
     Raises:
@@ -97,7 +110,7 @@ def described(settings: AzureSettings, environment: Environment, data: str, chec
     words = arguments("RUN_ID", mounted, f"DatasetOutputConfig:{CHECKPOINTS}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself
-        made = serialised(script_run_config(Path(), words, settings, environment))
+        made = serialised(script_run_config(Path(), words, settings, environment, job))
     made = dict(json.loads(json.dumps(made, default=str)))
     if data:
         made["data"] = {DATA: {"dataLocation": {"dataset": {"name": data}}, "mechanism": "mount"}}

@@ -1,4 +1,4 @@
-"""`stoker runs`: lists, shows, follows, cancels and fetches runs of any backend."""
+"""`stoker runs`: lists, shows, follows, cancels, fetches and adopts runs of any backend."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...engine.backend import Backend
+from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command, Context
-from ...engine.errors import StokerError
+from ...engine.errors import InputError, StokerError
 from ...engine.hookspecs import hookimpl
 from ...engine.rundir import RunDirectory, find_run, list_runs
 from ...engine.status import RunState, RunStatus
 from .follow import add_display_options, follow
-from .train import add_runs_dir
+from .train import add_runs_dir, set_options
 
 
 @hookimpl
@@ -36,10 +36,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("attach", "watch a run until it ends"),
         ("cancel", "end a run; it can be resumed"),
         ("fetch", "copy the outputs of a run into a folder"),
+        ("adopt", "make the folder of a run that another machine submitted"),
     ):
         child = below.add_parser(name, help=summary, description=summary)
         add_runs_dir(child)
-        if name != "list":
+        if name == "adopt":
+            child.add_argument("run", metavar="RUN", help="the run's id where it runs")
+            child.add_argument("--backend", required=True, metavar="NAME", help="where it runs")
+        elif name != "list":
             child.add_argument(
                 "run", nargs="?", default="latest", metavar="RUN", help="run id, part of one, path, or latest"
             )
@@ -57,13 +61,16 @@ def run(options: argparse.Namespace, context: Context) -> int:
     """Does what the sub-command says."""
     if options.action == "list":
         return _list(options, context)
+    if options.action == "adopt":
+        return _adopt(options, context)
     found = find_run(options.runs_dir, options.run)
     backend = _backend(found, context)
     return _ACTIONS[options.action](found, backend, options)
 
 
 def _backend(found: RunDirectory, context: Context) -> Backend:
-    return context.plugins.get_backend(found.handle().backend, {})
+    name = found.handle().backend
+    return context.plugins.get_backend(name, set_options(context, name))
 
 
 def _list(options: argparse.Namespace, context: Context) -> int:
@@ -153,6 +160,20 @@ def _cancel(found: RunDirectory, backend: Backend, options: argparse.Namespace) 
 def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
     manifest = backend.fetch(found.handle(), options.output)
     print(f"{len(manifest.files)} files in {options.output}, each checked by its SHA-256")
+    return 0
+
+
+def _adopt(options: argparse.Namespace, context: Context) -> int:
+    backend = context.plugins.get_backend(options.backend, set_options(context, options.backend))
+    if not isinstance(backend, AdoptingBackend):
+        raise InputError(f"the backend {options.backend!r} does not find runs by their ids")
+    found = backend.adopt(options.run)
+    if (options.runs_dir / found.run_id).exists():
+        hint = f"watch it with: stoker runs attach {found.run_id}"
+        raise InputError(f"the run {found.run_id} has its folder already", hint=hint)
+    run = RunDirectory.create(options.runs_dir, found.job, found.run_id)
+    run.write_handle(found.handle)
+    print(f"adopted {run.run_id}\nwatch it with: stoker runs attach {run.run_id}")
     return 0
 
 

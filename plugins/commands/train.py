@@ -1,4 +1,4 @@
-"""`stoker train`: makes a job from the options, hands it to a backend and shows how it goes."""
+"""`stoker train` makes a job from the options, hands it to a backend and shows how it goes; `stoker plan` only says."""
 
 from __future__ import annotations
 
@@ -26,8 +26,17 @@ SAY_ONLY = "-"
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
-    return [Command(name="train", summary="train a model, here or elsewhere", add_options=add_options, run=run)]
+    """Offers the commands."""
+    return [
+        Command(name="train", summary="train a model, here or elsewhere", add_options=add_options, run=run),
+        Command(
+            name="plan",
+            summary="say what `train` with the same options would do",
+            add_options=add_options,
+            run=plan,
+            like="train",
+        ),
+    ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -92,18 +101,18 @@ def run(options: argparse.Namespace, context: Context) -> int:
     job = _resumed_job(resumed, options) if resumed else context.plugins.configure(make_job(options, context))
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
-    place = resumed.handle().backend if resumed else options.backend
+    place = resumed.handle().backend if resumed and resumed.has_handle() else options.backend
     backend = context.plugins.get_backend(place, backend_options(options, place))
     from ...engine import launch
 
-    plan = backend.plan(job)
+    planned = backend.plan(job)
     if options.dry_run:
-        print(describe_plan(plan))
+        print(describe_plan(planned))
         if options.dry_run != SAY_ONLY:
-            write_plan(plan, Path(options.dry_run).expanduser())
+            write_plan(planned, Path(options.dry_run).expanduser())
             print(f"written to {options.dry_run}")
         return 0
-    for warning in plan.warnings:
+    for warning in planned.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
     with byte_bars() as progress:
@@ -112,6 +121,12 @@ def run(options: argparse.Namespace, context: Context) -> int:
         print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
         return 0
     return follow(started, backend, options, offset)
+
+
+def plan(options: argparse.Namespace, context: Context) -> int:
+    """Says what `run` would do."""
+    options.dry_run = options.dry_run or SAY_ONLY
+    return run(options, context)
 
 
 def make_job(options: argparse.Namespace, context: Context) -> TrainJob:
@@ -147,6 +162,12 @@ def backend_options(options: argparse.Namespace, backend: str) -> Mapping[str, A
     prefix = backend.replace("-", "_") + "_"
     names = [name for name in options.plugin_options if name.startswith(prefix)]
     return {name.removeprefix(prefix): getattr(options, name) for name in names}
+
+
+def set_options(context: Context, backend: str) -> Mapping[str, Any]:
+    """The options of a backend as the environment and the settings file have them."""
+    options, _ = context.settings.parse(context.parsers("train"), ["train"])
+    return backend_options(options, backend)
 
 
 def describe_plan(plan: Plan) -> str:
@@ -197,7 +218,7 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
     job = run_dir.job()
     given = {name for name, setting in options.sources.items() if setting.source == "command line"}
     fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - {"epochs", "allow_drift"}))
-    if "backend" in given and options.backend != run_dir.handle().backend:
+    if "backend" in given and run_dir.has_handle() and options.backend != run_dir.handle().backend:
         fixed.append("backend")
     if fixed:
         raise OptionError(

@@ -73,6 +73,13 @@ def test_each_attempt_is_counted(attempts: tuple[Path, Path, Path]):
     assert counted == [1, 2, 1]
 
 
+def test_the_log_of_an_attempt_begins_with_those_before_it(attempts: tuple[Path, Path, Path]):
+    first, second = ((folder / "log.txt").read_text() for folder in attempts[:2])
+    assert "epoch 3/3" in first
+    assert second.startswith(first)
+    assert "resumed after" in second.removeprefix(first)
+
+
 def test_the_model_and_the_picture_are_where_the_service_keeps_them(attempts: tuple[Path, Path, Path]):
     for folder in attempts:
         assert (folder / "outputs" / "model" / "model.keras").stat().st_size > 1000
@@ -136,10 +143,10 @@ def test_the_run_of_the_service_gets_the_tutorials_four_figures_and_the_picture(
         ("log", "Final test loss", 0.25, None),
         ("log", "Final test accuracy", 0.75, None),
         ("flush",),
-        ("log_image", "Accuracy vs Loss", "Accuracy vs Loss.png"),
+        ("log_image", "Accuracy vs Loss", "accuracy-vs-loss.png"),
         ("flush",),
     ]
-    assert (tmp_path / "Accuracy vs Loss.png").is_file()  # where log_image, which takes a relative path, finds it
+    assert (tmp_path / "accuracy-vs-loss.png").is_file()  # where log_image, which takes a relative path, finds it
 
 
 def test_a_run_that_failed_sends_no_final_figures(run: RunDirectory):

@@ -118,14 +118,22 @@ def moments(count: int, share: float) -> Iterator[int]:
 
 
 def kill_at_moments(job: TrainJob, whole: tuple[dict[str, bytes], int], folder: Path, share: float) -> int:
-    """Kills a run at moments of file operations and resumes each; how many there were."""
+    """Kills a run at moments of file operations and resumes each; how many there were.
+
+    A heart that beats once less makes a run with fewer moments, which may be over before the last one comes.
+    """
     expected, count = whole
-    tried = list(moments(count, share))
-    for moment in tried:
+    kills = 0
+    for moment in moments(count, share):
         run = RunDirectory.create(folder / str(moment), job)
-        assert train(run, f"kill:{moment}") == -signal.SIGKILL
+        code = train(run, f"kill:{moment}")
+        if code == 0:
+            assert moment > 0.9 * count
+            continue
+        assert code == -signal.SIGKILL, run.log.read_text()
         check_resume(run, expected)
-    return len(tried)
+        kills += 1
+    return kills
 
 
 def kill_at_random(job: TrainJob, whole: tuple[dict[str, bytes], int], folder: Path, kills: int) -> None:

@@ -24,6 +24,9 @@ from .run import CARRIED, KEPT
 PICTURE = "Accuracy vs Loss"
 """What the tutorial calls the picture."""
 
+_PICTURE_FILE = "accuracy-vs-loss.png"
+"""Without blanks: the SDK quotes them twice on the way."""
+
 _OF_TRAINING = "Training "
 _FINAL = "Final "
 
@@ -77,8 +80,8 @@ class Sender:
     def _send_picture(self, path: Path) -> None:
         """Sends the picture, from a folder of which the service keeps nothing by itself: no name can clash."""
         if path.is_file():
-            shutil.copyfile(path, path.name)
-            self._run.log_image(PICTURE, path=path.name)
+            shutil.copyfile(path, _PICTURE_FILE)
+            self._run.log_image(PICTURE, path=_PICTURE_FILE)
             self._run.flush()
 
     def _guarded(self, send: Any, *arguments: Any) -> None:

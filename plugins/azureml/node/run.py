@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,9 +24,13 @@ OUTPUTS = ROOT / "outputs"
 RECORD = OUTPUTS / "run"
 """Where the record of the run ends up: its figures, events, environment and report."""
 
-RECORDED = ("metrics.jsonl", "events.jsonl", "environment.json", "status.json", "summary.json", "report.html")
+STATUS = "status.json"
+RECORDED = ("metrics.jsonl", "events.jsonl", "environment.json", STATUS, "summary.json", "report.html")
 CARRIED = RECORDED[:4]
 """What the next attempt needs if this node is lost; `observer.py` puts it beside the checkpoints after each epoch."""
+
+GATHERED_S = 0.2
+"""How long what is written is gathered: each piece of the log costs the mount some requests."""
 
 OBSERVER = "stoker.plugins.azureml.node.observer"
 KEPT = "STOKER_NODE_RECORD"
@@ -38,10 +43,12 @@ def main(words: list[str]) -> int:
     run = ROOT / "runs" / options.run_id
     run.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_module_path()), "PYTHONUNBUFFERED": "1"}
+    record = None
     if options.checkpoints:
-        environment[KEPT] = str(_resume(run, Path(options.checkpoints).resolve()))
+        record = _resume(run, Path(options.checkpoints).resolve())
+        environment[KEPT] = str(record)
     (run / "job.json").write_text(json.dumps(_job(options), indent=2), encoding="utf-8")
-    code = _train(run, environment)
+    code = _train(run, environment, Log(record))
     _collect(run)
     return code
 
@@ -82,47 +89,95 @@ def _resume(run: Path, mounted: Path) -> Path:
     for name in CARRIED:
         with contextlib.suppress(OSError):
             shutil.copyfile(record / name, run / name)
-    _count_attempt(run / "status.json")
+    status = _next_attempt(run / STATUS)
+    for folder in (run, record):  # at once, for the node may be lost before the first epoch is over
+        _replace(folder / STATUS, json.dumps(status).encode())
     return record
 
 
-def _count_attempt(path: Path) -> None:
-    """Makes the status that of the next attempt; one that a lost node has torn counts as none."""
-    try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-        status |= {"state": "preparing", "message": "", "attempt": int(status["attempt"]) + 1}
-    except (OSError, ValueError, KeyError, TypeError):
-        path.unlink(missing_ok=True)
-        return
-    path.write_text(json.dumps(status), encoding="utf-8")
+def _next_attempt(path: Path) -> dict[str, Any]:
+    """The status of the next attempt; one that a lost node has torn counts as none."""
+    status: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        read = json.loads(path.read_text(encoding="utf-8"))
+        status = {**read, "attempt": int(read["attempt"])}
+    return {**status, "state": "preparing", "message": "", "attempt": status.get("attempt", 0) + 1}
 
 
-def _train(run: Path, environment: dict[str, str]) -> int:
+class Log:
+    """What the attempts of a run have written, kept in pieces: a mounted file is only there when it is closed.
+
+    What was before comes first, for the service keeps only the log of the last attempt.
+
+    Args:
+        record: Where it outlives this node; None keeps nothing.
+    """
+
+    def __init__(self, record: Path | None) -> None:
+        self._folder = record / "log" if record else None
+        self._count = 0
+        if self._folder:
+            self._folder.mkdir(exist_ok=True)
+            pieces = sorted(path for path in self._folder.iterdir() if path.name.isdigit())
+            self._count = int(pieces[-1].name) if pieces else 0
+            for path in pieces:
+                self._show(path.read_bytes())
+
+    def write(self, piece: bytes) -> None:
+        """Keeps a piece, and then shows it: what somebody has seen is not lost."""
+        if self._folder:
+            self._count += 1
+            _replace(self._folder / f"{self._count:06}", piece)
+        self._show(piece)
+
+    def _show(self, piece: bytes) -> None:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Writes a file that is there as a whole or not at all, which on a mount holds for a renamed one only."""
+    beside = path.with_name(f"{path.name}.tmp")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def _train(run: Path, environment: dict[str, str], log: Log) -> int:
     """The exit code of the training process, which is asked to end when this one is."""
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "stoker" / "cli.py"), "exec", str(run)],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+    assert process.stdout is not None
 
     def hand_on(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hand_on)
+    while piece := os.read(process.stdout.fileno(), 2**20):
+        log.write(piece)
+        time.sleep(GATHERED_S)
     return process.wait()
 
 
 def _collect(run: Path) -> None:
     """Copies what the run made to where the service keeps it."""
     if (run / "outputs").is_dir():
-        shutil.copytree(run / "outputs", OUTPUTS, dirs_exist_ok=True)
+        shutil.copytree(run / "outputs", OUTPUTS, dirs_exist_ok=True, ignore=_links)
     RECORD.mkdir(parents=True, exist_ok=True)
     for name in RECORDED:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(run / name, RECORD / name)
+
+
+def _links(folder: str, names: list[str]) -> list[str]:
+    """The links in a folder: what they lead to is no output."""
+    return [name for name in names if (Path(folder) / name).is_symlink()]
 
 
 if __name__ == "__main__":

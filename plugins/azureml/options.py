@@ -1,0 +1,56 @@
+"""The options `--azureml-…`, the same ones of `train` and of `stoker azureml`, and the settings that they give."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .settings import AUTHS, AzureSettings
+
+_PREFIX = "azureml_"
+_DEFAULTS = AzureSettings()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds all options of the backend."""
+    group = parser.add_argument_group("backend azureml")
+    add_workspace_options(group)
+    add = group.add_argument
+    add("--azureml-experiment", metavar="NAME", default="", help="experiment (default: from data set and model)")
+    add("--azureml-compute", metavar="NAME", default=_DEFAULTS.compute, help="cluster (default: %(default)s)")
+    add("--azureml-vm-size", metavar="SIZE", default=_DEFAULTS.vm_size, help="of its nodes (default: %(default)s)")
+    add("--azureml-max-nodes", metavar="N", type=int, default=_DEFAULTS.max_nodes, help="(default: %(default)s)")
+    kept = "nodes that it keeps when idle (default: %(default)s)"
+    add("--azureml-min-nodes", metavar="N", type=int, default=_DEFAULTS.min_nodes, help=kept)
+    idle = "how long an idle node stays (default: %(default)s)"
+    add("--azureml-idle-seconds", metavar="N", type=int, default=_DEFAULTS.idle_seconds, help=idle)
+    add("--azureml-low-priority", action="store_true", help="cheaper nodes, which may be taken away")
+    longest = "end the job after so many hours (default: %(default)s)"
+    add("--azureml-max-hours", metavar="H", type=float, default=_DEFAULTS.max_hours, help=longest)
+    conda = "conda YAML (default: the versions that are installed here)"
+    add("--azureml-environment", metavar="FILE", type=Path, help=conda)
+    image = f"base image (default: {_DEFAULTS.image.rpartition('/')[2]})"
+    add("--azureml-image", metavar="IMAGE", default=_DEFAULTS.image, help=image)
+    dataset = "registered data set (default: mnist-dataset, or by the folder's content)"
+    add("--azureml-dataset", metavar="NAME", default="", help=dataset)
+    add("--azureml-new-dataset-version", action="store_true", help="register the data set anew")
+    add("--azureml-allow-retired", action="store_true", help="ask for a VM size that is retired")
+
+
+def add_workspace_options(group: Any) -> None:
+    """Adds those that lead to the workspace."""
+    config = "config.json of the workspace (default: found from here upwards)"
+    group.add_argument("--azureml-config", metavar="FILE", type=Path, help=config)
+    auth = "how to log in (default: %(default)s)"
+    group.add_argument("--azureml-auth", choices=AUTHS, default=_DEFAULTS.auth, help=auth)
+
+
+def settings_of(options: argparse.Namespace) -> AzureSettings:
+    """The settings that parsed options give; those that a command lacks have their defaults.
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+    given = {name.removeprefix(_PREFIX): value for name, value in vars(options).items() if name.startswith(_PREFIX)}
+    return AzureSettings.from_options(given)

@@ -1,0 +1,48 @@
+"""The Azure ML backend as a plugin: its name, its options and its commands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...engine.command import Command
+from ...engine.hookspecs import hookimpl
+from .options import add_options
+from .settings import AzureSettings
+
+if TYPE_CHECKING:
+    from ...engine.backend import Backend
+
+NAME = "azureml"
+
+
+@hookimpl
+def stoker_backends() -> Mapping[str, str]:
+    """Offers the backend."""
+    return {NAME: "a cluster of Azure Machine Learning"}
+
+
+@hookimpl
+def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
+    """Makes the backend."""
+    if name != NAME:
+        return None
+    from .backend import AzureBackend
+
+    return AzureBackend(AzureSettings.from_options(options))
+
+
+@hookimpl
+def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds the options of the backend to `train`."""
+    if command == "train":
+        add_options(parser)
+
+
+@hookimpl
+def stoker_commands() -> Iterable[Command]:
+    """Offers `azureml` and `rehearse`."""
+    from .commands import COMMANDS
+
+    return COMMANDS

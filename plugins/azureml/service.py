@@ -1,0 +1,244 @@
+"""Direct requests to a workspace's services: one cheap request for one thing, repeated where that is safe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ...engine.errors import BackendError
+from . import sdk
+from .reference import Scope
+
+ARM = "https://management.azure.com"
+_ARM_VERSION = "2022-05-01"
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How long things may take.
+
+    Attributes:
+        request_s: One answer, in seconds.
+        total_s: A request with its repetitions; it may end one answer later.
+        pause_s: Between the first two tries; it doubles each time.
+        cluster_s: Until a cluster is there.
+        submit_s: Until a run is submitted, when its files are up.
+        cancel_s: Until a cancelled run has ended.
+    """
+
+    request_s: float = 20.0
+    total_s: float = 45.0
+    pause_s: float = 0.5
+    cluster_s: float = 1200.0
+    submit_s: float = 120.0
+    cancel_s: float = 300.0
+
+
+class Service:
+    """The services of one workspace.
+
+    Args:
+        scope: The workspace.
+        kind: How to sign in.
+        patience: How long things may take.
+    """
+
+    def __init__(self, scope: Scope, kind: str, patience: Patience) -> None:
+        self.scope = scope
+        self.patience = patience
+        self._kind = kind
+        self._lock = threading.RLock()
+
+    @cached_property
+    def auth(self) -> Any:
+        """The SDK's authentication object."""
+        return sdk.sign_in(self._kind)
+
+    @cached_property
+    def workspace(self) -> Mapping[str, Any]:
+        """What Azure knows of the workspace.
+
+        Raises:
+            BackendError: It is not there, or can't be asked for.
+        """
+        found = self.ask("GET", f"{ARM}{quote(self.scope.path)}?api-version={_ARM_VERSION}", missing=True)
+        if found is None:
+            raise MissingWorkspaceError(
+                f"there is no workspace {self.scope.workspace!r} in the resource group {self.scope.group!r}",
+                hint="check config.json, and that the account may see the subscription",
+            )
+        return dict(found["properties"])
+
+    @cached_property
+    def addresses(self) -> Mapping[str, str]:
+        """The address of each service, by its name."""
+        with self._lock:
+            found = self.ask("GET", str(self.workspace["discoveryUrl"]))
+        return {name: str(value).rstrip("/") for name, value in (found or {}).items()}
+
+    def address(self, service: str, path: str) -> str:
+        """The address of something in the workspace.
+
+        Args:
+            service: The service with its version: "history/v1.0".
+            path: What comes after the workspace, quoted.
+        """
+        name = service.partition("/")[0]
+        base = self.addresses.get(name) or self.addresses.get("api", "")
+        return f"{base}/{service}{quote(self.scope.path)}{path}"
+
+    def get(self, service: str, path: str) -> dict[str, Any] | None:
+        """What a service answers; None if there is no such thing."""
+        return self.ask("GET", self.address(service, path), missing=True)
+
+    def list(self, service: str, path: str) -> Iterator[dict[str, Any]]:
+        """The entries of all pages of a listing."""
+        token = ""
+        while True:
+            sign = "&" if "?" in path else "?"
+            page = self.get(service, f"{path}{sign}continuationToken={quote(token, safe='')}" if token else path) or {}
+            yield from page.get("value") or ()
+            token = page.get("continuationToken") or ""
+            if not token:
+                return
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        missing: bool = False,
+        json: Any = None,
+        done: Callable[[], bool] | None = None,
+    ) -> dict[str, Any] | None:
+        """What an address answers, as JSON. The request is repeated where it failed in passing.
+
+        Args:
+            method: Of the request.
+            url: The address.
+            missing: Whether a 404 is an answer: None.
+            json: What to send.
+            done: Asked before the request is repeated, if that is not safe: whether it was carried out all the same.
+
+        Raises:
+            BackendError: There is no answer, or it is an error.
+        """
+        found: dict[str, Any] | None = None
+
+        def once() -> None:
+            nonlocal found
+            response = self._send(method, url, headers=self._header(), json=json)
+            if response.status_code == 404 and missing:
+                found = None
+                return
+            _check(method, url, response)
+            value = response.json() if response.content else {}
+            if not isinstance(value, dict):
+                raise ValueError("a JSON object was expected")
+            found = value
+
+        self._repeat(f"{method} {_shown(url)}", once, done)
+        return found
+
+    def read(self, url: str, offset: int, limit: int | None = None) -> bytes | None:
+        """The bytes of a blob from an offset on; b"" at its end, None if it is not there (any more).
+
+        Args:
+            url: A signed address.
+            offset: In bytes.
+            limit: How many at most; None for all.
+        """
+        found: bytes | None = b""
+        last = "" if limit is None else str(offset + limit - 1)
+
+        def once() -> None:
+            nonlocal found
+            response = self._send("GET", url, headers={"x-ms-range": f"bytes={offset}-{last}"})
+            if response.status_code in {403, 404}:
+                found = None
+                return
+            if response.status_code == 416:
+                found = b""
+                return
+            _check("GET", url, response)
+            found = response.content if response.status_code == 206 else response.content[offset:]
+
+        self._repeat(f"reading {_shown(url)}", once)
+        return found
+
+    @cached_property
+    def _session(self) -> Any:
+        import requests
+
+        return requests.Session()
+
+    def _header(self) -> dict[str, str]:
+        with self._lock:
+            auth = self.auth
+        made: dict[str, str] = sdk.bounded("can't sign in to Azure", auth.get_authentication_header, 60)
+        return made
+
+    def _send(self, method: str, url: str, **more: Any) -> Any:
+        timeout = (_CONNECT_S, self.patience.request_s)
+        return self._session.request(method, url, timeout=timeout, allow_redirects=False, **more)
+
+    def _repeat(self, what: str, once: Callable[[], None], done: Callable[[], bool] | None = None) -> None:
+        """Tries until it goes well, was done all the same, fails for good, or the time is up."""
+        import requests
+
+        deadline = time.monotonic() + self.patience.total_s
+        pause_s = self.patience.pause_s
+        while True:
+            try:
+                once()
+                return
+            except _PassingError as error:
+                fault: BackendError = error
+            except (requests.RequestException, ValueError) as error:
+                fault = BackendError(f"{what}: no usable answer", received=sdk.told(error), hint=sdk.hint_of(0))
+            if done and done():
+                return
+            if time.monotonic() + pause_s > deadline:
+                raise BackendError(fault.what, received=fault.received, hint=fault.hint) from fault
+            time.sleep(pause_s)
+            pause_s *= 2
+
+
+class MissingWorkspaceError(BackendError):
+    """There is no such workspace, or not any more."""
+
+
+class _PassingError(BackendError):
+    """An answer that may be another one the next time."""
+
+
+def _check(method: str, url: str, response: Any) -> None:
+    """Raises what a status means that is none of success."""
+    status = response.status_code
+    if status < 300:
+        return
+    what = f"{method} {_shown(url)}: the answer is {status} {response.reason}"
+    kind = _PassingError if status in _PASSING else BackendError
+    raise kind(what, received=sdk.redacted(_message(response)), hint=sdk.hint_of(status))
+
+
+def _message(response: Any) -> str:
+    """What the body of an error says."""
+    try:
+        value = response.json()
+        return str((value.get("error") or value).get("message") or "")
+    except (ValueError, AttributeError):
+        return ""
+
+
+def _shown(url: str) -> str:
+    """An address for a message: without the query, which may be a signature, and without the workspace's full name."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}/…/{parts.path.rpartition('/workspaces/')[2].partition('/')[2] or parts.path.strip('/')}"

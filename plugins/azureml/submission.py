@@ -1,0 +1,151 @@
+"""Submits a job: one run for each run folder, whatever happens on the way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ...engine.errors import BackendError, StokerError
+from ...engine.job import TrainJob
+from ...engine.rundir import RunDirectory
+from . import compute, conda, dataset, runconfig, sdk
+from .package import Package
+from .plan import CHECKPOINTS
+from .reading import ATTEMPTS, Reader, status_of
+from .reference import Reference, Scope, safe_run_id
+from .service import Service
+from .settings import AzureSettings
+
+_BYTES_PER_S = 200_000
+"""How fast a package goes up at least."""
+
+Say = Callable[[str], object]
+"""Tells the user what is going on."""
+
+
+def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
+    """The run of a folder, as it was written down, or chosen now and written down.
+
+    Raises:
+        InputError: No workspace is named.
+    """
+    found = Reference.of_folder(run)
+    if found is None:
+        scope = Scope.from_config(settings.config)
+        found = Reference(scope=scope, experiment=settings.experiment_of(job), run_id=safe_run_id(run.run_id))
+        found.write(run)
+    return found
+
+
+def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, again: bool) -> None:
+    """Starts the next attempt of a run, unless one is under way.
+
+    Args:
+        job: What to train.
+        reader: The run.
+        settings: Where and how.
+        say: Told what is going on.
+        again: Whether one that has ended is to be followed by another one.
+
+    Raises:
+        InputError: What the user gave is wrong; nothing was started.
+        BackendError: It could not be started, or it is not known whether it was.
+    """
+    runs = reader.attempts()
+    if runs and not (again and status_of(runs[-1], 1).state.ended):
+        return
+    number = len(runs) + 1
+    service, reference = reader.service, reader.reference
+    package = Package.of(job)
+    environment = conda.environment(settings, package.requirements)
+    workspace = _open(service, say)
+    data = dataset.find_or_register(service, workspace, job, settings, say)
+    compute.find_or_create(service, workspace, settings, say)
+    if number > 1:
+        _note_attempt(service, runs[0], reference, number)
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
+        folder = package.write(Path(place) / "package")
+        words = runconfig.arguments(reference.run_id, _mounted(data), _checkpoints(workspace, reference))
+        say(f"submitting {reference.attempt(number)}: {len(package.files)} files")
+        config = sdk.bounded(
+            "the run configuration can't be made",
+            lambda: runconfig.script_run_config(folder, words, settings, environment, package.job),
+        )
+        _start(reader, workspace, config, number, package)
+
+
+def _open(service: Service, say: Say) -> Any:
+    """The SDK's workspace, which is asked for here first: the SDK may give one that isn't there."""
+    location = service.workspace.get("workspaceId", "")
+    say(f"workspace {service.scope.workspace} ({location})")
+    core, scope = sdk.load(), service.scope
+    return sdk.bounded(
+        f"the workspace {scope.workspace} can't be opened",
+        lambda: core.Workspace(scope.subscription, scope.group, scope.workspace, auth=service.auth),
+    )
+
+
+def _mounted(data: Any) -> Any:
+    return None if data is None else data.as_named_input(runconfig.DATA).as_mount()
+
+
+def _checkpoints(workspace: Any, reference: Reference) -> Any:
+    """The mounted folder for checkpoints, the same one for each attempt."""
+
+    def make() -> Any:
+        from azureml.data import OutputFileDatasetConfig
+
+        place = CHECKPOINTS.replace("RUN_ID", reference.run_id)
+        target = (workspace.get_default_datastore(), place)
+        return OutputFileDatasetConfig(name=runconfig.CHECKPOINTS, destination=target).as_mount()
+
+    return sdk.bounded("the workspace has no default datastore", make)
+
+
+def _start(reader: Reader, workspace: Any, config: Any, number: int, package: Package) -> None:
+    """Submits; after a failure the run is looked for, since the answer may be lost and the run there all the same."""
+    run_id = reader.reference.attempt(number)
+    timeout_s = reader.service.patience.submit_s + sum(package.sizes.values()) / _BYTES_PER_S
+
+    def start() -> None:
+        core = sdk.load()
+        experiment = core.Experiment(workspace, reader.reference.experiment)
+        experiment.submit(config, run_id=run_id, tags={"stoker": reader.reference.run_id, "package": package.digest})
+
+    try:
+        sdk.bounded(f"the run {run_id} can't be submitted", start, timeout_s)
+    except StokerError as error:
+        try:
+            found = reader.find(number)
+        except BackendError as unknown:
+            hint = (
+                f"submit again with `stoker train --resume {run_id}`: it is looked for first, and never started twice"
+            )
+            raise BackendError(
+                f"it is not known whether the run {run_id} was started", received=unknown.what, hint=hint
+            ) from error
+        if found is None:
+            raise
+    else:
+        if reader.find(number) is None:
+            raise BackendError(f"the run {run_id} was submitted, and the workspace does not know it")
+
+
+def _note_attempt(service: Service, first: dict[str, Any], reference: Reference, number: int) -> None:
+    """Writes down at the first attempt how many there are, before another one is made."""
+    path = f"/experiments/{reference.experiment}/runs/{reference.run_id}"
+    body = {"runId": first["runId"], "tags": {ATTEMPTS: str(number)}}
+    service.ask("PATCH", service.address("history/v1.0", path), json=body)
+
+
+def refuse_unknown(reference: Reference | None) -> Reference:
+    """The run of a handle.
+
+    Raises:
+        BackendError: It is no handle of this backend.
+    """
+    if reference is None:
+        raise BackendError("this is no handle of a run of the backend 'azureml'", hint="`stoker runs list` has others")
+    return reference

@@ -1,0 +1,182 @@
+"""Whatever goes wrong on the way: success or one error for people, in a known time, and one job on the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stoker.engine.errors import BackendError
+from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.status import Handle, RunState
+from stoker.engine.testing import trials
+from stoker.plugins.azureml.backend import AzureBackend
+from stoker.plugins.azureml.emulator import Emulator, FaultKind
+from stoker.plugins.azureml.service import Patience
+from stoker.plugins.azureml.settings import AzureSettings
+
+PATIENCE = Patience(request_s=0.4, total_s=0.8, pause_s=0.05, submit_s=1.0, cancel_s=10.0)
+LONGEST_S = 20.0
+"""More than any call may take with that patience, on a busy machine too."""
+
+SURVIVED = {FaultKind.SLOW}
+DONE_ALL_THE_SAME = {FaultKind.RESET_AFTER}
+EVERY_KIND = pytest.mark.parametrize("kind", list(FaultKind))
+IN_PASSING = pytest.mark.parametrize("kind", [FaultKind.SERVER_ERROR, FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER])
+
+
+class Cloud:
+    """An emulator, and a run that has completed there."""
+
+    def __init__(self, emulator: Emulator, folder: Path) -> None:
+        self.emulator = emulator
+        self.config = str(emulator.write_config(folder))
+        self.runs = folder / "runs"
+        self.done = self.submit("succeed")
+        self.until(self.done, RunState.COMPLETED)
+
+    def backend(self) -> AzureBackend:
+        settings = AzureSettings(config=self.config, max_nodes=16)
+        return AzureBackend(settings, patience=PATIENCE, poll_s=0.05, say=len)
+
+    def new_run(self, trial: str) -> tuple[TrainJob, RunDirectory]:
+        job = TrainJob(name=trial, plugins=(trials.PLUGIN,), options={trials.OPTION: trial})
+        return job, RunDirectory.create(self.runs, job)
+
+    def submit(self, trial: str) -> Handle:
+        job, run = self.new_run(trial)
+        return self.backend().submit(job, run.path)
+
+    def until(self, handle: Handle, state: RunState) -> None:
+        deadline = time.monotonic() + 60
+        while (status := self.backend().status(handle)).state is not state:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)
+
+    def count(self, run: RunDirectory) -> int:
+        """How many runs of the server are of this folder."""
+        return sum(one["runId"].startswith(run.run_id) for one in self.emulator.service.runs.all())
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("faults")
+    settings = {"scale_up_s": 0.02, "prepare_s": 0.0, "grace_s": 2.0}
+    with Emulator(folder / "azure", **settings) as emulator, pytest.MonkeyPatch.context() as patch:
+        for name, value in emulator.client_environment().items():
+            patch.setenv(name, value)
+        yield Cloud(emulator, folder)
+
+
+class Call:
+    """What a call came to while a fault was there."""
+
+    def __init__(self, cloud: Cloud, pattern: str, kind: FaultKind, times: int | None) -> None:
+        self._fault = cloud.emulator.fault(pattern, kind, times=times, slow_s=0.1)
+        self._began = time.monotonic()
+        self.error: BackendError | None = None
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._fault.clear()
+        assert self._fault.hits > 0, "the fault never happened"
+        assert time.monotonic() - self._began < LONGEST_S
+        if isinstance(error, BackendError):
+            assert error.what
+            assert error.hint
+            assert "sig=" not in f"{error} {error.hint}"
+            self.error = error
+            return True
+        return False
+
+
+@EVERY_KIND
+def test_a_submission_is_one_job_whatever_happens(cloud: Cloud, kind: FaultKind):
+    job, run = cloud.new_run("succeed")
+    with Call(cloud, "POST .*/snapshotrun", kind, None) as call:
+        cloud.backend().submit(job, run.path)
+    assert (call.error is None) == (kind in SURVIVED | DONE_ALL_THE_SAME)
+    assert cloud.count(run) == (call.error is None)
+    handle = cloud.backend().submit(job, run.path)
+    assert cloud.count(run) == 1
+    cloud.until(handle, RunState.COMPLETED)
+
+
+@EVERY_KIND
+def test_a_status_is_right_or_an_error(cloud: Cloud, kind: FaultKind):
+    state = None
+    with Call(cloud, "GET .*/history/.*/runs/", kind, None) as call:
+        state = cloud.backend().status(cloud.done).state
+    if kind is FaultKind.NOT_FOUND:
+        assert state is RunState.LOST
+    else:
+        assert state is (None if call.error else RunState.COMPLETED)
+        assert (call.error is None) == (kind in SURVIVED)
+
+
+@EVERY_KIND
+def test_a_log_is_whole_or_an_error(cloud: Cloud, kind: FaultKind):
+    whole, log = b"".join(cloud.backend().logs(cloud.done)), b""
+    with Call(cloud, "GET .*std_log", kind, None) as call:
+        log = b"".join(cloud.backend().logs(cloud.done))
+    if kind is FaultKind.NOT_FOUND:
+        assert log == b""  # as that of a run that has not begun to write
+    else:
+        assert log == (b"" if call.error else whole)
+        assert (call.error is None) == (kind in SURVIVED)
+
+
+@EVERY_KIND
+def test_a_run_is_cancelled_or_an_error_says_that_it_is_not(cloud: Cloud, kind: FaultKind):
+    handle = cloud.submit("wait")
+    cloud.until(handle, RunState.RUNNING)
+    with Call(cloud, "POST .*/cancel", kind, None) as call:
+        cloud.backend().cancel(handle)
+    if not call.error:
+        assert cloud.backend().status(handle).state is RunState.CANCELLED
+    cloud.backend().cancel(handle)
+    assert cloud.backend().status(handle).state is RunState.CANCELLED
+    assert (call.error is None) == (kind in SURVIVED)
+
+
+@EVERY_KIND
+def test_the_outputs_are_fetched_whole_or_not_at_all(cloud: Cloud, kind: FaultKind, tmp_path: Path):
+    with Call(cloud, "GET .*/prefix/contentinfo|GET .*/outputs/", kind, None) as call:
+        cloud.backend().fetch(cloud.done, tmp_path / "target")
+    assert (tmp_path / "target").exists() == (call.error is None)
+    assert (call.error is None) == (kind in SURVIVED)
+    assert len(cloud.backend().fetch(cloud.done, tmp_path / "target").files) == len(trials.outputs())
+
+
+@EVERY_KIND
+def test_a_model_is_registered_once_or_an_error_says_that_it_is_not(cloud: Cloud, kind: FaultKind):
+    name = f"model-{kind.name.lower()}"
+    with Call(cloud, "POST .*/models", kind, None) as call:
+        cloud.backend().register(cloud.done, "model", name)
+    assert (call.error is None) == (kind in SURVIVED | DONE_ALL_THE_SAME)
+    assert cloud.backend().register(cloud.done, "model", name).version == 1
+    versions = cloud.emulator.service.store.all("models", lambda one: one["name"] == name)
+    assert [one["version"] for one in versions] == [1]
+
+
+@IN_PASSING
+def test_what_fails_once_is_not_seen(cloud: Cloud, kind: FaultKind, tmp_path: Path):
+    job, run = cloud.new_run("succeed")
+    for pattern in (
+        "management.azure.com",
+        "/discovery",
+        "/datastores|/default",
+        "/computes/",
+        "/history/",
+        "POST .*runs",
+    ):
+        cloud.emulator.fault(pattern, kind, times=1)
+    handle = cloud.backend().submit(job, run.path)
+    assert cloud.count(run) == 1
+    cloud.until(handle, RunState.COMPLETED)
+    cloud.backend().fetch(handle, tmp_path / "target")
