@@ -22,7 +22,8 @@ def byte_bars() -> Iterator[Progress | None]:
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(file=sys.stderr)  # the one of now: another one may be put in its place to keep a library quiet
+    with Bars(*columns, console=console, transient=True) as bars:
         tasks = {}
 
         def report(what: str, done_bytes: int, total_bytes: int) -> None:

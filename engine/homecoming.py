@@ -1,19 +1,21 @@
-"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its model into a registry."""
+"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its registered model."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from . import files
 from .backend import Backend, ModelVersion
 from .event import EpochReport
 from .prepare import named_for_tutorial
+from .registry import Registry
 from .rundir import RunDirectory
 
 _FINAL = re.compile(r"(Final test [a-z0-9_ ]+): ([-+.\dainfe]+)")
 
 
-def bring_home(run: RunDirectory, backend: Backend) -> ModelVersion | None:
+def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
 
     Done again, it does the same again.
@@ -23,7 +25,8 @@ def bring_home(run: RunDirectory, backend: Backend) -> ModelVersion | None:
         backend: The backend of that handle.
 
     Returns:
-        The registered version, if the job asked for one.
+        The versions that the model was registered as, if the job asked for that: in the registry here, and in the
+        backend's own, if that is another one.
 
     Raises:
         BackendError: Something can't be had from the backend.
@@ -33,11 +36,16 @@ def bring_home(run: RunDirectory, backend: Backend) -> ModelVersion | None:
     log = b"".join(backend.logs(handle))
     files.write_bytes(run.log, log)
     backend.fetch(handle, run.outputs)
-    version = backend.register(handle, "model", job.register) if job.register else None
+    there = backend.register(handle, "model", job.register) if job.register else None
     epochs, figures = _write_figures(run, log.decode(errors="replace").splitlines())
-    registered = {"registered": {"name": version.name, "version": version.version}} if version else {}
-    run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
-    return version
+    summary: dict[str, Any] = {"metrics": figures, "epochs": epochs, "model": "outputs/model"}
+    versions = []
+    if there:
+        here = Registry.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
+        versions = [here] if here == there else [here, there]
+        summary["registered"] = {"name": here.name, "version": here.version}
+    run.write_summary(summary)
+    return versions
 
 
 def _write_figures(run: RunDirectory, lines: list[str]) -> tuple[int, dict[str, float]]:

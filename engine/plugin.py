@@ -86,8 +86,8 @@ class Plugins:
         return [name for name in requested if name.startswith("no:") or discovery.source_of(name) in loaded]
 
     def commands(self) -> dict[str, Command]:
-        """The commands that plugins offer, by name."""
-        offered = self._hooks.each("stoker_commands", hooks.commands)
+        """The commands that plugins offer, by name, in the order in which the plugins were loaded."""
+        offered = reversed(self._hooks.each("stoker_commands", hooks.commands))
         return self._merge(
             "command",
             [(record, {name: hooks.guarded(record, each) for name, each in many.items()}) for record, many in offered],

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -188,7 +189,8 @@ def _missing(handle: Handle) -> BackendError:
 def _require_packages() -> None:
     missing = [name for name in ("tensorflow", "keras", "numpy") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ModuleNotFoundError(f"No module named {missing[0]!r}", name=missing[0])
+        hint = shlex.join([sys.executable, "-m", "pip", "install", *missing])
+        raise InputError(f"the package {missing[0]!r} is not installed for {sys.executable}", hint=hint)
 
 
 def _start(run: RunDirectory, lock_descriptor: int) -> None:

@@ -100,7 +100,18 @@ def test_the_help_has_a_line_for_each_command_that_is_for_people(here: Path, cap
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = re.findall(r"^    (\w+) +\w", capsys.readouterr().out, re.M)
-    assert sorted(shown) == ["completion", "config", "data", "models", "plan", "plugins", "rehearse", "runs", "train"]
+    assert sorted(shown) == [
+        "azureml",
+        "completion",
+        "config",
+        "data",
+        "models",
+        "plan",
+        "plugins",
+        "rehearse",
+        "runs",
+        "train",
+    ]
 
 
 @pytest.mark.parametrize(

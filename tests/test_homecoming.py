@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stoker.engine.files import sha256_file
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory, list_runs
 
@@ -109,8 +110,10 @@ def test_outputs_log_and_figures_come_home(run: RunDirectory, output: str, place
 
 def test_the_model_is_registered_once_the_run_is_home(place: Path, output: str, run: RunDirectory):
     assert "registered: far version 1" in output
-    (version,) = Registry.of_runs(place / "away").versions("far")
-    assert version.version == 1
+    (there,) = Registry.of_runs(place / "away").versions("far")
+    (here,) = Registry.of_runs(place / "runs").versions("far")
+    assert (here.version, here.digest) == (there.version, there.digest) == (1, sha256_file(run.model / "model.keras"))
+    assert output.count("registered: far version 1") == 2
 
 
 def test_runs_show_has_the_figures(place: Path, run: RunDirectory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from stoker.engine import files
+from stoker.engine.errors import InputError
+from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory, find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.plugins.local import LocalBackend
@@ -267,3 +270,11 @@ def test_a_second_signal_ends_the_training_process_at_once(place: Path):
     os.kill(process, signal.SIGINT)
     os.kill(process, signal.SIGCONT)
     wait_until(lambda: state(run).ended)
+
+
+def test_a_machine_without_tensorflow_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run, find = RunDirectory.create(tmp_path, TrainJob()), importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
+    with pytest.raises(InputError, match="the package 'tensorflow' is not installed for") as caught:
+        LocalBackend().submit(run.job(), run.path)
+    assert caught.value.hint.endswith("-m pip install tensorflow")

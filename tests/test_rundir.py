@@ -215,7 +215,7 @@ def test_a_file_of_the_users_own_beside_the_job_is_no_job(run: RunDirectory, nam
 
 def test_a_run_whose_submission_nobody_saw_end_has_no_handle(run: RunDirectory):
     assert not run.has_handle()
-    with pytest.raises(RunError, match="it is not known whether the run .+ was submitted") as caught:
+    with pytest.raises(RunError, match=r"it is not known whether the run .+ was submitted") as caught:
         run.handle()
     assert f"stoker train --resume {run.run_id}" in caught.value.hint
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from .reading import Reader
 from .reference import Reference, Scope
 from .service import Patience, Service
 from .settings import AzureSettings
+from .telling import Say, to_stderr
 
 _LOCK_S = 900.0
 
@@ -33,9 +34,11 @@ class AzureBackend:
         settings: Where and how jobs run.
         patience: How long things may take.
         say: Told what a submission is at.
+        clock: Tells the time in seconds.
 
     Attributes:
-        poll_s: Seconds between two looks at a run, each of them two small requests.
+        poll_s: Seconds until the next look, which is two small requests; more when all runs have been looked at for ten
+            minutes.
     """
 
     runs_here = False
@@ -47,12 +50,14 @@ class AzureBackend:
         *,
         patience: Patience | None = None,
         poll_s: float = 2.0,
-        say: Callable[[str], object] | None = None,
+        say: Say | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.poll_s = poll_s
+        self.poll_s = self._poll_s = poll_s
         self._settings = settings
         self._patience = patience or Patience()
-        self._say = say or _to_stderr
+        self._say = say or to_stderr()
+        self._clock = clock
         self._lock = threading.Lock()
         self._readers: dict[Reference, Reader] = {}
 
@@ -68,8 +73,16 @@ class AzureBackend:
                 hint = "wait until it is done"
                 raise BackendError(f"another process submits the run {run.run_id} already", hint=hint)
             reference = submission.reference_of(job, run, self._settings)
+            reader = self._reader(reference)
             known = run.has_handle()  # else the one before died in between: what it started is what was asked for
-            submission.submit(job, self._reader(reference), self._settings, self._say, again=known)
+            try:
+                run_id = submission.submit(job, reader, self._settings, self._say, again=known)
+            except KeyboardInterrupt:
+                self._say(f"interrupted; go on with: {submission.command(reference)}")
+                raise
+            page = reader.service.page(run_id)
+            self._say(page)
+            reference.write(run, page)
         return reference.handle
 
     def status(self, handle: Handle) -> RunStatus:
@@ -77,13 +90,16 @@ class AzureBackend:
         reference = Reference.of_handle(handle)
         if reference is None:
             return RunStatus(state=RunState.LOST, message="this is no handle of a run of the backend 'azureml'")
-        return self._reader(reference).status()
+        status = self._reader(reference).status()
+        with self._lock:
+            self.poll_s = min(reader.poll_s for reader in self._readers.values())
+        return status
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         """What the job has written."""
         reader = self._found(handle)
         if follow:
-            yield from reader.follow(offset, self.poll_s)
+            yield from reader.follow(offset)
             return
         piece = reader.log(offset)
         if piece:
@@ -91,7 +107,7 @@ class AzureBackend:
 
     def cancel(self, handle: Handle) -> None:
         """Ends the run."""
-        cancelling.cancel(self._found(handle), self.poll_s)
+        cancelling.cancel(self._found(handle))
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Brings the run's outputs here."""
@@ -120,10 +136,5 @@ class AzureBackend:
                 known = [reader.service for reader in self._readers.values()]
                 service = next((service for service in known if service.scope == reference.scope), None)
                 service = service or Service(reference.scope, self._settings.auth, self._patience)
-                self._readers[reference] = Reader(service, reference)
+                self._readers[reference] = Reader(service, reference, self._poll_s, self._clock)
             return self._readers[reference]
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"azureml: {line}\n")
-    sys.stderr.flush()

@@ -10,7 +10,7 @@ from .reading import Reader, status_of
 from .service import Service
 
 
-def cancel(reader: Reader, poll_s: float) -> None:
+def cancel(reader: Reader) -> None:
     """Asks for the end of a run, and waits until it has ended; one that has ended stays as it is.
 
     Raises:
@@ -36,7 +36,7 @@ def cancel(reader: Reader, poll_s: float) -> None:
                 received=f"no end within {patience.cancel_s:g} s",
                 hint="look at it in the studio, or cancel it once more",
             )
-        time.sleep(min(poll_s, 1.0))
+        time.sleep(min(reader.poll_s, 1.0))
 
 
 def _address(service: Service, run: dict[str, object]) -> str:

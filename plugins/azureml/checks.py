@@ -3,103 +3,25 @@
 from __future__ import annotations
 
 import base64
-import enum
 import importlib.metadata
 import importlib.util
 import json
-from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from ...engine.errors import StokerError
+from ...engine.errors import BackendError
 from . import compute, conda, management, sdk, sizes
 from .cluster import Cluster
-from .reference import Scope
-from .service import Patience, Service
-from .settings import MNIST_DATASET, AzureSettings
+from .settings import MNIST_DATASET
+from .visit import Finding, State, Visit
 
-PATIENCE = Patience(request_s=5.0, total_s=8.0)
-"""A doctor that takes minutes is of no use."""
+SIGN_IN_S = 30.0
+"""How long signing in may take, in seconds."""
 
-_SIGN_IN_S = 30.0
 _STORE_S = 20.0
 _SIGN_IN = "sign in with `az login`, or check the service principal's variables; see --azureml-auth"
 _QUOTA = "ask for more under Quota in the studio, https://ml.azure.com, or choose another --azureml-vm-size"
-
-
-class State(enum.StrEnum):
-    """How a thing is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    WRONG = "wrong"
-    UNSEEN = "not looked at"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found.
-
-    Attributes:
-        state: How it is.
-        found: What was found.
-        remedy: What to do about it; "" if there is nothing to do.
-    """
-
-    state: State
-    found: str
-    remedy: str = ""
-
-    @classmethod
-    def of_error(cls, error: StokerError, state: State) -> Finding:
-        """What an error says."""
-        return cls(state, "; ".join(line.strip() for line in str(error).splitlines()), error.hint)
-
-
-class Visit:
-    """What the checks of one visit share; what one of them has found out is not asked for again.
-
-    Args:
-        settings: The settings that a job would have.
-        today: The day, for what is retired.
-        patience: How long things may take.
-    """
-
-    def __init__(self, settings: AzureSettings, today: date, patience: Patience = PATIENCE) -> None:
-        self.settings = settings
-        self.today = today
-        self._patience = patience
-
-    @cached_property
-    def scope(self) -> Scope:
-        """The workspace that `config.json` names."""
-        return Scope.from_config(self.settings.config)
-
-    @cached_property
-    def auth(self) -> Any:
-        """The SDK's authentication object."""
-        return sdk.sign_in(self.settings.auth)
-
-    @cached_property
-    def service(self) -> Service:
-        """The services of the workspace."""
-        service = Service(self.scope, self.settings.auth, self._patience)
-        service.auth = self.auth
-        return service
-
-    @cached_property
-    def region(self) -> str:
-        """Where the workspace is."""
-        return management.region(self.service)
-
-    @cached_property
-    def offer(self) -> dict[str, Any] | None:
-        """The wanted VM size as the region offers it; None if it does not."""
-        offered = management.vm_sizes(self.service, self.region)
-        wanted = self.settings.vm_size.lower()
-        return next((size for size in offered if str(size["name"]).lower() == wanted), None)
 
 
 def packages(visit: Visit) -> Finding:
@@ -110,7 +32,10 @@ def packages(visit: Visit) -> Finding:
         lacking.append("standard-imghdr")
     if lacking:
         return Finding(State.WRONG, f"not installed: {', '.join(lacking)}", sdk.INSTALL)
-    sdk.load()
+    try:
+        sdk.load()
+    except ImportError as error:
+        return Finding(State.WRONG, f"{conda.SDK} is installed and can't be imported: {error}", sdk.INSTALL)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     if versions[conda.SDK] != sizes.SDK_VERSION:
         remedy = f"if something fails: pip install '{conda.SDK}=={sizes.SDK_VERSION}'"
@@ -129,7 +54,11 @@ def credentials(visit: Visit) -> Finding:
     def header() -> str:
         return str(visit.auth.get_authentication_header()["Authorization"])
 
-    claims = _claims(sdk.bounded("can't sign in to Azure", header, _SIGN_IN_S, hint=_SIGN_IN))
+    try:
+        claims = _claims(sdk.bounded("can't sign in to Azure", header, SIGN_IN_S))
+    except BackendError as error:
+        unreachable = isinstance(error.__cause__, OSError)
+        return replace(Finding.of_error(error, State.WRONG), remedy=sdk.hint_of(0) if unreachable else _SIGN_IN)
     person = any(claims.get(name) for name in ("upn", "unique_name", "preferred_username"))
     kind = "a managed identity" if "xms_mirid" in claims else "a user" if person else "a service principal"
     by_variables = type(visit.auth).__name__ == "ServicePrincipalAuthentication"
@@ -160,12 +89,14 @@ def cluster(visit: Visit) -> Finding:
         return Finding(State.WARNING, f"{name} is no cluster but a {it.kind}", another)
     if it.state in {"Failed", "Canceled"}:
         why = it.problem or "no reason given"
-        return Finding(State.WRONG, f"{name} could not be made: {why}", f"delete it in the studio, or {another}")
+        return Finding(
+            State.WRONG, f"{name} could not be made: {why}", f"delete it, or {another}; `stoker azureml sweep` helps"
+        )
     if it.vm_size.lower() != settings.vm_size.lower():
         differs = f"{name}: {it}; --azureml-vm-size is {settings.vm_size}"
         return Finding(State.WARNING, differs, f"a job runs on what the cluster has; for others, {another}")
     if it.problem:
-        return Finding(State.WARNING, f"{name}: {it}; {it.problem}", _QUOTA)
+        return Finding(State.WARNING, f"{name}: {it}", _QUOTA)
     return Finding(State.OK, f"{name}: {it}")
 
 
@@ -179,7 +110,9 @@ def vm_size(visit: Visit) -> Finding:
         remedy = f"--azureml-vm-size {retired.successor}, or --azureml-allow-retired if that is not so any more"
         return Finding(state, f"{name} {'was' if gone else 'will be'} retired on {retired.on}; {age}", remedy)
     if known is None:
-        return Finding(State.WARNING, f"{name} is not known here; {age}", "see below whether the region has it")
+        return Finding(
+            State.WARNING, f"{name} is not known here; {age}", "check its name; Azure may have it all the same"
+        )
     gpus = f"{known.gpus:g} {known.gpu}" if known.gpu else "no GPU"
     return Finding(State.OK, f"{known.name}, {known.cores} cores, {known.memory_gib} GiB, {gpus}; {age}")
 
@@ -188,7 +121,9 @@ def offered(visit: Visit) -> Finding:
     """Whether the region has the wanted VM size."""
     settings, entry = visit.settings, visit.offer
     if entry is None:
-        remedy = "choose one that https://azure.microsoft.com/explore/global-infrastructure/products-by-region lists"
+        gpu = sizes.has_gpu(settings.vm_size)
+        like = [size.name for size in sizes.CURRENT if size.name.lower() in visit.offers and bool(size.gpus) == gpu]
+        remedy = f"choose another --azureml-vm-size: {', '.join(like[:3]) or 'the studio lists them'}"
         return Finding(State.WRONG, f"{visit.region} does not offer {settings.vm_size} to this subscription", remedy)
     if settings.low_priority and entry.get("lowPriorityCapable") is False:
         remedy = "leave --azureml-low-priority out, or choose another --azureml-vm-size"

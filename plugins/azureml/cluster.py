@@ -26,10 +26,9 @@ class Cluster:
         kind: "AmlCompute" for a cluster; else it is something that stoker does not make.
         state: How it is, in a word of the service: "Succeeded", "Creating", "Failed", …
         vm_size: The size of its nodes.
+        nodes: What its nodes do, in words.
         least: How many nodes it keeps when idle.
-        most: How many it may have.
-        nodes: How many it has.
-        busy: How many of them run jobs or make themselves ready.
+        busy: How many of its nodes run jobs or make themselves ready.
         problem: What the service says is wrong with it; "" if nothing is.
         ours: Whether stoker made it.
     """
@@ -38,9 +37,8 @@ class Cluster:
     kind: str
     state: str
     vm_size: str
+    nodes: str
     least: int
-    most: int
-    nodes: int
     busy: int
     problem: str
     ours: bool
@@ -58,9 +56,8 @@ class Cluster:
             kind=str(outer.get("computeType")),
             state=str(outer.get("provisioningState")),
             vm_size=str(inner.get("vmSize")),
+            nodes=compute.nodes(outer),
             least=int(scale.get("minNodeCount") or 0),
-            most=int(scale.get("maxNodeCount") or 0),
-            nodes=int(inner.get("currentNodeCount") or 0),
             busy=sum(int(counts.get(f"{word}NodeCount") or 0) for word in ("running", "preparing")),
             problem="; ".join(dict.fromkeys(filter(None, told))),
             ours=(found.get("tags") or {}).get(compute.TAG) == compute.OURS,
@@ -72,7 +69,8 @@ class Cluster:
         return self.kind == _KIND
 
     def __str__(self) -> str:
-        return f"{self.state}, {self.nodes} of {self.least} to {self.most} nodes of {self.vm_size}, {self.busy} at work"
+        state = "ready" if self.state == "Succeeded" else self.state.lower()
+        return f"{state}, {self.vm_size}, nodes: {self.nodes}"
 
 
 def listed(service: Service) -> list[Cluster]:

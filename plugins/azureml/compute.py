@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ from ...engine.errors import BackendError
 from . import sdk
 from .service import Service
 from .settings import AzureSettings
+from .telling import PERIOD_S, Say
 
 TAG = "created-by"
 OURS = "stoker"
@@ -18,9 +19,6 @@ OURS = "stoker"
 
 _POLL_S = 2.0
 _SERVICE, _VERSION = "rp/workspaces", "?api-version=2020-02-02"
-
-Say = Callable[[str], object]
-"""Tells the user what is going on."""
 
 
 def find_or_create(service: Service, workspace: Any, settings: AzureSettings, say: Say) -> None:
@@ -41,27 +39,51 @@ def find(service: Service, name: str) -> dict[str, Any] | None:
     return service.get(_SERVICE, f"/computes/{quote(name, safe='')}{_VERSION}")
 
 
+def nodes(facts: Mapping[str, Any]) -> str:
+    """The nodes of a cluster, for people: "1 preparing, 2 running of at most 4", and why there are no more.
+
+    Args:
+        facts: The properties of what `find` gave.
+    """
+    inner = facts.get("properties") or {}
+    counts = {name.removesuffix("NodeCount"): count for name, count in (inner.get("nodeStateCounts") or {}).items()}
+    busy = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    most = (inner.get("scaleSettings") or {}).get("maxNodeCount", "?")
+    errors = _errors(inner.get("errors"))
+    return f"{busy or 'none'} of at most {most}" + (f"; Azure says: {errors}" if errors else "")
+
+
 def wait(service: Service, name: str, say: Say) -> None:
-    """Waits until a cluster is there."""
-    deadline = time.monotonic() + service.patience.cluster_s
-    told = ""
+    """Waits until a cluster is there, and says how that goes: whenever something changes, and now and then."""
+    began = said = time.monotonic()
+    longest_s, told = service.patience.cluster_s, ""
     while True:
-        found = find(service, name)
-        facts = (found or {}).get("properties") or {}
+        facts = (find(service, name) or {}).get("properties") or {}
         state = str(facts.get("provisioningState") or "missing")
         if state == "Succeeded":
+            say(f"the cluster {name} is there; nodes: {nodes(facts)}")
             return
         if state in {"Failed", "Canceled"}:
-            hint = "choose another --azureml-vm-size, or ask for more quota in the studio"
-            raise BackendError(f"the cluster {name} could not be made", received=_errors(facts), hint=hint)
-        if time.monotonic() > deadline:
-            waited = f"{service.patience.cluster_s / 60:g} minutes"
-            hint = "it may still come; submit again then, and the cluster is found"
-            raise BackendError(f"the cluster {name} is not there after {waited}", received=state, hint=hint)
-        if state != told:
-            say(f"cluster {name}: {state.lower()}")
-            told = state
+            raise _failed(name, facts)
+        now = time.monotonic()
+        if now - began > longest_s:
+            raise _late(name, state, longest_s)
+        line = f"the cluster {name} is {state.lower()}; nodes: {nodes(facts)}"
+        if line != told or now - said >= PERIOD_S:
+            told, said = line, now
+            say(f"{line} ({now - began:.0f} s of at most {longest_s / 60:g} minutes)")
         time.sleep(_POLL_S)
+
+
+def _failed(name: str, facts: Mapping[str, Any]) -> BackendError:
+    reason = _errors(facts.get("provisioningErrors")) or "no reason given"
+    hint = "choose another --azureml-vm-size, or ask for more quota in the studio"
+    return BackendError(f"the cluster {name} could not be made", received=reason, hint=hint)
+
+
+def _late(name: str, state: str, waited_s: float) -> BackendError:
+    what = f"the cluster {name} is not there after {waited_s / 60:g} minutes"
+    return BackendError(what, received=state, hint="it may still come; submit again then, and the cluster is found")
 
 
 def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
@@ -87,7 +109,6 @@ def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
             raise
 
 
-def _errors(facts: Mapping[str, Any]) -> str:
-    """What a cluster says of its failure."""
-    entries = facts.get("provisioningErrors") or ()
-    return " ".join(str((entry.get("error") or entry).get("message", "")) for entry in entries) or "no reason given"
+def _errors(entries: Sequence[Mapping[str, Any]] | None) -> str:
+    """What a cluster says of what went wrong; "" if nothing did."""
+    return " ".join(str((entry.get("error") or entry).get("message", "")) for entry in entries or ())

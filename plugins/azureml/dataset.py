@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ...engine import files
-from ...engine.errors import BackendError, DatasetError, InputError
+from ...engine.errors import DatasetError, InputError
 from ...engine.job import TrainJob
 from . import sdk
 from .ignore import secret_name
 from .service import Service
 from .settings import MNIST_DATASET, AzureSettings
+from .telling import Say, bytes_told
+from .uploading import upload
 
 WEB = "https://azureopendatastorage.blob.core.windows.net/mnist/"
 """Where Azure itself has MNIST; the host that the tutorial names answers 403."""
 
 _MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _ON_STORE = "stoker/data"
-_UPLOAD_S = 3600.0
-
-Say = Callable[[str], object]
-"""Tells the user what is going on."""
 
 
 def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: AzureSettings, say: Say) -> Any:
@@ -51,18 +49,34 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
 
 def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, say: Say) -> Any:
     """The data set of a folder's files; it is known by their content, so that they go up once."""
-    digests = {place: files.sha256_file(folder / place) for place in places_in(folder)}
-    if not digests:
-        raise DatasetError(f"{folder} holds no files", expected="the data set's", path=folder)
+    digests = _digests(folder, say)
     whole = hashlib.sha256("".join(f"{digest}  {place}\n" for place, digest in digests.items()).encode()).hexdigest()
-    name = settings.dataset or f"stoker-{whole[:16]}"
+    name, description = settings.dataset or f"stoker-{whole[:16]}", f"files of sha256:{whole}"
     if settings.new_dataset_version or not _is_there(service, name):
         store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
         prefix = f"{_ON_STORE}/{whole[:16]}"
-        sdk.bounded("the data can't be uploaded", lambda: _upload(store, folder, list(digests), prefix, say), _UPLOAD_S)
+        upload(store, folder, list(digests), prefix, say)
         say(f"registering the data set {name}")
-        _register(workspace, name, [(store, f"{prefix}/")], f"files of sha256:{whole}")
-    return _get(workspace, name)
+        _register(workspace, name, [(store, f"{prefix}/")], description)
+    found = _get(workspace, name)
+    if found.description != description:
+        hint = "leave --data-folder out to train on it, or register the folder with --azureml-new-dataset-version"
+        raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
+    return found
+
+
+def _digests(folder: Path, say: Say) -> dict[str, str]:
+    """The SHA-256 of each file that goes up."""
+    sizes = {place: (folder / place).stat().st_size for place in places_in(folder)}
+    if not sizes:
+        raise DatasetError(f"{folder} holds no files", expected="the data set's", path=folder)
+    digests, read = {}, 0
+    with bytes_told(say) as report:
+        for place, size in sizes.items():
+            report("reading", read, sum(sizes.values()))
+            digests[place] = files.sha256_file(folder / place)
+            read += size
+    return digests
 
 
 def places_in(folder: Path) -> Iterator[str]:
@@ -72,24 +86,6 @@ def places_in(folder: Path) -> Iterator[str]:
         hidden = any(part.startswith(".") for part in relative.parts)
         if path.is_file() and not hidden and not secret_name(relative.as_posix()):
             yield relative.as_posix()
-
-
-def _upload(store: Any, folder: Path, places: list[str], prefix: str, say: Say) -> None:
-    """Uploads what is not there in its full size."""
-    client = store.blob_service.get_container_client(store.container_name)
-    there = {blob.name: blob.size for blob in client.list_blobs(name_starts_with=f"{prefix}/")}
-    sizes = {place: (folder / place).stat().st_size for place in places}
-    lacking = [place for place in places if there.get(f"{prefix}/{place}") != sizes[place]]
-    total, done = sum(sizes[place] for place in lacking), 0
-    for place in lacking:
-        say(f"uploading {place} ({done / 1e6:,.1f} of {total / 1e6:,.1f} MB are there)")
-        with (folder / place).open("rb") as stream:
-            client.upload_blob(f"{prefix}/{place}", stream, overwrite=True)
-        done += sizes[place]
-    after = {blob.name: blob.size for blob in client.list_blobs(name_starts_with=f"{prefix}/")}
-    for place in places:
-        if after.get(f"{prefix}/{place}") != sizes[place]:
-            raise BackendError(f"{place} did not arrive whole", hint="submit again: only what is missing goes up")
 
 
 def _is_there(service: Service, name: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from ...engine.errors import BackendError
 from ...engine.status import RunState, RunStatus
 from .reference import Reference
 from .service import MissingWorkspaceError, Service
+from .waiting import Waiting
 
 LOG = "user_logs/std_log.txt"
 """What the service calls what a job writes."""
@@ -20,6 +22,7 @@ ATTEMPTS = "stoker_attempts"
 
 _STATES = {
     "Running": RunState.RUNNING,
+    "NotResponding": RunState.RUNNING,
     "CancelRequested": RunState.FINALIZING,
     "Finalizing": RunState.FINALIZING,
     "Completed": RunState.COMPLETED,
@@ -27,11 +30,16 @@ _STATES = {
     "Canceled": RunState.CANCELLED,
 }
 _WORDS = {
-    "Preparing": "Azure ML prepares the environment",
-    "Provisioning": "Azure ML starts a node",
-    "Queued": "it waits for a node of the cluster",
-    "CancelRequested": "it is being cancelled",
+    "NotStarted": "Azure ML has the job",
+    "Starting": "Azure ML has the job",
+    "Preparing": "preparing the environment",
+    "Provisioning": "starting a node",
+    "Queued": "waiting for a node of the cluster",
+    "NotResponding": "the node has not been heard of for some minutes",
+    "CancelRequested": "being cancelled",
+    "Finalizing": "saving the outputs",
 }
+_YOUNG_S, _OLD_POLL_S = 600.0, 10.0
 _PREEMPTED = "preempt"
 _ERROR = "error: "
 _HISTORY, _ARTIFACTS = "history/v1.0", "artifact/v2.0"
@@ -43,13 +51,26 @@ class Reader:
     Args:
         service: Its workspace.
         reference: The run.
+        poll_s: Seconds between two looks, as long as the run is young.
+        clock: Tells the time in seconds.
     """
 
-    def __init__(self, service: Service, reference: Reference) -> None:
+    def __init__(
+        self, service: Service, reference: Reference, poll_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.service = service
         self.reference = reference
+        self._poll_s = poll_s
+        self._clock = clock
+        self._since = clock()
+        self._waiting = Waiting(service, reference.experiment, clock)
         self._identifiers: list[str] = []
         self._logs: dict[str, str] = {}
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds until the next look: more when the last attempt has been looked at for ten minutes."""
+        return self._poll_s if self._clock() - self._since < _YOUNG_S else max(self._poll_s, _OLD_POLL_S)
 
     def find(self, number: int = 1) -> dict[str, Any] | None:
         """What the service knows of an attempt; None if there is none."""
@@ -62,7 +83,9 @@ class Reader:
             return []
         others = (self.find(number) for number in range(2, _attempts(first) + 1))
         runs = [first, *(run for run in others if run is not None)]
-        self._identifiers = [str(run["runId"]) for run in runs]
+        identifiers = [str(run["runId"]) for run in runs]
+        if identifiers != self._identifiers:
+            self._identifiers, self._since = identifiers, self._clock()
         return runs
 
     def status(self) -> RunStatus:
@@ -74,7 +97,10 @@ class Reader:
         if not runs:
             return RunStatus(state=RunState.LOST, message=f"the workspace knows no run {self.reference.run_id!r}")
         before = sum(1 + _preemptions(run) for run in runs[:-1])
-        return status_of(runs[-1], attempt=before + 1 + _preemptions(runs[-1]))
+        status = status_of(runs[-1], attempt=before + 1 + _preemptions(runs[-1]))
+        if status.state is not RunState.QUEUED:
+            return status
+        return replace(status, message=": ".join(filter(None, (status.message, self._waiting.words(runs[-1])))))
 
     def log(self, offset: int) -> bytes:
         """The log from an offset on, as it is now; that of a further attempt begins with those before it."""
@@ -85,7 +111,7 @@ class Reader:
                 return piece
         return b""
 
-    def follow(self, offset: int, poll_s: float) -> Iterator[bytes]:
+    def follow(self, offset: int) -> Iterator[bytes]:
         """The log from an offset on, until the run has ended."""
         while True:
             ended = self.status().state.ended  # before the log: what was written before the end is then in it
@@ -95,7 +121,7 @@ class Reader:
             offset += len(piece)
             if ended:
                 return
-            time.sleep(poll_s)
+            time.sleep(self.poll_s)
 
     def _read(self, identifier: str, offset: int) -> bytes | None:
         """The log of an attempt; None while it has none. An address that is of no use any more is asked for anew."""

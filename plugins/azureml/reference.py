@@ -117,13 +117,17 @@ class Reference:
         except (OSError, ValueError, KeyError, TypeError, InputError):
             return None
 
-    def write(self, run: RunDirectory) -> None:
+    def write(self, run: RunDirectory, page: str = "") -> None:
         """Writes it down in the run's folder.
+
+        Args:
+            run: The folder.
+            page: The address of its page in the studio, for people; "" before there is one.
 
         Raises:
             StorageError: It can't be written.
         """
-        files.write_json(run.path / FILE, {"handle": str(self.handle)})
+        files.write_json(run.path / FILE, {"handle": str(self.handle)} | ({"page": page} if page else {}))
 
 
 def safe_run_id(name: str) -> str:

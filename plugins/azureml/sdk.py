@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -78,13 +78,40 @@ def _without_telemetry() -> None:
             vars(importlib.import_module(name))["HBI_MODE"] = True
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Drops what the SDK prints, and its warnings, which are about itself."""
-    nowhere = io.StringIO()
-    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+class _Silence:
+    """Nothing in the place of stdout and stderr, from the first thread that comes until the last that goes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                nowhere = io.StringIO()
+                self._undo.enter_context(contextlib.redirect_stdout(nowhere))
+                self._undo.enter_context(contextlib.redirect_stderr(nowhere))
+                self._undo.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                self._undo.close()
+
+
+_SILENCE = _Silence()
+
+
+def quiet() -> contextlib.AbstractContextManager[None]:
+    """Drops what the SDK prints, and its warnings, which are about itself.
+
+    What else is printed meanwhile is dropped as well: whoever has something to say writes to the stderr of before.
+    """
+    return _SILENCE
 
 
 def bounded(what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint: str = "") -> T:

@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ...engine.errors import BackendError
 from . import sdk
+from .answer import PassingError, check, shown
 from .reference import Scope
 
 ARM = "https://management.azure.com"
 _ARM_VERSION = "2022-05-01"
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONNECT_S = 10.0
+_SIGN_IN_S, _HEADER_S = 60.0, 60.0
+_STUDIO = "https://ml.azure.com"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +57,8 @@ class Service:
         self.patience = patience
         self._kind = kind
         self._lock = threading.RLock()
+        self._signed: dict[str, str] = {}
+        self._header_until = 0.0
 
     @cached_property
     def auth(self) -> Any:
@@ -93,6 +97,13 @@ class Service:
         name = service.partition("/")[0]
         base = self.addresses.get(name) or self.addresses.get("api", "")
         return f"{base}/{service}{quote(self.scope.path)}{path}"
+
+    def page(self, run_id: str) -> str:
+        """The address of a run's page in the studio, which is for people; the same as the SDK has it."""
+        scope, tenant = self.scope, self.workspace.get("tenantId")
+        group = f"/subscriptions/{scope.subscription}/resourcegroups/{scope.group}"
+        where = f"wsid={group}/workspaces/{scope.workspace}" + (f"&tid={tenant}" if tenant else "")
+        return f"{self.addresses.get('studio') or _STUDIO}/runs/{run_id}?{where}"
 
     def get(self, service: str, path: str) -> dict[str, Any] | None:
         """What a service answers; None if there is no such thing."""
@@ -138,13 +149,13 @@ class Service:
             if response.status_code == 404 and missing:
                 found = None
                 return
-            _check(method, url, response)
+            check(method, url, response)
             value = response.json() if response.content else {}
             if not isinstance(value, dict):
                 raise ValueError("a JSON object was expected")
             found = value
 
-        self._repeat(f"{method} {_shown(url)}", once, done)
+        self._repeat(f"{method} {shown(url)}", once, done)
         return found
 
     def read(self, url: str, offset: int, limit: int | None = None) -> bytes | None:
@@ -167,10 +178,10 @@ class Service:
             if response.status_code == 416:
                 found = b""
                 return
-            _check("GET", url, response)
+            check("GET", url, response)
             found = response.content if response.status_code == 206 else response.content[offset:]
 
-        self._repeat(f"reading {_shown(url)}", once)
+        self._repeat(f"reading {shown(url)}", once)
         return found
 
     @cached_property
@@ -180,10 +191,13 @@ class Service:
         return requests.Session()
 
     def _header(self) -> dict[str, str]:
+        """What signs a request; the SDK, which renews it in time, is asked once a minute."""
         with self._lock:
-            auth = self.auth
-        made: dict[str, str] = sdk.bounded("can't sign in to Azure", auth.get_authentication_header, 60)
-        return made
+            if time.monotonic() >= self._header_until:
+                header = self.auth.get_authentication_header
+                self._signed = sdk.bounded("can't sign in to Azure", header, _SIGN_IN_S)
+                self._header_until = time.monotonic() + _HEADER_S
+            return dict(self._signed)
 
     def _send(self, method: str, url: str, **more: Any) -> Any:
         timeout = (_CONNECT_S, self.patience.request_s)
@@ -199,7 +213,7 @@ class Service:
             try:
                 once()
                 return
-            except _PassingError as error:
+            except PassingError as error:
                 fault: BackendError = error
             except (requests.RequestException, ValueError) as error:
                 fault = BackendError(f"{what}: no usable answer", received=sdk.told(error), hint=sdk.hint_of(0))
@@ -213,32 +227,3 @@ class Service:
 
 class MissingWorkspaceError(BackendError):
     """There is no such workspace, or not any more."""
-
-
-class _PassingError(BackendError):
-    """An answer that may be another one the next time."""
-
-
-def _check(method: str, url: str, response: Any) -> None:
-    """Raises what a status means that is none of success."""
-    status = response.status_code
-    if status < 300:
-        return
-    what = f"{method} {_shown(url)}: the answer is {status} {response.reason}"
-    kind = _PassingError if status in _PASSING else BackendError
-    raise kind(what, received=sdk.redacted(_message(response)), hint=sdk.hint_of(status))
-
-
-def _message(response: Any) -> str:
-    """What the body of an error says."""
-    try:
-        value = response.json()
-        return str((value.get("error") or value).get("message") or "")
-    except (ValueError, AttributeError):
-        return ""
-
-
-def _shown(url: str) -> str:
-    """An address for a message: without the query, which may be a signature, and without the workspace's full name."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}/…/{parts.path.rpartition('/workspaces/')[2].partition('/')[2] or parts.path.strip('/')}"

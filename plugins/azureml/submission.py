@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import Any
 
 from ...engine.errors import BackendError, StokerError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
-from . import compute, conda, dataset, runconfig, sdk
+from . import compute, conda, dataset, runconfig, sdk, uploading
 from .package import Package
-from .plan import CHECKPOINTS
+from .plan import CHECKPOINTS, NAME
 from .reading import ATTEMPTS, Reader, status_of
 from .reference import Reference, Scope, safe_run_id
 from .service import Service
 from .settings import AzureSettings
-
-_BYTES_PER_S = 200_000
-"""How fast a package goes up at least."""
-
-Say = Callable[[str], object]
-"""Tells the user what is going on."""
+from .telling import Say, megabytes
 
 
 def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
@@ -39,7 +34,7 @@ def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> R
     return found
 
 
-def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, again: bool) -> None:
+def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, again: bool) -> str:
     """Starts the next attempt of a run, unless one is under way.
 
     Args:
@@ -49,13 +44,17 @@ def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, 
         say: Told what is going on.
         again: Whether one that has ended is to be followed by another one.
 
+    Returns:
+        The id of the attempt.
+
     Raises:
         InputError: What the user gave is wrong; nothing was started.
         BackendError: It could not be started, or it is not known whether it was.
     """
     runs = reader.attempts()
     if runs and not (again and status_of(runs[-1], 1).state.ended):
-        return
+        say(f"found {runs[-1]['runId']}, which was submitted before")
+        return str(runs[-1]["runId"])
     number = len(runs) + 1
     service, reference = reader.service, reader.reference
     package = Package.of(job)
@@ -68,19 +67,22 @@ def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, 
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
         folder = package.write(Path(place) / "package")
         words = runconfig.arguments(reference.run_id, _mounted(data), _checkpoints(workspace, reference))
-        say(f"submitting {reference.attempt(number)}: {len(package.files)} files")
         config = sdk.bounded(
             "the run configuration can't be made",
             lambda: runconfig.script_run_config(folder, words, settings, environment, package.job),
         )
+        size = megabytes(sum(package.sizes.values()))
+        say(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
+        began = time.monotonic()
         _start(reader, workspace, config, number, package)
+        say(f"submitted in {time.monotonic() - began:.1f} s")
+    return reference.attempt(number)
 
 
 def _open(service: Service, say: Say) -> Any:
-    """The SDK's workspace, which is asked for here first: the SDK may give one that isn't there."""
-    location = service.workspace.get("workspaceId", "")
-    say(f"workspace {service.scope.workspace} ({location})")
+    """The SDK's workspace. It is known to be there: the SDK gives one even if nothing answers."""
     core, scope = sdk.load(), service.scope
+    say(f"workspace {scope.workspace}, resource group {scope.group}")
     return sdk.bounded(
         f"the workspace {scope.workspace} can't be opened",
         lambda: core.Workspace(scope.subscription, scope.group, scope.workspace, auth=service.auth),
@@ -107,7 +109,7 @@ def _checkpoints(workspace: Any, reference: Reference) -> Any:
 def _start(reader: Reader, workspace: Any, config: Any, number: int, package: Package) -> None:
     """Submits; after a failure the run is looked for, since the answer may be lost and the run there all the same."""
     run_id = reader.reference.attempt(number)
-    timeout_s = reader.service.patience.submit_s + sum(package.sizes.values()) / _BYTES_PER_S
+    timeout_s = reader.service.patience.submit_s + uploading.longest_s(sum(package.sizes.values()))
 
     def start() -> None:
         core = sdk.load()
@@ -117,20 +119,26 @@ def _start(reader: Reader, workspace: Any, config: Any, number: int, package: Pa
     try:
         sdk.bounded(f"the run {run_id} can't be submitted", start, timeout_s)
     except StokerError as error:
-        try:
-            found = reader.find(number)
-        except BackendError as unknown:
-            hint = (
-                f"submit again with `stoker train --resume {run_id}`: it is looked for first, and never started twice"
-            )
-            raise BackendError(
-                f"it is not known whether the run {run_id} was started", received=unknown.what, hint=hint
-            ) from error
-        if found is None:
+        if not _is_there(reader, number, error):
             raise
     else:
         if reader.find(number) is None:
             raise BackendError(f"the run {run_id} was submitted, and the workspace does not know it")
+
+
+def _is_there(reader: Reader, number: int, error: StokerError) -> bool:
+    """Whether an attempt is there all the same, after its submission has failed."""
+    try:
+        return reader.find(number) is not None
+    except BackendError as unknown:
+        hint = f"submit again with `{command(reader.reference)}`: it is looked for first, and never started twice"
+        what = f"it is not known whether the run {reader.reference.attempt(number)} was started"
+        raise BackendError(what, received=unknown.what, hint=hint) from error
+
+
+def command(reference: Reference) -> str:
+    """What submits a run once more, or finds it."""
+    return f"stoker train --resume {reference.run_id} --backend {NAME}"
 
 
 def _note_attempt(service: Service, first: dict[str, Any], reference: Reference, number: int) -> None:

@@ -83,10 +83,10 @@ def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace
 
     if run.summary():
         return
-    version = bring_home(run, backend)
+    versions = bring_home(run, backend)
     if not options.quiet and not options.json:
         print(f"fetched: {run.outputs}")
-        if version:
+        for version in versions:
             print(f"registered: {version.name} version {version.version} ({version.location})")
 
 

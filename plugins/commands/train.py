@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -115,7 +116,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     for warning in planned.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
-    with byte_bars() as progress:
+    with byte_bars() if backend.runs_here else contextlib.nullcontext() as progress:  # else the backend has its own
         started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins, progress)
     if options.detach:
         print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stoker.engine.files import sha256_file
+from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory, find_run, list_runs
 from stoker.plugins.azureml.emulator import Emulator
 
@@ -72,6 +73,8 @@ def test_the_workspace_has_the_data_set_the_cluster_the_run_and_the_model(traine
     assert model["kvTags"]["run"] == trained.run.run_id
     assert {"Final test loss", "Final test accuracy"} <= model["kvTags"].keys()
     assert trained.emulator.service.clusters.names() == ["gpu-cluster"]
+    (here,) = Registry.of_runs(trained.folder / "runs").versions("keras-tiny")
+    assert here.digest == model["kvTags"]["sha256"]
 
 
 def test_the_run_folder_has_the_figures_the_log_and_the_outputs(trained: Trained):

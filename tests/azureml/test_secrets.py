@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from stoker.plugins.azureml import secret
 from stoker.plugins.azureml.emulator import Emulator
 
 from .. import tiny
@@ -28,6 +29,7 @@ SECRETS = {
     "the file .env": "dotenv-7Zq/91+Kf==3mW",
     "the data": "AKIAQ7D4XN2MPL5RTW8C",
     "the remote": "ghp_" + "r3M0teUr1T0k" * 3,
+    "the build": "ghp_" + "bU1lD0fTh1Ng" * 3,
     "the environment": "ghp_" + "e4V1r0nM3nt8" * 3,
     "the option": "ghp_" + "0pT1oNvAlu3z" * 3,
     "the sign-in": "Ab18Q~signInOfTheServicePrincipal9_0-12",
@@ -152,8 +154,11 @@ def variables(project: Path, emulator: Emulator) -> dict[str, str]:
     token = SECRETS["the environment"]
     names = ("GITHUB_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "DATABASE_PASSWORD")
     index = {"PIP_INDEX_URL": f"https://someone:{token}@pypi.example.org/simple"}
-    # Where the SDK looks for git when it has packed: its own variable, and the folder of what is packed.
-    git = {"AZUREML_GIT_REPOSITORY_URI": REMOTE, "TMPDIR": str(project / "tmp")}
+    # Where the SDK looks for a repository: around the folder of what is packed, and in variables of its own.
+    git = {
+        "TMPDIR": str(project / "tmp"),
+        "AZUREML_GIT_BUILD_URI": f"https://someone:{SECRETS['the build']}@ci.example",
+    }
     return {**dict.fromkeys(names, token), **index, **git, **emulator.client_environment()}
 
 
@@ -225,6 +230,12 @@ def test_what_the_service_signs_is_in_no_file_of_a_run_and_no_message(planted: P
 def test_a_secret_in_an_option_is_refused_by_the_options_name(planted: Planted, name: str) -> None:
     assert "--web-hook" in planted.done[name].stderr
     assert len(list((planted.project / "runs").glob("*-net-*"))) == 1
+
+
+def test_no_result_of_a_benchmark_holds_a_secret() -> None:
+    results = [path for path in (Path(__file__).parents[2] / "benchmarks" / "results").iterdir() if path.is_file()]
+    assert results
+    assert [path.name for path in results if secret.find(path.read_bytes())] == []
 
 
 @pytest.mark.parametrize("place", SECRETS)

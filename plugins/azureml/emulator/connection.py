@@ -92,7 +92,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         )
         fault = self._proxy.faults.take(request, target.query)
         response = self._proxy.answer(request) if fault is None else self._faulty(request, fault)
-        self._proxy.record(request.method, host, request.path, response.status if response else 0)
+        self._proxy.record(request.method, host, request.path, response)
         if response:
             self._send(response)
         else:
@@ -123,9 +123,10 @@ class Connection(http.server.BaseHTTPRequestHandler):
         self._any()
 
     def _refuse_host(self, host: str, path: str) -> None:
-        self._proxy.record(self.command, host, path, 403, blocked=True)
+        refusal = Response(status=403, body=b"the emulator answers for no such host\n")
+        self._proxy.record(self.command, host, path, refusal, blocked=True)
         self.close_connection = True
-        self._send(Response(status=403, body=b"the emulator answers for no such host\n"))
+        self._send(refusal)
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _BUILD_LOG = "azureml-logs/20_image_build_log.txt"
+_BUILD_STEPS = ("FROM the base image", "COPY environment.yml", "RUN conda env create", "ENV PATH")
 PREEMPTION = "Low priority compute preemption warning: a node has been preempted."
 
 
@@ -86,8 +87,10 @@ class Job(threading.Thread):
             return
         name = definition.get("name") or "the environment"
         log = f"Building the image of {name} (emulated: the interpreter at hand is used instead)\n"
-        self._service.storage.put(ARTIFACTS, artifact(self._run_id, _BUILD_LOG), log.encode())
-        self._pause(self._service.settings.prepare_s)
+        for number, step in enumerate(_BUILD_STEPS, 1):
+            log += f"Step {number}/{len(_BUILD_STEPS)} : {step}\n"
+            self._service.storage.put(ARTIFACTS, artifact(self._run_id, _BUILD_LOG), log.encode())
+            self._pause(self._service.settings.prepare_s / len(_BUILD_STEPS))
         store.put("images", digest, {"name": name})
 
     def _one_attempt(self) -> bool:

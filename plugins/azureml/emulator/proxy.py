@@ -27,6 +27,7 @@ class Recorded:
         path: As it was sent, without the query.
         blocked: Whether the host is none that the emulator answers for.
         status: The code of the answer, or 0: none was given.
+        size: How many bytes the body of the answer has.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Recorded:
     path: str
     blocked: bool
     status: int
+    size: int
 
 
 class Proxy:
@@ -88,9 +90,10 @@ class Proxy:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def record(self, method: str, host: str, path: str, status: int, *, blocked: bool = False) -> None:
+    def record(self, method: str, host: str, path: str, answer: Response | None, *, blocked: bool = False) -> None:
         """Remembers a request."""
-        self.requests.append(Recorded(method=method, host=host, path=path, blocked=blocked, status=status))
+        status, size = (answer.status, len(answer.body)) if answer else (0, 0)
+        self.requests.append(Recorded(method=method, host=host, path=path, blocked=blocked, status=status, size=size))
 
     def opened(self, connection: socket.socket) -> None:
         """Remembers a connection, to drop it in the end."""

@@ -45,6 +45,7 @@ def workspace(service: Service, request: Request) -> Response:
             "identity": {"type": "SystemAssigned", "tenantId": settings.tenant_id},
             "properties": {
                 "workspaceId": service.workspace_id,
+                "tenantId": settings.tenant_id,
                 "friendlyName": settings.workspace_name,
                 "description": "",
                 "provisioningState": "Succeeded",

@@ -1,0 +1,352 @@
+"""The doctor finds what is wrong before a job does, says what to do about it, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker import cli
+from stoker.engine.plugin import Plugins
+from stoker.plugins.azureml import checks, sizes, visible
+from stoker.plugins.azureml.doctor import CHECKS, examine
+from stoker.plugins.azureml.emulator import Emulator, FaultKind
+from stoker.plugins.azureml.management import Quota, scarcest
+from stoker.plugins.azureml.service import Patience
+from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml.visit import Finding, State, Visit
+
+from .. import plugin_files
+from ..emulator.client import Client
+from ..stoker_process import stoker
+
+DAY = date(2026, 8, 1)
+PATIENCE = Patience(request_s=0.4, total_s=0.8, pause_s=0.05)
+SECRET = "not-the-right-one"
+H100 = "Standard_NC40ads_H100_v5"
+ALL = [check.name for check in CHECKS]
+NEED_WORKSPACE = ["cluster", "region", "quota", "data set", "datastore"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A workspace, and the folder with its `config.json`."""
+
+    emulator: Emulator
+    folder: Path
+
+    def settings(self, **changed: Any) -> AzureSettings:
+        return AzureSettings(**{"config": str(self.folder / "config.json"), **changed})
+
+    def findings(self, **changed: Any) -> dict[str, Finding]:
+        return dict(examine(Visit(self.settings(**changed), DAY, PATIENCE)))
+
+    def states(self, **changed: Any) -> dict[str, list[str]]:
+        """The names of the checks by how they went, without those that went well."""
+        found = self.findings(**changed)
+        by_state = {state: [name for name in ALL if found[name].state is state] for state in State}
+        return {str(state): names for state, names in by_state.items() if names and state is not State.OK}
+
+    def doctor(self, *words: object, **environment: str) -> Any:
+        return stoker("azureml", "doctor", *words, cwd=self.folder, **self.emulator.client_environment(), **environment)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A workspace without a cluster that this process is signed in to."""
+    folder = tmp_path_factory.mktemp("doctor")
+    with Emulator(folder / "azure") as emulator, pytest.MonkeyPatch.context() as patch:
+        for name, value in emulator.client_environment().items():
+            patch.setenv(name, value)
+        emulator.write_config(folder)
+        yield Place(emulator=emulator, folder=folder)
+
+
+def look(place: Place, name: str, **changed: Any) -> Finding:
+    """What one check finds."""
+    (check,) = (check for check in CHECKS if check.name == name)
+    return check.look(Visit(place.settings(**changed), DAY, PATIENCE))
+
+
+def test_where_nothing_is_wrong_each_thing_is_ok_and_nothing_was_made(place: Place):
+    before = len(place.emulator.requests)
+    found = place.findings()
+    assert list(found) == ALL
+    assert {finding.state for finding in found.values()} == {State.OK}
+    asked = {request.method for request in place.emulator.requests[before:] if "login" not in request.host}
+    assert asked <= {"GET", "HEAD"}
+    assert place.emulator.blocked == []
+
+
+def test_without_config_json_the_rest_is_looked_at_as_far_as_that_goes(place: Place, tmp_path: Path):
+    assert place.states(config=str(tmp_path)) == {
+        "wrong": ["config.json"],
+        "not looked at": ["workspace", *NEED_WORKSPACE],
+    }
+    found = place.findings(config=str(tmp_path))
+    assert "--azureml-config FILE" in found["config.json"].remedy
+    assert found["workspace"].found == "it needs: config.json"
+
+
+def test_a_wrong_secret_is_told_without_the_secret(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AZUREML_SERVICE_PRINCIPAL_PASSWORD", SECRET)
+    found = place.findings()
+    assert found["credentials"].state is State.WRONG
+    assert "Invalid client secret" in found["credentials"].found
+    assert "az login" in found["credentials"].remedy
+    assert [name for name in ALL if found[name].state is State.UNSEEN] == ["workspace", *NEED_WORKSPACE]
+    assert SECRET not in str(found)
+
+
+def test_a_variable_of_the_service_principal_that_is_missing_is_named(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AZUREML_SERVICE_PRINCIPAL_ID")
+    monkeypatch.delenv("AZURE_CLIENT_ID", raising=False)
+    finding = place.findings(auth="service-principal")["credentials"]
+    assert (finding.state, "AZUREML_SERVICE_PRINCIPAL_ID" in finding.found) == (State.WRONG, True)
+
+
+def test_without_a_network_the_network_is_what_the_hint_is_about(place: Place, monkeypatch: pytest.MonkeyPatch):
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    finding = place.findings()["credentials"]
+    assert (finding.state, "HTTPS_PROXY" in finding.remedy) == (State.WRONG, True)
+
+
+def test_a_workspace_that_is_not_there_is_told_with_its_name(place: Place, tmp_path: Path):
+    config = {**place.emulator.settings.config, "workspace_name": "another"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = place.findings(config=str(tmp_path))
+    assert found["workspace"].state is State.WRONG
+    assert "there is no workspace 'another'" in found["workspace"].found
+
+
+def test_a_cluster_is_shown_as_it_is(place: Place):
+    Client(emulator=place.emulator).cluster("there", most=3)
+    finding = look(place, "cluster", compute="there")
+    assert finding == Finding(State.OK, "there: ready, Standard_NC4as_T4_v3, nodes: none of at most 3")
+
+
+def test_a_cluster_of_another_size_is_a_warning(place: Place):
+    Client(emulator=place.emulator).cluster("small", size="Standard_DS3_v2")
+    finding = look(place, "cluster", compute="small")
+    assert finding.state is State.WARNING
+    assert "Standard_DS3_v2" in finding.found
+    assert "--azureml-vm-size is Standard_NC4as_T4_v3" in finding.found
+
+
+def test_a_cluster_that_could_not_be_made_is_wrong_for_the_reason_that_azure_gives(place: Place):
+    Client(emulator=place.emulator).cluster("failed", size=H100)
+    finding = look(place, "cluster", compute="failed", vm_size=H100)
+    assert finding.state is State.WRONG
+    assert "could not be made: the quota of StandardNCadsH100v5Family is 0 cores" in finding.found
+
+
+def test_a_cluster_that_can_not_grow_as_far_as_it_may_is_a_warning(place: Place):
+    size = "Standard_NC24ads_A100_v4"
+    Client(emulator=place.emulator).cluster("wide", size=size, most=4)
+    finding = look(place, "cluster", compute="wide", vm_size=size)
+    assert (finding.state, "Azure says: the quota of" in finding.found) == (State.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("size", "allowed", "state", "words"),
+    [
+        ("Standard_NC6", False, State.WRONG, "was retired on 2023-08-31"),
+        ("Standard_NC6", True, State.WARNING, "was retired on 2023-08-31"),
+        ("Standard_NV12s_v3", False, State.WARNING, "will be retired on 2026-09-30"),
+        ("Standard_X1", False, State.WARNING, "is not known here"),
+        ("standard_nc4as_t4_v3", False, State.OK, "4 cores, 28 GiB, 1 T4"),
+    ],
+)
+def test_a_size_is_looked_up_in_the_table_which_says_its_age(
+    place: Place, size: str, allowed: bool, state: State, words: str
+):
+    finding = look(place, "VM size", vm_size=size, allow_retired=allowed)
+    assert (finding.state, bool(finding.remedy)) == (state, state is not State.OK)
+    assert words in finding.found
+    assert sizes.age(DAY) in finding.found
+
+
+def test_a_size_that_the_region_lacks_is_wrong_and_others_are_named(place: Place):
+    found = place.findings(vm_size="Standard_ND96asr_v4")
+    assert found["region"].state is State.WRONG
+    assert "Standard_NC4as_T4_v3" in found["region"].remedy
+    assert found["quota"] == Finding(State.UNSEEN, "it needs: region")
+
+
+def test_a_size_without_quota_is_wrong(place: Place):
+    finding = look(place, "quota", vm_size=H100)
+    assert finding.state is State.WRONG
+    assert finding.found == "StandardNCadsH100v5Family: 0 of 0 cores in use; a node takes 40"
+    assert "ask for more under Quota" in finding.remedy
+
+
+def test_nodes_of_low_priority_have_a_quota_of_their_own(place: Place):
+    finding = look(place, "quota", low_priority=True)
+    assert finding == Finding(State.OK, "lowPriorityCores: 0 of 100 cores in use; a node takes 4")
+
+
+def test_a_size_whose_family_azure_does_not_tell_has_no_known_quota(place: Place):
+    visit = Visit(place.settings(), DAY, PATIENCE)
+    visit.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": 4}}
+    finding = checks.quota(visit)
+    assert (finding.state, "does not say which family" in finding.found) == (State.WARNING, True)
+
+
+def row(name: str, limit: int, used: int, path: str = "/subscriptions/s/usages/x") -> dict[str, Any]:
+    return {"id": path, "name": {"value": name, "localizedValue": name}, "limit": limit, "currentValue": used}
+
+
+DOCUMENTED = (
+    row("Clusters", 100, 7),
+    row("Total Cluster Dedicated Regional vCPUs", 24, 14),
+    row("Standard DSv2 Family Cluster Dedicated vCPUs", 48, 2),
+    row("Standard DSv2 Family Cluster Dedicated vCPUs", 24, 24, "/subscriptions/s/x/workspaces/w/usages/x"),
+    row("Standard NCASv3_T4 Family Cluster Dedicated vCPUs", 8, 4),
+    row("Total Cluster LowPriority Regional vCPUs", 50, 18),
+    row("Standard DSv2 Family Cluster LowPriority vCPUs", -1, 0),
+)
+"""As https://learn.microsoft.com/rest/api/azureml/usages/list shows it."""
+
+
+@pytest.mark.parametrize(
+    ("family", "low_priority", "found"),
+    [
+        ("standardDSv2Family", False, Quota(name="Total Cluster Dedicated Regional vCPUs", limit=24, used=14)),
+        ("Standard NCASv3_T4 Family", False, Quota(name=str(DOCUMENTED[4]["name"]["value"]), limit=8, used=4)),
+        ("standardDSv2Family", True, Quota(name="Total Cluster LowPriority Regional vCPUs", limit=50, used=18)),
+        ("standardNDFamily", False, None),
+    ],
+)
+def test_the_quota_that_runs_out_first_counts(family: str, low_priority: bool, found: Quota | None):
+    assert scarcest(DOCUMENTED, family, low_priority=low_priority) == found
+
+
+def test_a_data_set_is_registered_or_made_or_missing(place: Place):
+    assert "a job on MNIST registers it" in look(place, "data set").found
+    assert look(place, "data set", dataset="mine").state is State.WARNING
+    body = {"name": "mine", "datasetType": "file", "latest": {"dataflow": "{}"}}
+    assert Client(emulator=place.emulator).call("POST", "dataset/v1.0", "/datasets", body).status == 200
+    assert look(place, "data set", dataset="mine") == Finding(State.OK, "mine is registered, version 1")
+
+
+@pytest.mark.parametrize(
+    ("image", "state"),
+    [
+        (sizes.IMAGE, State.OK),
+        ("mine.azurecr.io/image:7", State.OK),
+        ("mine.azurecr.io/image@sha256:0123", State.OK),
+        ("mine.azurecr.io/image", State.WARNING),
+        ("mine.azurecr.io:443/image", State.WARNING),
+        ("mine.azurecr.io/image:latest", State.WARNING),
+    ],
+)
+def test_an_image_that_may_change_is_a_warning(place: Place, image: str, state: State):
+    assert look(place, "image", image=image).state is state
+
+
+def test_a_storage_account_that_refuses_is_wrong(place: Place):
+    fault = place.emulator.fault("GET emulatedstorage", FaultKind.FORBIDDEN, times=None)
+    finding = place.findings()["datastore"]
+    fault.clear()
+    assert (finding.state, "networking" in finding.remedy) == (State.WRONG, True)
+
+
+def test_an_account_that_may_not_list_sizes_can_train_all_the_same(place: Place):
+    fault = place.emulator.fault("/vmSizes|/usages", FaultKind.FORBIDDEN, times=None)
+    states = place.states()
+    fault.clear()
+    assert states == {"warning": ["region", "quota"]}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.SLOW])
+def test_whatever_is_wrong_with_a_service_is_found_in_a_known_time(place: Place, kind: FaultKind):
+    fault = place.emulator.fault("/computes/", kind, times=None)
+    began = time.monotonic()
+    finding = place.findings()["cluster"]
+    fault.clear()
+    assert fault.hits > 0
+    assert time.monotonic() - began < 15
+    if kind is not FaultKind.NOT_FOUND:  # then it is to be made
+        assert finding.state is State.WRONG
+        assert finding.remedy
+
+
+def test_an_answer_that_nobody_expected_stops_nothing(place: Place):
+    visit = Visit(place.settings(), DAY, PATIENCE)
+    visit.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": "many", "family": "x"}}
+    found = dict(examine(visit))
+    assert found["quota"].state is State.WARNING
+    assert "unexpected" in found["quota"].found
+    assert found["datastore"].state is State.OK
+
+
+@pytest.fixture(scope="module")
+def parsers() -> Any:
+    return cli._Parsers(Plugins.load())
+
+
+def test_the_doctor_takes_the_options_that_train_has_for_this_backend(parsers: Any):
+    def options(parser: ArgumentParser) -> set[str]:
+        return {name for action in parser._actions for name in action.option_strings if "azureml" in name}
+
+    def below(parser: Any, name: str) -> Any:
+        return next(action for action in parser._actions if isinstance(action.choices, dict)).choices[name]
+
+    train = below(parsers("train"), "train")
+    doctor = below(below(parsers("azureml"), "azureml"), "doctor")
+    assert options(doctor) == options(train)
+
+
+def test_the_command_says_it_in_lines_and_its_exit_code_tells_whether_something_is_wrong(place: Place):
+    done = place.doctor()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line[:11].split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")][:-1] == ["ok"] * len(
+        ALL
+    )
+    assert done.stdout.endswith("nothing is wrong: a job can be submitted\n")
+    done = place.doctor("--azureml-vm-size", "Standard_NC6")
+    assert done.returncode == 1
+    assert "hint: --azureml-vm-size Standard_NC4as_T4_v3" in done.stdout
+    assert done.stdout.endswith("wrong: VM size, region\n")
+    assert place.emulator.settings.client_secret not in done.stdout
+
+
+def test_the_command_speaks_json_and_takes_the_settings_file(place: Place, tmp_path: Path):
+    (tmp_path / "stoker.toml").write_text(f'[azureml]\nvm-size = "{H100}"\nconfig = "{place.folder}/config.json"\n')
+    there = replace(place, folder=tmp_path)
+    done = there.doctor("--json")
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    assert list(found) == ALL
+    assert (done.returncode, found["quota"]["state"]) == (1, "wrong")
+    assert H100 in found["VM size"]["found"]
+
+
+def test_without_the_sdk_the_doctor_says_what_to_install(place: Place, tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text(visible.hiding(["pluggy", "requests"]))
+    done = place.doctor(PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (1, "")
+    first, hint, *_ = done.stdout.splitlines()
+    assert first.split()[:3] == ["wrong", "SDK", "not"]
+    assert "azureml-core" in first
+    assert hint.strip() == "hint: pip install 'stoker[azureml]'"
+    assert done.stdout.endswith("wrong: SDK\n")
+
+
+def test_a_sign_in_that_does_not_come_to_an_end_is_left_alone(place: Place, tmp_path: Path):
+    plugin = plugin_files.write(
+        tmp_path / "hurry.py", "from stoker.plugins.azureml import checks\nchecks.SIGN_IN_S = 0.5\n"
+    )
+    fault = place.emulator.fault("login.microsoftonline.com", FaultKind.TIME_OUT, times=None)
+    done = place.doctor("-p", plugin)
+    fault.clear()
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "can't sign in to Azure: no answer within" in done.stdout
+    assert done.stdout.endswith("wrong: credentials\n")

@@ -1,0 +1,216 @@
+"""A sweep shows what stoker has made in a workspace, and deletes its clusters and nothing else."""
+
+from __future__ import annotations
+
+import os
+import pty
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.errors import BackendError
+from stoker.plugins.azureml import cluster, compute, sdk, sweep
+from stoker.plugins.azureml.emulator import Emulator, FaultKind
+from stoker.plugins.azureml.management import pages
+from stoker.plugins.azureml.reference import Scope
+from stoker.plugins.azureml.service import ARM, Patience, Service
+from stoker.plugins.azureml.settings import AzureSettings
+
+from ..emulator.client import Client
+from ..stoker_process import start, stoker
+
+OURS = {compute.TAG: compute.OURS}
+DATASET, ENVIRONMENT = "stoker-0123456789abcdef", "stoker-0123456789ab"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A workspace, and the folder with its `config.json`."""
+
+    emulator: Emulator
+    client: Client
+    folder: Path
+
+    def make(self, name: str, *, least: int = 0, tags: dict[str, str] = OURS) -> None:
+        """Makes a cluster."""
+        scale = {"minNodeCount": least, "maxNodeCount": 4, "nodeIdleTimeBeforeScaleDown": "PT120S"}
+        inner = {"vmSize": "Standard_NC4as_T4_v3", "scaleSettings": scale}
+        body = {"tags": tags, "properties": {"computeType": "AmlCompute", "properties": inner}}
+        assert self.client.manage("PUT", f"/computes/{name}", body).status == 201
+
+    def service(self, **patience: float) -> Service:
+        return Service(Scope.from_config(str(self.folder)), "ambient", Patience(request_s=2.0, total_s=1.0, **patience))
+
+    def find(self) -> sweep.Made:
+        return sweep.find(self.service())
+
+    def sweep(self, *words: object, **environment: str) -> Any:
+        return stoker("azureml", "sweep", *words, cwd=self.folder, **environment)
+
+    @property
+    def clusters(self) -> list[str]:
+        return self.emulator.service.clusters.names()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A workspace that has nothing, and that this process and those that it starts are signed in to."""
+    with Emulator(tmp_path / "azure", scale_up_s=0.02, prepare_s=0.0, grace_s=2.0) as emulator:
+        for name, value in emulator.client_environment().items():
+            monkeypatch.setenv(name, value)
+        emulator.write_config(tmp_path)
+        yield Place(emulator=emulator, client=Client(emulator=emulator), folder=tmp_path)
+
+
+def shown(done: Any) -> str:
+    """What a command says, without the breaks of its lines."""
+    return " ".join(done.stdout.split())
+
+
+def test_only_what_stoker_has_made_is_listed(place: Place):
+    place.make("ours")
+    place.make("theirs", tags={})
+    for name in (DATASET, "stoker-of-mine", "mnist-dataset"):
+        body = {"name": name, "datasetType": "file", "latest": {"dataflow": "{}"}}
+        assert place.client.call("POST", "dataset/v1.0", "/datasets", body).status == 200
+    for name in (ENVIRONMENT, "AzureML-minimal"):
+        assert place.client.call("PUT", "environment/v1.0", f"/environments/{name}", {}).status == 200
+    made = place.find()
+    assert [one.name for one in made.clusters] == ["ours"]
+    assert made.named == (("data set", DATASET), ("environment", ENVIRONMENT))
+    assert made.unknown == ()
+
+
+def test_a_job_leaves_a_cluster_that_is_known_again(place: Place):
+    service = place.service()
+    scope = service.scope
+    workspace = sdk.load().Workspace(scope.subscription, scope.group, scope.workspace, auth=service.auth)
+    compute.find_or_create(service, workspace, AzureSettings(min_nodes=1), len)
+    (one,) = place.find().clusters
+    assert (one.name, one.least) == ("gpu-cluster", 1)
+    assert sweep.cost(one) == "costs 24 node-hours a day while it is idle, until it is deleted"
+
+
+def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):
+    place.make("idle")
+    done = place.sweep()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        "idle: ready, Standard_NC4as_T4_v3, nodes: none of at most 4; it costs nothing once its idle nodes have gone"
+        in shown(done)
+    )
+    assert "not listed: runs, models" in done.stdout
+    assert done.stdout.endswith("hint: `stoker azureml sweep --delete` deletes the clusters, and nothing else\n")
+    assert place.clusters == ["idle"]
+
+
+def test_a_workspace_in_which_stoker_made_nothing_is_told_as_that(place: Place):
+    assert "made by stoker in the workspace emulator: nothing that can be listed" in place.sweep().stdout
+    assert place.sweep("--delete").returncode == 0
+
+
+def test_the_clusters_of_stoker_are_deleted_and_no_others(place: Place):
+    for name in ("one", "two"):
+        place.make(name)
+    place.make("theirs", tags={})
+    done = place.sweep("--delete", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert place.clusters == ["theirs"]
+    assert "one: gone after" in done.stdout
+    assert "kept: what is not listed" in done.stdout
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(place: Place):
+    place.make("one")
+    done = place.sweep("--delete")
+    assert done.returncode == 2
+    assert done.stderr == "error: nothing was deleted: there is no terminal to ask at\nhint: pass --yes\n"
+    assert place.clusters == ["one"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", []), ("no\n", ["one"]), ("\n", ["one"])])
+def test_at_a_terminal_only_a_yes_deletes(place: Place, answer: str, left: list[str]):
+    place.make("one")
+    ours, theirs = pty.openpty()
+    process = start("azureml", "sweep", "--delete", cwd=place.folder, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    text = "".join(read(ours))
+    assert process.wait(60) == (1 if left else 0)
+    assert "delete one? [y/N]" in text
+    assert place.clusters == left
+
+
+def read(descriptor: int) -> Iterator[str]:
+    """What comes out of a terminal until nobody writes to it any more."""
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        while True:
+            try:
+                piece = stream.read(4096)
+            except OSError:  # Linux tells the end so
+                return
+            if not piece:
+                return
+            yield piece.decode(errors="replace")
+
+
+def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
+    place.make("c")
+    place.client.submit("run-1", "import time; time.sleep(60)")
+    place.client.until("run-1", "Running")
+    done = place.sweep("--delete", "--yes")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "c stays, for 1 of its nodes are at work; --running deletes it all the same" in done.stdout
+    done = place.sweep("--delete", "--yes", "--running")  # the emulator refuses
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: c was not deleted: ")
+    assert "runs are active on the compute 'c'" in done.stderr
+    assert done.stderr.endswith("hint: end its runs first: `stoker runs cancel RUN`\n")
+
+
+def test_what_can_not_be_listed_is_told_and_keeps_nothing_else_from_the_list(place: Place):
+    place.make("one")
+    place.emulator.fault("/environment/", FaultKind.FORBIDDEN, times=None)
+    done = place.sweep()
+    assert done.returncode == 0
+    assert "warning: the environments can't be listed: " in done.stdout
+    assert "one: ready" in done.stdout
+
+
+class Deaf(Service):
+    """Services that take no notice of a deletion."""
+
+    def ask(self, method: str, url: str, **more: Any) -> dict[str, Any] | None:
+        return {} if method == "DELETE" else super().ask(method, url, **more)
+
+
+def test_a_cluster_counts_as_deleted_when_it_is_gone_and_not_before(place: Place):
+    place.make("one")
+    service = Deaf(Scope.from_config(str(place.folder)), "ambient", Patience(cluster_s=0.0))
+    (one,) = cluster.listed(service)
+    with pytest.raises(BackendError, match="the cluster one is still there after 0 minutes") as caught:
+        cluster.delete(service, one, len)
+    assert "stoker azureml sweep" in caught.value.hint
+
+
+class Paged(Service):
+    """Services that answer in pages."""
+
+    asked: tuple[str, ...] = ()
+
+    def ask(self, method: str, url: str, **more: Any) -> dict[str, Any] | None:
+        self.asked += (url,)
+        following = {f"{ARM}/1": f"{ARM}/2", f"{ARM}/2": "https://elsewhere.example/3"}
+        return {"value": [url], "nextLink": following[url]}
+
+
+def test_a_listing_is_read_to_its_end_but_no_token_goes_to_another_host(place: Place):
+    service = Paged(Scope.from_config(str(place.folder)), "ambient", Patience())
+    listing = pages(service, f"{ARM}/1")
+    assert [next(listing)["value"], next(listing)["value"]] == [[f"{ARM}/1"], [f"{ARM}/2"]]
+    with pytest.raises(BackendError, match="goes on at a place that is not Azure's"):
+        next(listing)
+    assert service.asked == (f"{ARM}/1", f"{ARM}/2")
