@@ -50,12 +50,9 @@ def config(visit: Visit) -> Finding:
 
 def credentials(visit: Visit) -> Finding:
     """Whether signing in works, and as what."""
-
-    def header() -> str:
-        return str(visit.auth.get_authentication_header()["Authorization"])
-
+    header = visit.auth.get_authentication_header
     try:
-        claims = _claims(sdk.bounded("can't sign in to Azure", header, SIGN_IN_S))
+        claims = _claims(sdk.bounded("can't sign in to Azure", header, SIGN_IN_S)["Authorization"])
     except BackendError as error:
         unreachable = isinstance(error.__cause__, OSError)
         return replace(Finding.of_error(error, State.WRONG), remedy=sdk.hint_of(0) if unreachable else _SIGN_IN)

@@ -12,7 +12,7 @@ from .terminal import say
 
 
 def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
-    from .emulator import serve
+    from . import serve
 
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     summary = "look at all that a job needs, and say what is wrong; it takes the options of `train` for this backend"
@@ -30,8 +30,7 @@ def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _azureml(options: argparse.Namespace, context: Context) -> int:
-    from . import doctor, sweep
-    from .emulator import serve
+    from . import doctor, serve, sweep
 
     actions = {"doctor": doctor.run, "sweep": sweep.run, "emulator": serve.run}
     return actions[options.action](options, context)

@@ -148,7 +148,7 @@ def status_of(run: Mapping[str, Any], attempt: int) -> RunStatus:
     """The status of a run as the service tells of it."""
     word = str(run.get("status"))
     state = _STATES.get(word, RunState.QUEUED)
-    message = _WORDS.get(word, "")
+    message = _WORDS.get(word, "" if word in _STATES else f"Azure ML calls it {word}")
     error = (run.get("error") or {}).get("error") or {}
     if state in {RunState.FAILED, RunState.CANCELLED} and error:
         message = _reason(str(error.get("message") or error.get("code") or ""))

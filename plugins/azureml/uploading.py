@@ -46,8 +46,10 @@ def upload(store: Any, folder: Path, places: Sequence[str], prefix: str, say: Sa
     began = time.monotonic()
     with bytes_told(say) as report:
         sdk.bounded(_FAILED, lambda: _send(client, folder, missing, prefix, report), sdk.CALL_S + longest_s(total))
-    for place in sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix)):
-        raise BackendError(f"{place} did not arrive whole", hint="submit again: only what is missing goes up")
+    torn = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix))
+    if torn:
+        hint = "submit again: only what is missing goes up"
+        raise BackendError(f"{', '.join(torn)} did not arrive whole", hint=hint)
     say(f"uploaded in {time.monotonic() - began:.1f} s")
 
 

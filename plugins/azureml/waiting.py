@@ -45,8 +45,11 @@ class Waiting:
             run: What the service knows of it.
         """
         seen = f"{run['runId']} {run['status']}"
-        if seen != self._seen or self._clock() >= self._again:
-            self._seen, self._again = seen, self._clock() + _PERIOD_S
+        if seen != self._seen:
+            self._seen, self._again = seen, 0.0
+            self._url, self._read, self._tail = "", 0, b""
+        if self._clock() >= self._again:
+            self._again = self._clock() + _PERIOD_S
             try:
                 self._words = self._look(str(run["runId"]), str(run["status"]), str(run.get("target") or ""))
             except BackendError:  # the status is worth more than what is told beside it

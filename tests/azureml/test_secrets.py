@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import base64
 import gzip
-import io
+import json
 import re
 import subprocess
-import urllib.parse
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stoker.plugins.azureml import secret
+from stoker.plugins.azureml import conda, secret
 from stoker.plugins.azureml.emulator import Emulator
 
 from .. import tiny
 from ..stoker_process import stoker
+from .finding import forms, found, found_in
 
 LOGIN = "login.microsoftonline.com"
-MARK = "harmless words that go up"
+MARK = {"mark": "harmless words that go up"}
 SECRETS = {
     "the key file": "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAE+bm9uZQ/AAAAAAAABAAAAM",
     "the file .env": "dotenv-7Zq/91+Kf==3mW",
@@ -31,14 +31,14 @@ SECRETS = {
     "the remote": "ghp_" + "r3M0teUr1T0k" * 3,
     "the build": "ghp_" + "bU1lD0fTh1Ng" * 3,
     "the environment": "ghp_" + "e4V1r0nM3nt8" * 3,
+    "the package index": "ghp_" + "1nD3xOfPkgs0" * 3,
     "the option": "ghp_" + "0pT1oNvAlu3z" * 3,
     "the sign-in": "Ab18Q~signInOfTheServicePrincipal9_0-12",
     "a wrong sign-in": "Ab18Q~signInWithAMistakeInIt~~~~~~9_0-12",
 }
 """Each place has one of its own, so that a finding tells where it is from."""
 
-REMOTE = f"https://someone:{SECRETS['the remote']}@git.example.org/project.git"
-HOOK = f"https://someone:{SECRETS['the option']}@hooks.example.org"
+URL = "https://someone:{}@git.example.org/project"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRETS['the key file']}\n-----END OPENSSH PRIVATE KEY-----\n"
 MODEL = """
 import keras
@@ -59,48 +59,11 @@ def stoker_add_options(parser, command):
         parser.add_argument("--web-hook", default="")
 """
 TRAIN = ("-p", "hook.py", "train", "--backend", "azureml", "--data-folder", "data", "--model", "net.py:build")
+DONE = {"plan": 0, "train": 0, "show": 0, "logs": 0, "wrong": 1, "option": 2, "setting": 2, "conda": 2}
+"""The commands that were run, and the codes that they end with."""
+
 OF_SERVICE = re.compile(rb"sig=[\w%-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}")
 """A signed address, or a token."""
-
-
-def forms(text: str) -> dict[str, bytes]:
-    """A secret as it is, and as programs write it for others; of base64 what no neighbour changes."""
-    raw, quoted = text.encode(), urllib.parse.quote(text, safe="")
-    made = {"plain": raw, "quoted": quoted.encode(), "quoted twice": urllib.parse.quote(quoted).encode()}
-    made |= {"hexadecimal": raw.hex().encode(), "JSON": text.replace("/", "\\/").encode()}
-    for before in range(3):
-        whole = base64.b64encode(b" " * before + raw)
-        sure = whole[-(-before * 4 // 3) : (before + len(raw)) * 4 // 3]
-        made |= {
-            f"base64 at {before}": sure,
-            f"URL-safe base64 at {before}": sure.translate(bytes.maketrans(b"+/", b"-_")),
-        }
-    return made
-
-
-def contents(data: bytes) -> Iterator[bytes]:
-    """The bytes of a file, and of what is packed in it."""
-    yield data
-    if data[:2] == b"\x1f\x8b":
-        yield from contents(gzip.decompress(data))
-    if zipfile.is_zipfile(io.BytesIO(data)):
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            for name in packed.namelist():
-                yield from contents(packed.read(name))
-
-
-def found(data: bytes, secrets: Mapping[str, str] = SECRETS) -> list[str]:
-    """Which secrets are in some bytes, and in which form."""
-    inside = list(contents(data))
-    wanted = [(place, form, code) for place, text in secrets.items() for form, code in forms(text).items()]
-    return [f"{place}, {form}" for place, form, code in wanted if any(code in one for one in inside)]
-
-
-def found_in(paths: list[Path]) -> list[str]:
-    """Which secrets are in files, and in the names of files and folders."""
-    assert paths
-    read = [(path, path.read_bytes() if path.is_file() else b"") for path in paths]
-    return [f"{path}: {one}" for path, data in read for one in found(str(path).encode() + b"\n") + found(data)]
 
 
 class Listening(Emulator):
@@ -131,6 +94,9 @@ class Planted:
         """What was not there before."""
         return [path for path in self.project.rglob("*") if path not in self.before]
 
+    def said(self, name: str) -> bytes:
+        return (self.done[name].stdout + self.done[name].stderr).encode()
+
 
 def plant(project: Path) -> None:
     """Writes a project: a model with a package beside it, data, a repository, and secrets everywhere."""
@@ -139,26 +105,27 @@ def plant(project: Path) -> None:
         (project / name).mkdir()
     (project / "net.py").write_text(MODEL)
     (project / "hook.py").write_text(PLUGIN)
-    (project / "parts" / "__init__.py").write_text(f"CLASSES = {tiny.CLASSES}\n# {MARK}\n")
+    (project / "parts" / "__init__.py").write_text(f"CLASSES = {tiny.CLASSES}\n# {MARK['mark']}\n")
     (project / "parts" / "notes.txt").write_text(KEY)
     (data / "token").write_text(SECRETS["the data"])
+    index = f"--extra-index-url {URL.format(SECRETS['the package index'])}"
+    packages = ["python=3.11", {"pip": [index, *conda.NEEDED, conda.SDK, conda.MOUNTS]}]
+    (project / "conda.yml").write_text(json.dumps({"dependencies": packages}))
     for place in (project, project / "parts", data):
         (place / ".env").write_text(f"PASSWORD={SECRETS['the file .env']}\n")
         (place / "id_ed25519").write_text(KEY)
     subprocess.run(["git", "init", "--quiet", project], check=True)
-    subprocess.run(["git", "-C", project, "remote", "add", "origin", REMOTE], check=True)
+    remote = URL.format(SECRETS["the remote"])
+    subprocess.run(["git", "-C", project, "remote", "add", "origin", remote], check=True)
 
 
 def variables(project: Path, emulator: Emulator) -> dict[str, str]:
     """The environment of the commands."""
     token = SECRETS["the environment"]
     names = ("GITHUB_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "DATABASE_PASSWORD")
-    index = {"PIP_INDEX_URL": f"https://someone:{token}@pypi.example.org/simple"}
+    index = {"PIP_INDEX_URL": URL.format(token)}
     # Where the SDK looks for a repository: around the folder of what is packed, and in variables of its own.
-    git = {
-        "TMPDIR": str(project / "tmp"),
-        "AZUREML_GIT_BUILD_URI": f"https://someone:{SECRETS['the build']}@ci.example",
-    }
+    git = {"TMPDIR": str(project / "tmp"), "AZUREML_GIT_BUILD_URI": URL.format(SECRETS["the build"])}
     return {**dict.fromkeys(names, token), **index, **git, **emulator.client_environment()}
 
 
@@ -171,64 +138,72 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     with Listening(azure, **settings) as emulator:
         emulator.write_config(project)
         before, environment = frozenset(project.rglob("*")), variables(project, emulator)
-        wrong = {"AZUREML_SERVICE_PRINCIPAL_PASSWORD": SECRETS["a wrong sign-in"]}
+        wrong, hook = (
+            {"AZUREML_SERVICE_PRINCIPAL_PASSWORD": SECRETS["a wrong sign-in"]},
+            URL.format(SECRETS["the option"]),
+        )
+
+        def run(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
+            return stoker(*words, cwd=project, **{**environment, **more})
+
         done = {
-            "plan": stoker(*TRAIN, "--dry-run", "plan", cwd=project, **environment),
-            "train": stoker(*TRAIN, "--epochs", 1, "--register", "quiet", cwd=project, **environment),
-            "show": stoker("runs", "show", "--json", cwd=project, **environment),
-            "logs": stoker("runs", "logs", cwd=project, **environment),
-            "wrong": stoker("runs", "show", cwd=project, **{**environment, **wrong}),
-            "option": stoker(*TRAIN, "--web-hook", HOOK, cwd=project, **environment),
-            "setting": stoker(*TRAIN, cwd=project, STOKER_WEB_HOOK=HOOK, **environment),
+            "plan": run(*TRAIN, "--dry-run", "plan"),
+            "train": run(*TRAIN, "--epochs", 1, "--register", "quiet"),
+            "show": run("runs", "show", "--json"),
+            "logs": run("runs", "logs"),
+            "wrong": run("runs", "show", **wrong),
+            "option": run(*TRAIN, "--web-hook", hook),
+            "setting": run(*TRAIN, STOKER_WEB_HOOK=hook),
+            "conda": run(*TRAIN, "--azureml-environment", "conda.yml", "--dry-run", "plan with conda"),
         }
         yield Planted(project=project, azure=azure, emulator=emulator, before=before, done=done)
 
 
-def test_the_commands_did_what_they_should(planted: Planted) -> None:
-    codes = {name: done.returncode for name, done in planted.done.items()}
-    assert codes == {"plan": 0, "train": 0, "show": 0, "logs": 0, "wrong": 1, "option": 2, "setting": 2}, planted.done
+@pytest.mark.parametrize("name", DONE)
+def test_each_command_did_what_it_should(planted: Planted, name: str) -> None:
+    assert planted.done[name].returncode == DONE[name], planted.said(name).decode()
 
 
 def test_the_search_looks_where_things_arrive(planted: Planted) -> None:
     """Guards the tests below, with words that may go."""
-    mark = {"mark": MARK}
-    assert any(found(told, mark) for _, told in planted.emulator.heard)
-    assert any(found(path.read_bytes(), mark) for path in (planted.azure / "blobs").iterdir())
-    assert any(found(path.read_bytes(), mark) for path in planted.made if path.is_file())
+    assert any(found(told, MARK) for _, told in planted.emulator.heard)
+    assert found_in((planted.azure / "blobs").iterdir(), MARK)
+    assert found_in(planted.made, MARK)
     assert any(path.name == "model.keras" for path in planted.made)
 
 
 def test_no_secret_is_kept_at_the_server(planted: Planted) -> None:
-    assert found_in(list(planted.azure.rglob("*"))) == []
+    assert found_in(planted.azure.rglob("*"), SECRETS) == []
 
 
 def test_no_secret_is_sent_but_that_for_signing_in_and_only_to_where_one_signs_in(planted: Planted) -> None:
-    sent = {(host, one) for host, told in planted.emulator.heard for one in found(told)}
+    sent = {(host, one) for host, told in planted.emulator.heard for one in found(told, SECRETS)}
     assert {host for host, one in sent if "sign-in" in one} == {LOGIN}
     assert [one for _, one in sent if "sign-in" not in one] == []
 
 
 def test_no_secret_is_in_what_the_commands_make_here(planted: Planted) -> None:
-    assert found_in(planted.made) == []
+    assert found_in(planted.made, SECRETS) == []
 
 
-@pytest.mark.parametrize("name", ["plan", "train", "show", "logs", "wrong", "option", "setting"])
+@pytest.mark.parametrize("name", DONE)
 def test_no_secret_is_in_a_message(planted: Planted, name: str) -> None:
-    said = planted.done[name].stdout + planted.done[name].stderr
-    assert said
-    assert found(said.encode()) == []
+    assert planted.said(name)
+    assert found(planted.said(name), SECRETS) == []
 
 
 def test_what_the_service_signs_is_in_no_file_of_a_run_and_no_message(planted: Planted) -> None:
     files = [path.read_bytes() for path in planted.made if path.is_file()]
-    said = [(done.stdout + done.stderr).encode() for done in planted.done.values()]
-    assert [one for data in [*files, *said] for one in OF_SERVICE.findall(data)] == []
+    texts = [*files, *map(planted.said, DONE)]
+    assert [one for text in texts for one in OF_SERVICE.findall(text)] == []
     assert any(OF_SERVICE.search(told) for _, told in planted.emulator.heard)
 
 
-@pytest.mark.parametrize("name", ["option", "setting"])
-def test_a_secret_in_an_option_is_refused_by_the_options_name(planted: Planted, name: str) -> None:
-    assert "--web-hook" in planted.done[name].stderr
+@pytest.mark.parametrize(
+    ("name", "named"), [("option", "--web-hook"), ("setting", "--web-hook"), ("conda", "conda.yml")]
+)
+def test_a_secret_that_would_go_is_refused_by_the_name_of_what_has_it(planted: Planted, name: str, named: str) -> None:
+    assert named in planted.done[name].stderr
     assert len(list((planted.project / "runs").glob("*-net-*"))) == 1
 
 
@@ -244,11 +219,11 @@ def test_the_search_finds_each_secret_in_each_form_packed_or_not(place: str, for
     data = b"before " + forms(SECRETS[place])[form] + b" after"
     with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("config.json", gzip.compress(data))
-    assert f"{place}, {form}" in found(data)
-    assert [one for one in found_in([tmp_path / "model.keras"]) if one.endswith(f"{place}, {form}")]
+    assert f"{place}, {form}" in found(data, SECRETS)
+    assert f"{tmp_path / 'model.keras'}: {place}, {form}" in found_in(tmp_path.iterdir(), SECRETS)
 
 
 @pytest.mark.parametrize("before", [b"", b"a", b"ab"])
 def test_base64_is_found_wherever_the_secret_begins_in_it(before: bytes) -> None:
     text = base64.b64encode(before + SECRETS["the remote"].encode() + b"\n")
-    assert any("base64" in one for one in found(text))
+    assert any("base64" in one for one in found(text, SECRETS))

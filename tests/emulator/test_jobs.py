@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,21 @@ def test_states_only_move_forward(client: Client) -> None:
     ranks = [ORDER.index(state) for state in seen]
     assert ranks == sorted(ranks)
     assert "Running" in seen
+
+
+def test_the_log_of_an_image_grows_while_it_is_built(tmp_path: Path) -> None:
+    with Emulator(tmp_path / "azure", prepare_s=0.8) as emulator:
+        client = Client(emulator=emulator)
+        client.cluster("c")
+        client.submit("one", "print(1)")
+        seen: list[bytes] = []
+        while client.run("one")["status"] in {"NotStarted", "Starting", "Preparing"}:
+            details = client.call("GET", "history/v1.0", "/experiments/e/runs/one/details").json
+            address = details["logFiles"].get("azureml-logs/20_image_build_log.txt")
+            seen += [client.send("GET", address).body] if address else []
+        assert len(set(seen)) > 1
+        assert all(after.startswith(before) for before, after in pairwise(seen))
+        assert b"Step 4/4" in seen[-1]
 
 
 def test_a_job_gets_its_arguments_and_a_folder_with_nothing_but_the_snapshot(client: Client) -> None:

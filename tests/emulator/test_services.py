@@ -54,9 +54,10 @@ def test_another_workspace_is_not_found(client: Client, emulator: Emulator) -> N
 
 
 def test_what_the_emulator_does_not_know_is_not_found_and_recorded(client: Client, emulator: Emulator) -> None:
-    assert client.call("GET", "nonsense/v9", "/x").status == 404
+    answer = client.call("GET", "nonsense/v9", "/x")
     last = emulator.requests[-1]
     assert (last.method, last.host, last.status, last.blocked) == ("GET", emulator.settings.api, 404, False)
+    assert (answer.status, last.size) == (404, len(answer.body))
 
 
 @pytest.mark.parametrize("body", [None, [], {"latest": {}}, "text"])

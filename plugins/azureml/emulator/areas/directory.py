@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 routes = Routes(LOGIN, open=True)
 
+_CODE = "EMU1AT0R"
+
 
 @routes("GET", "/{tenant}/v2.0/.well-known/openid-configuration")
 def configuration(service: Service, request: Request) -> Response:
@@ -41,11 +43,22 @@ def instance(service: Service, request: Request) -> Response:
     )
 
 
+@routes("POST", "/{tenant}/oauth2/v2.0/devicecode")
+def device_code(service: Service, request: Request) -> Response:
+    """What a person would enter at another machine; nobody does, so that the token is declined."""
+    page = "https://microsoft.com/devicelogin"
+    message = f"To sign in, use a web browser to open the page {page} and enter the code {_CODE} to authenticate."
+    code = {"user_code": _CODE, "device_code": "emulated", "verification_uri": page, "expires_in": 900, "interval": 1}
+    return reply({**code, "message": message})
+
+
 @routes("POST", "/{tenant}/oauth2/v2.0/token")
 def token(service: Service, request: Request) -> Response:
     """A token for a service principal that gives the right secret."""
     settings = service.settings
     form = parse_query(request.body.decode())
+    if form.get("device_code"):
+        return _refuse(400, "authorization_declined", "AADSTS50126: Nobody has entered the code.")
     if request.parts["tenant"] != settings.tenant_id:
         return _refuse(400, "invalid_request", f"AADSTS90002: Tenant '{request.parts['tenant']}' not found.")
     if form.get("client_id") != settings.client_id:

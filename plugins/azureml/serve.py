@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ....engine.errors import BackendError, OptionError, PluginError
+from ...engine.errors import BackendError, OptionError, PluginError
 
 if TYPE_CHECKING:
-    from ....engine.command import Context
+    from ...engine.command import Context
 
 _ENVIRONMENT = "environment.sh"
 

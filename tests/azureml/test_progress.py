@@ -1,0 +1,330 @@
+"""What the user sees while a job is submitted and waits: each step that takes time says how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.errors import BackendError, InputError
+from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.engine.testing import trials
+from stoker.plugins.azureml import compute, sdk, telling, uploading
+from stoker.plugins.azureml.backend import AzureBackend
+from stoker.plugins.azureml.emulator import Emulator, FaultKind
+from stoker.plugins.azureml.reading import status_of
+from stoker.plugins.azureml.service import Patience
+from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml.waiting import BUILD_LOG, Waiting
+
+MB = 10**6
+WAITING = {RunState.QUEUED, RunState.FINALIZING}
+SLOW = {"create_s": 0.5, "prepare_s": 0.8, "scale_up_s": 0.6}
+
+
+class Terminal(io.StringIO):
+    """A stderr that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Cloud:
+    """An emulator, and backends that remember what they said."""
+
+    def __init__(self, emulator: Emulator, folder: Path) -> None:
+        self.emulator = emulator
+        self.folder = folder
+        self.config = str(emulator.write_config(folder))
+        self.said: list[str] = []
+
+    def backend(self, patience: Patience | None = None, **settings: Any) -> AzureBackend:
+        patience = patience or Patience(request_s=5.0, total_s=5.0, pause_s=0.05)
+        clock = itertools.count(0.0, 60.0).__next__  # so that each look at what a run waits for is due
+        made = AzureSettings(**{"config": self.config, **settings})
+        return AzureBackend(made, patience=patience, poll_s=0.05, say=self.said.append, clock=clock)
+
+    def new_run(self, data: Path | None = None, trial: str = "succeed") -> tuple[TrainJob, RunDirectory]:
+        options = {trials.OPTION: trial}
+        job = TrainJob(name="told", data_folder=str(data or ""), plugins=(trials.PLUGIN,), options=options)
+        return job, RunDirectory.create(self.folder / "runs", job)
+
+    def submit(self, backend: AzureBackend, data: Path | None = None, trial: str = "succeed") -> Handle:
+        job, run = self.new_run(data, trial)
+        return backend.submit(job, run.path)
+
+    def runs_of(self, run: RunDirectory) -> list[str]:
+        """The runs of the server that are of a folder."""
+        everything = [str(one["runId"]) for one in self.emulator.service.runs.all()]
+        return [name for name in everything if name.startswith(run.run_id)]
+
+    def statuses(self, backend: AzureBackend, handle: Handle) -> Iterator[RunStatus]:
+        deadline = time.monotonic() + 60
+        while True:
+            status = backend.status(handle)
+            yield status
+            if status.state.ended:
+                return
+            assert time.monotonic() < deadline, status
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def clouded(folder: Path, **settings: float) -> Iterator[Cloud]:
+    """A new emulator, which this process finds."""
+    with Emulator(folder / "azure", **settings) as emulator, pytest.MonkeyPatch.context() as patch:
+        for name, value in emulator.client_environment().items():
+            patch.setenv(name, value)
+        yield Cloud(emulator, folder)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with clouded(tmp_path_factory.mktemp("quick"), scale_up_s=0.02, prepare_s=0.0) as made:
+        yield made
+
+
+@pytest.fixture
+def cloud(quick: Cloud) -> Cloud:
+    quick.said.clear()
+    return quick
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Cloud]:
+    with clouded(tmp_path, **SLOW) as made:
+        yield made
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two small files and one of several pieces."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, size in (("a", 3), ("empty", 0), ("large", 11 * MB)):
+        (folder / name).write_bytes(os.urandom(size))
+    return folder
+
+
+def test_a_submission_says_what_goes_up_that_it_is_done_and_where_its_page_is(cloud: Cloud, data: Path):
+    backend = cloud.backend()
+    job, run = cloud.new_run(data)
+    backend.submit(job, run.path)
+    said = "\n".join(cloud.said)
+    assert "uploading 3 of 3 files, 11.0 MB" in said
+    assert f"submitting {run.run_id}: " in said
+    assert "submitted in " in said
+    assert cloud.said[-1].startswith(f"https://ml.azure.com/runs/{run.run_id}?wsid=/subscriptions/")
+    assert json.loads((run.path / "azureml.json").read_text())["page"] == cloud.said[-1]
+    assert len(cloud.said) < 12
+
+
+def test_the_page_is_the_one_that_the_sdk_knows(cloud: Cloud):
+    handle = cloud.submit(cloud.backend())
+    from azureml.core import Run, Workspace
+
+    workspace = Workspace.from_config(cloud.config, auth=sdk.sign_in("service-principal"))
+    found = Run.get(workspace, handle.reference.rpartition("/")[2])
+    assert cloud.said[-1] == found.get_portal_url()
+
+
+def test_an_upload_is_told_by_bytes_within_a_large_file_too(cloud: Cloud, data: Path, monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[str, int, int]] = []
+
+    @contextlib.contextmanager
+    def recorded(say: object) -> Iterator[Any]:
+        yield lambda *report: told.append(report)
+
+    monkeypatch.setattr(uploading, "bytes_told", recorded)
+    cloud.submit(cloud.backend(), data)
+    done = [one for _, one, _ in told]
+    assert done == sorted(done)
+    assert len(set(done)) >= 4
+    assert {what for what, _, _ in told} == {"uploading"}
+    assert (done[-1], told[-1][2]) == (11 * MB + 3, 11 * MB + 3)
+
+
+def test_what_was_uploaded_is_what_is_here(cloud: Cloud, data: Path):
+    cloud.submit(cloud.backend(), data)
+    registered = next(line for line in cloud.said if line.startswith("registering the data set stoker-"))
+    for path in data.iterdir():
+        name = f"stoker/data/{registered.rpartition('-')[2]}/{path.name}"
+        record = cloud.emulator.service.storage.get("azureml-blobstore", name)
+        assert record
+        assert Path(record["file"]).read_bytes() == path.read_bytes()
+
+
+def test_after_a_broken_upload_only_what_is_missing_goes_up(cloud: Cloud, data: Path):
+    job, run = cloud.new_run(data)
+    fault = cloud.emulator.fault("PUT .*/large", FaultKind.FORBIDDEN, times=None)
+    with pytest.raises(BackendError, match="the data can't be uploaded"):
+        cloud.backend().submit(job, run.path)
+    fault.clear()
+    cloud.backend().submit(job, run.path)
+    assert "uploading 1 of 3 files, 11.0 MB" in cloud.said
+
+
+def test_a_registered_data_set_of_other_files_is_not_taken_for_the_folder(cloud: Cloud, data: Path):
+    backend = cloud.backend(dataset="mine")
+    cloud.submit(backend, data)
+    (data / "a").write_bytes(b"changed")
+    with pytest.raises(InputError, match="'mine' is not made of the files in") as caught:
+        cloud.submit(backend, data)
+    assert "--azureml-new-dataset-version" in caught.value.hint
+    cloud.submit(cloud.backend(dataset="mine", new_dataset_version=True), data)
+
+
+def test_a_cluster_that_is_made_is_told_by_its_state_and_its_nodes(slow: Cloud):
+    slow.submit(slow.backend())
+    assert "the cluster gpu-cluster is creating; nodes: none of at most 4 (0 s of at most 20 minutes)" in slow.said
+    assert "the cluster gpu-cluster is there; nodes: none of at most 4" in slow.said
+
+
+def test_a_cluster_that_does_not_come_ends_the_waiting(tmp_path: Path):
+    with clouded(tmp_path, create_s=60.0) as cloud:
+        with pytest.raises(BackendError, match=r"the cluster gpu-cluster is not there after 0[.]01 minutes") as caught:
+            cloud.submit(cloud.backend(Patience(cluster_s=0.6)))
+        assert caught.value.received == "Creating"
+
+
+def test_a_cluster_that_may_not_be_made_says_why(tmp_path: Path):
+    with clouded(tmp_path, quotas={}) as cloud:  # type: ignore[arg-type]
+        with pytest.raises(BackendError, match="the cluster gpu-cluster could not be made") as caught:
+            cloud.submit(cloud.backend())
+        assert "quota" in caught.value.received
+
+
+def test_nodes_are_told_in_words_with_the_reason_why_there_are_no_more():
+    inner = {"nodeStateCounts": {"preparingNodeCount": 1, "idleNodeCount": 0, "runningNodeCount": 2}}
+    inner["scaleSettings"] = {"maxNodeCount": 4}
+    assert compute.nodes({"properties": inner}) == "1 preparing, 2 running of at most 4"
+    inner["errors"] = [{"error": {"message": "the quota is used up"}}]
+    assert compute.nodes({"properties": inner}).endswith("; Azure says: the quota is used up")
+    assert compute.nodes({}) == "none of at most ?"
+
+
+def test_a_run_that_waits_says_for_what(slow: Cloud):
+    backend = slow.backend()
+    handle = slow.submit(backend)
+    seen = [*slow.statuses(backend, handle)]
+    messages = [status.message for status in seen]
+    assert {status.state for status in seen if status.message and not status.state.ended} <= WAITING
+    assert "preparing the environment: Step 1/4 : FROM the base image" in messages
+    assert any(message.startswith("preparing the environment: Step 3/4 : ") for message in messages)
+    assert "waiting for a node of the cluster: 1 preparing of at most 4" in messages
+    assert (seen[-1].state, messages[-1]) == (RunState.COMPLETED, "")
+
+
+def test_a_status_is_told_even_if_what_the_run_waits_for_can_not_be(slow: Cloud):
+    backend = slow.backend()
+    handle = slow.submit(backend)
+    fault = slow.emulator.fault("GET .*/details|GET .*/computes/", FaultKind.FORBIDDEN, times=None)
+    messages = {status.message for status in slow.statuses(backend, handle)}
+    assert {"preparing the environment", "waiting for a node of the cluster"} <= messages
+    assert fault.hits == 2
+
+
+class BuildLogs:
+    """A service that knows the logs of images."""
+
+    def __init__(self, **logs: bytes) -> None:
+        self.logs = logs
+
+    def get(self, _: str, path: str) -> dict[str, Any]:
+        return {"logFiles": {BUILD_LOG: path.split("/")[-2]}}
+
+    def read(self, url: str, offset: int) -> bytes:
+        return self.logs[url][offset:]
+
+
+def test_of_the_log_of_an_image_the_last_line_is_told_short_and_without_colours():
+    service = BuildLogs(one=b"Step 1\n\x1b[91mWARNING: " + b"x" * 200 + b"\x1b[0m\n \n", two=b"Step 2\rStep 3")
+    waiting = Waiting(service, "e")  # type: ignore[arg-type]
+    assert waiting.words({"runId": "one", "status": "Preparing"}) == "WARNING: " + "x" * 91 + "…"
+    assert waiting.words({"runId": "two", "status": "Preparing"}) == "Step 3"
+    assert waiting.words({"runId": "two", "status": "Starting"}) == ""
+
+
+@pytest.mark.parametrize("word", ["Running", "NotResponding"])
+def test_a_run_of_which_nothing_is_heard_for_a_while_is_still_running(word: str):
+    assert status_of({"status": word}, 1).state is RunState.RUNNING
+
+
+def test_a_state_that_is_not_known_here_is_told_in_the_service_s_word():
+    assert status_of({"status": "Unapproved"}, 1).message == "Azure ML calls it Unapproved"
+
+
+@pytest.mark.parametrize("moment", ["uploading", "the cluster", "submitting", "submitted"])
+def test_an_interrupted_submission_says_how_to_go_on_and_is_one_run_in_the_end(cloud: Cloud, data: Path, moment: str):
+    def interrupt(line: str) -> None:
+        cloud.said.append(line)
+        if line.startswith(moment):
+            raise KeyboardInterrupt
+
+    job, run = cloud.new_run(data)
+    backend = AzureBackend(AzureSettings(config=cloud.config), say=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        backend.submit(job, run.path)
+    assert cloud.said[-1] == f"interrupted; go on with: stoker train --resume {run.run_id} --backend azureml"
+    handle = cloud.backend().submit(job, run.path)
+    assert handle.reference.endswith(run.run_id)
+    assert cloud.runs_of(run) == [run.run_id]
+
+
+def test_without_a_terminal_bytes_are_told_twice_a_minute():
+    said: list[str] = []
+    now = 0.0
+    report = telling.lines(said.append, clock=lambda: now)
+    for now in range(0, 100, 2):
+        report("uploading", now * MB, 100 * MB)
+    assert said == [
+        "uploading: 30.0 of 100.0 MB",
+        "uploading: 60.0 of 100.0 MB",
+        "uploading: 90.0 of 100.0 MB",
+    ]
+
+
+def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypatch: pytest.MonkeyPatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with telling.bytes_told(print) as report, sdk.quiet():
+        print("what the SDK says")
+        report("uploading", 5 * MB, 10 * MB)
+        time.sleep(0.3)
+        drawn = terminal.getvalue()
+    assert "5.0/10.0 MB" in drawn
+    assert "what the SDK says" not in terminal.getvalue()
+    assert sys.stderr is terminal
+
+
+def test_what_is_told_is_seen_while_the_sdk_is_kept_quiet(capsys: pytest.CaptureFixture[str]):
+    say = telling.to_stderr()
+    with sdk.quiet():
+        print("what the SDK says")
+        say("hello")
+    assert capsys.readouterr() == ("", "azureml: hello\n")
+
+
+def test_output_comes_back_when_the_last_of_several_threads_is_done_with_the_sdk(
+    capsys: pytest.CaptureFixture[str],
+):
+    first, second = sdk.quiet(), sdk.quiet()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    print("what the SDK says to the second")
+    second.__exit__(None, None, None)
+    print("hello")
+    assert capsys.readouterr().out == "hello\n"
