@@ -71,7 +71,7 @@ What a backend need not write itself. `python -m stoker exec FOLDER` is what it 
 ends itself with a checkpoint on SIGTERM, and returns 0 if the run has completed.
 """
 
-_PROTOCOLS = (backend.Backend, backend.AdoptingBackend, data.DatasetReader)
+_PROTOCOLS = (backend.Backend, backend.RecordingBackend, backend.AdoptingBackend, data.DatasetReader)
 _VALUES: tuple[Any, ...] = (
     *(job.TrainJob, backend.Plan, status.Handle, status.RunStatus, status.RunState, status.Progress),
     *(backend.Manifest, backend.ModelVersion, backend.FoundRun, data.Dataset, data.Split, model.ModelConfig),

@@ -176,6 +176,27 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class RecordingBackend(Protocol):
+    """A backend that also brings home what a run wrote beside its outputs; having this method is enough.
+
+    Of another one, stoker reads the figures from the log, with the digits that are there.
+    """
+
+    def fetch_record(self, handle: Handle, run_dir: Path) -> None:
+        """Brings `metrics.jsonl`, and as far as they are there `environment.json` and `report.html`, into a folder.
+
+        Args:
+            handle: A run that has completed.
+            run_dir: The folder of the run on this machine; each file appears in it whole.
+
+        Raises:
+            BackendError: They can't be had.
+            StorageError: They can't be written.
+        """
+        ...
+
+
+@runtime_checkable
 class AdoptingBackend(Protocol):
     """A backend that also finds runs that another machine submitted; having this method is enough."""
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from . import files
 from .fetch import list_files
 from .registry import MODEL_FILE
+
+_OBJECT = "shared_object_id"
+"""What Keras writes of each object: where it lies in memory."""
 
 _ARCHITECTURE, _WEIGHTS = "model.json", "model.weights.h5"
 
@@ -65,6 +71,7 @@ def unscaled(model: Any) -> Any | None:
 
 def _write(model: Any, folder: Path, example: str) -> None:
     model.save(folder / MODEL_FILE)
+    _settle(folder / MODEL_FILE)
     text = _NATIVE.format(native=MODEL_FILE, example=example)
     pair = unscaled(model)
     names = {"architecture": _ARCHITECTURE, "weights": _WEIGHTS}
@@ -78,3 +85,32 @@ def _write(model: Any, folder: Path, example: str) -> None:
     for path in folder.iterdir():
         with path.open("rb") as stream:
             files.sync_file(stream)
+
+
+def _settle(path: Path) -> None:
+    """Takes out of a saved model what no two savings have in common, so that equal models have equal digests.
+
+    That is the date, and where its objects lie in memory; these are numbered instead.
+    """
+    beside = path.with_name(f"{path.name}.tmp")
+    with zipfile.ZipFile(path) as saved, zipfile.ZipFile(beside, "w") as settled:
+        for name in saved.namelist():
+            with saved.open(name) as source, settled.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
+                if name.endswith(".json"):
+                    target.write(_settled(source.read()))
+                else:
+                    shutil.copyfileobj(source, target)
+    beside.replace(path)
+
+
+def _settled(text: bytes) -> bytes:
+    """A JSON text without dates and places in memory."""
+    numbers: dict[Any, int] = {}
+
+    def settle(value: dict[str, Any]) -> dict[str, Any]:
+        value.pop("date_saved", None)
+        if value.get(_OBJECT) is not None:
+            value[_OBJECT] = numbers.setdefault(value[_OBJECT], len(numbers))
+        return value
+
+    return json.dumps(json.loads(text, object_hook=settle)).encode()

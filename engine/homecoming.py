@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from . import files
-from .backend import Backend, ModelVersion
+from .backend import Backend, ModelVersion, RecordingBackend
 from .event import EpochReport
 from .prepare import named_for_tutorial
 from .registry import Registry
@@ -37,7 +37,14 @@ def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     files.write_bytes(run.log, log)
     backend.fetch(handle, run.outputs)
     there = backend.register(handle, "model", job.register) if job.register else None
-    epochs, figures = _write_figures(run, log.decode(errors="replace").splitlines())
+    run.rewind(0)
+    if isinstance(backend, RecordingBackend):
+        backend.fetch_record(handle, run.path)
+    else:
+        _write_figures(run, log.decode(errors="replace").splitlines())
+    lines = list(run.metrics())
+    epochs = max((line["epoch"] for line in lines), default=0)
+    figures = {line["name"]: line["value"] for line in lines if line["name"].startswith("Final")}
     summary: dict[str, Any] = {"metrics": figures, "epochs": epochs, "model": "outputs/model"}
     versions = []
     if there:
@@ -48,16 +55,13 @@ def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     return versions
 
 
-def _write_figures(run: RunDirectory, lines: list[str]) -> tuple[int, dict[str, float]]:
-    """Writes what the log tells of figures into `metrics.jsonl`; the number of epochs, and the final figures."""
+def _write_figures(run: RunDirectory, lines: list[str]) -> None:
+    """Writes what the log tells of figures into `metrics.jsonl`."""
     reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
     final = {match[1]: float(match[2]) for match in map(_FINAL.fullmatch, lines) if match}
-    run.rewind(0)
     seconds = 0.0
     for epoch, report in sorted(reports.items()):
         seconds += report.seconds
         run.append_metrics(epoch, named_for_tutorial(report.metrics), seconds)
-    epochs = max(reports, default=0)
     if final:
-        run.append_metrics(epochs, final, seconds)
-    return epochs, final
+        run.append_metrics(max(reports, default=0), final, seconds)

@@ -112,10 +112,12 @@ class AzureBackend:
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Brings the run's outputs here."""
         reader = self._found(handle)
-        runs = reader.attempts()
-        if not runs:
-            raise BackendError(f"the workspace knows no run {reader.reference.run_id!r}")
-        return outputs.fetch(reader.service, str(runs[-1]["runId"]), target)
+        return outputs.fetch(reader.service, reader.last(), target)
+
+    def fetch_record(self, handle: Handle, run_dir: Path) -> None:
+        """Brings the figures, the environment and the report of the run here."""
+        reader = self._found(handle)
+        outputs.fetch_record(reader.service, reader.last(), run_dir)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
         """Registers the model in the workspace."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ...engine.command import Command, Context
 from ...engine.settings import positive_int
-from .options import add_options, add_workspace_options
 from .terminal import say
 
 
 def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
     from . import serve
+    from .options import add_options, add_workspace_options
 
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     summary = "look at all that a job needs, and say what is wrong; it takes the options of `train` for this backend"

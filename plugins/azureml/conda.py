@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import InputError
-from . import sizes
+from . import secret, sizes
 from .settings import AzureSettings
 
 NEEDED = ("keras", "matplotlib", "numpy", "platformdirs", "pluggy", "requests", "tensorflow")
@@ -102,6 +102,10 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"can't read the environment {path}", received=reason, path=path) from error
+    finding = secret.find(text.encode())
+    if finding:
+        hint = "give the node its access by a connection of the workspace"
+        raise InputError(f"{path} may not leave this machine: it holds {finding}", hint=hint, path=path)
     origin = str(path)
     try:
         import yaml

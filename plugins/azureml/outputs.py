@@ -17,6 +17,7 @@ from .service import Service
 FOLDER = "outputs/"
 """What the service keeps of what a job has made; it is the folder of outputs here."""
 
+_RECORDED = ("metrics.jsonl", "environment.json", "report.html")
 _ARTIFACTS = "artifact/v2.0"
 _PIECE = 8 * 2**20
 
@@ -47,13 +48,33 @@ def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str
         run_id: The run.
         below: A folder of the outputs; "" is all, but for the record of the run.
     """
+    for path, url in _entries(service, run_id, f"{FOLDER}{below}"):
+        if path.startswith(FOLDER) and not path.startswith(f"{RECORD}/"):
+            yield path.removeprefix(FOLDER), url
+
+
+def fetch_record(service: Service, run_id: str, folder: Path) -> None:
+    """Brings the record of a run into its folder.
+
+    Raises:
+        BackendError: It can't be had.
+        StorageError: It can't be written.
+    """
+    found = dict(_entries(service, run_id, f"{RECORD}/"))
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
+        for name in _RECORDED:
+            url = found.get(f"{RECORD}/{name}")
+            if url:
+                download(service, url, Path(place) / name)
+                files.write_bytes(folder / name, (Path(place) / name).read_bytes())
+
+
+def _entries(service: Service, run_id: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """The files of a run whose paths begin so, and the signed address of each."""
     container = quote(f"dcid.{run_id}", safe="")
-    prefix = quote(f"{FOLDER}{below}")
-    record = f"{RECORD}/"
-    for entry in service.list(_ARTIFACTS, f"/artifacts/prefix/contentinfo/ExperimentRun/{container}/{prefix}"):
-        path = str(entry["path"])
-        if path.startswith(FOLDER) and not path.startswith(record):
-            yield path.removeprefix(FOLDER), str(entry["contentUri"])
+    where = f"/artifacts/prefix/contentinfo/ExperimentRun/{container}/{quote(prefix)}"
+    for entry in service.list(_ARTIFACTS, where):
+        yield str(entry["path"]), str(entry["contentUri"])
 
 
 def download(service: Service, url: str, path: Path) -> None:

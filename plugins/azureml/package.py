@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +16,8 @@ from ...engine.job import TrainJob
 from . import secret, usercode
 from .ignore import secret_name
 
-ENTRY, JOB = "run.py", "job.json"
-"""The script that the node starts, and the job, both at the top of the package."""
+ENTRY, JOB, ENGINE = "run.py", "job.json", "stoker.zip"
+"""The script that the node starts, the job, and this engine, all at the top of the package."""
 
 MAX_BYTES, MAX_FILES = 300 * 10**6, 2000
 """The service's limits of a snapshot."""
@@ -62,9 +64,9 @@ class Package:
         contents = {place: _read(path) for place, path in sources.items()}
         contents = {place: data for place, data in contents.items() if not _secret_inside(place, data, code)}
         sent = job_to_send(job, code.names)
-        _refuse_secret_options(sent)
+        _refuse_secrets(sent)
         contents |= {JOB: (json.dumps(sent.to_json(), indent=2) + "\n").encode()}
-        contents |= dict(engine_files(with_suite=any(name.startswith(_SUITE) for name in job.plugins)))
+        contents |= _packed(engine_files(with_suite=any(name.startswith(_SUITE) for name in job.plugins)))
         whole = cls(
             files=dict(sorted(contents.items())),
             left_out=dict(sorted(code.left_out.items())),
@@ -77,10 +79,13 @@ class Package:
     @property
     def digest(self) -> str:
         """The SHA-256 over all paths and contents, in hexadecimal."""
-        whole = hashlib.sha256()
-        for place, data in self.files.items():
-            whole.update(f"{hashlib.sha256(data).hexdigest()}  {place}\n".encode())
-        return whole.hexdigest()
+        lines = (f"{digest}  {place}\n" for place, digest in self.digests.items())
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """{path: SHA-256, in hexadecimal}."""
+        return {place: hashlib.sha256(data).hexdigest() for place, data in self.files.items()}
 
     @property
     def job(self) -> str:
@@ -147,6 +152,18 @@ def engine_files(*, with_suite: bool = False) -> Iterator[tuple[str, bytes]]:
     yield ENTRY, _read(ROOT / "plugins/azureml/node" / ENTRY)
 
 
+def _packed(contents: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
+    """The engine as one file, which the entry script unpacks: each file of a snapshot costs the client two requests."""
+    alone, packed = {}, io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for place, data in contents:
+            if place == ENTRY:
+                alone[place] = data
+            else:
+                archive.writestr(zipfile.ZipInfo(place), data)  # of 1980 and not compressed: the same bytes everywhere
+    return {**alone, ENGINE: packed.getvalue()}
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -188,13 +205,14 @@ def _leave_out(place: str, path: Path, rule: str, code: usercode.UserCode) -> No
     code.warnings.append(f"{path} is not sent: {rule}")
 
 
-def _refuse_secret_options(job: TrainJob) -> None:
-    """Refuses a job whose options hold a secret: they would lie in the package and in the record of the run.
+def _refuse_secrets(job: TrainJob) -> None:
+    """Refuses a job with a secret in one of its options: they would lie in the package and in the record of the run.
 
     Raises:
         InputError: With the option's name.
     """
-    for name, value in job.options.items():
+    texts = {name: value for name, value in job.to_json().items() if isinstance(value, str)}
+    for name, value in {**texts, **job.options}.items():
         finding = secret.find(f"{name} = {str(value)!r}".encode())
         if finding:
             raise InputError(

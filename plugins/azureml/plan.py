@@ -78,12 +78,10 @@ def bound(settings: AzureSettings) -> str:
 def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment: conda.Environment) -> Iterator[str]:
     size = sum(package.sizes.values())
     yield f"make a package of {len(package.files)} files, {size / 1e6:.2f} MB, sha256:{package.digest}"
-    own = [place for place in package.files if not place.startswith("stoker/")]
-    yield f"put into it this stoker, {', '.join(_few(own))}"
-    for path, rule in list(package.left_out.items())[:_SHOWN]:
-        yield f"leave here {path} ({rule})"
-    if len(package.left_out) > _SHOWN:
-        yield f"leave here {len(package.left_out) - _SHOWN} more, which package.json of --dry-run DIR names"
+    digests = package.digests
+    facts = (f"{place}: {bytes_:,} bytes, sha256:{digests[place][:12]}…" for place, bytes_ in package.sizes.items())
+    yield from _few("put into it", list(facts))
+    yield from _few("leave here", [f"{path} ({rule})" for path, rule in package.left_out.items()])
     yield f"open the workspace of {settings.config or 'config.json, found from this folder upwards'}"
     yield _data_step(job, settings)
     priority = "low-priority" if settings.low_priority else "dedicated"
@@ -146,7 +144,9 @@ def _facts(package: Package, settings: AzureSettings, data: str) -> dict[str, An
     """What is known about the package, for people and for `stoker rehearse`."""
     return {
         "sha256": package.digest,
-        "files": package.sizes,
+        "files": {
+            place: {"bytes": package.sizes[place], "sha256": digest} for place, digest in package.digests.items()
+        },
         "left_out": dict(package.left_out),
         "requirements": dict(package.requirements),
         "experiment_data": data,
@@ -168,8 +168,11 @@ def _age(day: date) -> list[str]:
     return notes
 
 
-def _few(places: list[str]) -> list[str]:
-    return [*places[:_SHOWN], f"{len(places) - _SHOWN} more"] if len(places) > _SHOWN else places
+def _few(what: str, entries: list[str]) -> Iterator[str]:
+    """A step for each entry, or for the first ones and the number of the others."""
+    yield from (f"{what} {entry}" for entry in entries[:_SHOWN])
+    if len(entries) > _SHOWN:
+        yield f"{what} {len(entries) - _SHOWN} more, which package.json of --dry-run DIR names"
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

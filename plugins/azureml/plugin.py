@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
-from .options import add_options
-from .settings import AzureSettings
 
 if TYPE_CHECKING:
     from ...engine.backend import Backend
@@ -29,6 +27,7 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
     if name != NAME:
         return None
     from .backend import AzureBackend
+    from .settings import AzureSettings
 
     return AzureBackend(AzureSettings.from_options(options))
 
@@ -37,6 +36,8 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
 def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
     """Adds the options of the backend to `train`."""
     if command == "train":
+        from .options import add_options
+
         add_options(parser)
 
 

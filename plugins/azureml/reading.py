@@ -88,6 +88,17 @@ class Reader:
             self._identifiers, self._since = identifiers, self._clock()
         return runs
 
+    def last(self) -> str:
+        """The id of the last attempt.
+
+        Raises:
+            BackendError: There is no such run.
+        """
+        runs = self.attempts()
+        if not runs:
+            raise BackendError(f"the workspace knows no run {self.reference.run_id!r}", hint="was it deleted?")
+        return str(runs[-1]["runId"])
+
     def status(self) -> RunStatus:
         """How the run is doing."""
         try:

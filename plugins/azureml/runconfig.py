@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import sdk
 from .package import ENTRY
 from .settings import AzureSettings
 
@@ -108,6 +109,7 @@ def described(
     """
     mounted = f"DatasetConsumptionConfig:{DATA}" if data else None
     words = arguments("RUN_ID", mounted, f"DatasetOutputConfig:{CHECKPOINTS}")
+    sdk.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself
         made = serialised(script_run_config(Path(), words, settings, environment, job))

@@ -67,10 +67,7 @@ def load() -> Any:
     Raises:
         PluginError: It is not installed.
     """
-    for name, value in _VARIABLES.items():
-        os.environ.setdefault(name, value)
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    prepare()
     try:
         with quiet():
             core = importlib.import_module("azureml.core")
@@ -80,11 +77,22 @@ def load() -> Any:
     return core
 
 
+def prepare() -> None:
+    """Sets what the SDK reads when it is first imported; whoever imports a part of it calls this before."""
+    for name, value in _VARIABLES.items():
+        os.environ.setdefault(name, value)
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def _without_telemetry() -> None:
     """Keeps the data runtime and the SDK's training packages from reporting on this machine."""
     for name in ("azureml.dataprep.api._rslex_executor", "azureml.telemetry"):
         with contextlib.suppress(ImportError), quiet():
             vars(importlib.import_module(name))["HBI_MODE"] = True
+    # What finds the repository around a submission: its address may have a token in it.
+    tracking = importlib.import_module("azureml._base_sdk_common.tracking")
+    tracking.global_tracking_info_registry.providers.clear()
 
 
 class _Silence:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...engine.errors import InputError, OptionError
 from ...engine.job import TrainJob
-from . import sizes
+from . import secret, sizes
 
 AUTHS = ("ambient", "service-principal", "interactive")
 """Ways to log in: whatever this machine has, a service principal by environment variables, a browser."""
@@ -68,6 +68,8 @@ class AzureSettings:
     allow_retired: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("experiment", "dataset", "image"):
+            self._refuse_secret(name)
         named = "letters, digits, '-' and '_', a letter or digit first"
         self._check("experiment", not self.experiment or bool(_NAME.fullmatch(self.experiment)), named)
         self._check("dataset", not self.dataset or bool(_NAME.fullmatch(self.dataset)), named)
@@ -142,6 +144,12 @@ class AzureSettings:
         if ":" not in self.image.rpartition("/")[2]:
             found.append(f"the image {self.image} has no tag: what it is may change from one day to the next")
         return found
+
+    def _refuse_secret(self, name: str) -> None:
+        finding = secret.find(str(getattr(self, name)).encode())
+        if finding:
+            option = f"--azureml-{name}"
+            raise OptionError(f"{option} may not leave this machine: it holds {finding.what}", hint="name it otherwise")
 
     def _check(self, name: str, good: bool, expected: str) -> None:
         if not good:

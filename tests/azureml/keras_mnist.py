@@ -55,9 +55,7 @@ plt.figure(figsize=(6, 3))
 plt.title("MNIST with Keras MLP", fontsize=14)
 plt.plot(history.history["val_accuracy"], "b-", label="Accuracy", lw=4, alpha=0.5)
 plt.plot(history.history["val_loss"], "r--", label="Loss", lw=4, alpha=0.5)
-plt.savefig("accuracy-vs-loss.png")
-# The tutorial has plot=plt, from which the SDK makes a file name with blanks, which it then quotes twice.
-run.log_image("Accuracy vs Loss", path="accuracy-vs-loss.png")
+run.log_image("Accuracy vs Loss", plot=plt)
 
 folder = Path("outputs/model")
 folder.mkdir(parents=True)

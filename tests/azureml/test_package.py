@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,20 +48,25 @@ def own(package: Package) -> list[str]:
     return [place for place in package.files if place.startswith("user/")]
 
 
+def engine(package: Package) -> list[str]:
+    """The files of the engine."""
+    with zipfile.ZipFile(io.BytesIO(package.files["stoker.zip"])) as archive:
+        return archive.namelist()
+
+
 def test_the_package_of_the_default_job_has_the_engine_the_job_and_the_entry_script():
     package = Package.of(TrainJob())
-    top = {place.partition("/")[0] for place in package.files}
-    assert top == {"stoker", "job.json", "run.py"}
-    assert {"stoker/cli.py", "stoker/engine/train.py", "stoker/models/dnn.py"} <= package.files.keys()
+    assert list(package.files) == ["job.json", "run.py", "stoker.zip"]
+    assert {"stoker/cli.py", "stoker/engine/train.py", "stoker/models/dnn.py"} <= set(engine(package))
     assert (package.left_out, package.warnings) == ({}, ())
 
 
 def test_nothing_of_the_checkout_but_the_engine_goes_up():
-    places = Package.of(TrainJob()).files
+    places = engine(Package.of(TrainJob()))
     parts = ("stoker/engine/", "stoker/plugins/", "stoker/datasets/", "stoker/models/")
     others = [place for place in places if not place.startswith(parts)]
-    assert others == ["job.json", "run.py", "stoker/__main__.py", "stoker/cli.py"]
-    assert [place for place in places if not place.endswith((".py", "job.json"))] == []
+    assert others == ["stoker/cli.py", "stoker/__main__.py"]
+    assert [place for place in places if not place.endswith(".py")] == []
     assert [place for place in places if "testing" in place or "emulator" in place] == []
 
 

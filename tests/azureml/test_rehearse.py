@@ -85,7 +85,7 @@ def test_variables_and_home_of_this_machine_are_not_there(data: Path, tmp_path: 
 @pytest.mark.parametrize("change", ["changed", "added", "removed"])
 def test_a_package_that_is_not_as_it_was_written_is_refused(change: str, data: Path, tmp_path: Path):
     folder = written(tmp_path, data)
-    place = folder / "package" / "stoker" / "cli.py"
+    place = folder / "package" / "stoker.zip"
     if change == "changed":
         place.write_bytes(place.read_bytes().replace(b"stoker", b"staker", 1))
     elif change == "added":

@@ -50,6 +50,15 @@ def test_a_value_out_of_range_is_refused_with_the_options_name(name: str, value:
     assert caught.value.expected
 
 
+@pytest.mark.parametrize("name", ["experiment", "dataset", "image"])
+@pytest.mark.parametrize("value", ["ghp_" + "a1B2c3D4e5F6" * 3, "https://me:pass-word@registry/image:1"])
+def test_a_name_with_a_secret_in_it_is_refused_and_not_repeated(name: str, value: str):
+    with pytest.raises(OptionError) as caught:
+        AzureSettings.from_options({name: value})
+    assert caught.value.what.startswith(f"--azureml-{name} may not leave this machine: it holds a ")
+    assert value not in f"{caught.value} {caught.value.hint}"
+
+
 @pytest.mark.parametrize("retired", [size for size in sizes.RETIRED if size.on <= TODAY], ids=lambda size: size.name)
 def test_a_retired_size_is_refused_with_a_current_one_and_the_age_of_the_table(retired: sizes.Retired):
     with pytest.raises(InputError) as caught:

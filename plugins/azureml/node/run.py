@@ -40,6 +40,7 @@ KEPT = "STOKER_NODE_RECORD"
 def main(words: list[str]) -> int:
     """Runs the job; the exit code is the training process'."""
     options = _options(words)
+    shutil.unpack_archive(ROOT / "stoker.zip", ROOT)
     run = ROOT / "runs" / options.run_id
     run.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_module_path()), "PYTHONUNBUFFERED": "1"}
