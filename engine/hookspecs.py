@@ -85,8 +85,8 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
     Args:
         name: One of the names of `stoker_backends`.
         options: The values of the options of `train` that begin with the backend's name, without it: for
-            `--ray-address`, {"address": …}. When a run is only looked at, those of the environment and the
-            settings file: its handle has what that takes.
+            `--ray-address`, {"address": …}. When a run is resumed or looked at, they are those that it was
+            submitted with, paths as texts; they are kept in its folder, so that they can't be secrets.
 
     Returns:
         The backend; None if the name is not yours.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from . import files
 from .backend import Backend
@@ -19,9 +20,23 @@ from .status import Handle, RunStatus
 
 
 def submit(
-    job: TrainJob, backend: Backend, root: Path, plugins: Plugins, progress: Progress | None = None
+    job: TrainJob,
+    backend: Backend,
+    root: Path,
+    plugins: Plugins,
+    progress: Progress | None = None,
+    *,
+    place: tuple[str, Mapping[str, Any]] | None = None,
 ) -> RunDirectory:
     """Checks the data where they are read on this machine, makes the folder of a run, and starts the job.
+
+    Args:
+        job: What to train.
+        backend: Where.
+        root: Where runs are kept.
+        plugins: Told of it.
+        progress: Told how many bytes of the data have been read.
+        place: The name of the backend and its options, for a later resume; None writes nothing down.
 
     Raises:
         InputError: What the user gave is wrong; no folder is left.
@@ -32,6 +47,8 @@ def submit(
     try:
         for line in run.unsaid(notes):
             files.append_line(run.log, line)
+        if place:
+            run.write_place(*place)
         _start(run, job, backend, plugins)
     except InputError:
         run.remove()

@@ -21,7 +21,7 @@ from .job import TrainJob
 from .status import Handle, RunStatus
 
 _STAMP = "%Y%m%d-%H%M%S"
-_HANDLE = "handle.json"
+_HANDLE, _PLACE = "handle.json", "backend.json"
 _AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
@@ -136,6 +136,16 @@ class RunDirectory:
         """Writes the job that the next attempt of this run is of, beside those before: `job-2.json`."""
         files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
 
+    def write_place(self, backend: str, options: Mapping[str, Any]) -> None:
+        """Writes `backend.json`: where the run is to be submitted, and with which options of the backend's."""
+        known = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in options.items()}
+        files.write_json(self.path / _PLACE, {"backend": backend, "options": known})
+
+    def place(self) -> tuple[str, Mapping[str, Any]] | None:
+        """What `write_place` wrote; None if it was never written."""
+        value = self._optional(_PLACE)
+        return (str(value["backend"]), value["options"]) if value else None
+
     def write_handle(self, handle: Handle) -> None:
         """Writes `handle.json`: from now on the run can be left and found again."""
         files.write_json(self.path / _HANDLE, {"handle": str(handle)})
@@ -147,9 +157,7 @@ class RunDirectory:
             RunError: There is none: the submission was not seen to its end.
         """
         if not self.has_handle():
-            hint = (
-                f"submit it once more, which finds it if it is there: stoker train --resume {self.run_id} --backend …"
-            )
+            hint = f"submit it once more, which finds it if it is there: stoker train --resume {self.run_id}"
             raise RunError(f"it is not known whether the run {self.run_id} was submitted", hint=hint, path=self.path)
         return Handle.parse(str(self._read(_HANDLE).get("handle")))
 

@@ -35,7 +35,13 @@ def stoker_backends():
 
 @hookimpl
 def stoker_get_backend(name, options):
-    return Away() if name == "away" else None
+    return Away(**options) if name == "away" else None
+
+
+@hookimpl
+def stoker_add_options(parser, command):
+    if command == "train":
+        parser.add_argument("--away-speed", default="slow")
 
 
 def there(handle):
@@ -45,8 +51,11 @@ def there(handle):
 class Away:
     poll_s, runs_here, limits = 0.05, False, {}
 
+    def __init__(self, speed):
+        self.speed = speed
+
     def plan(self, job):
-        return Plan(backend="away", steps=("train there",), warnings=("it is far away",))
+        return Plan(backend="away", steps=("train there",), warnings=(f"it is far away, and {self.speed}",))
 
     def submit(self, job, run_dir):
         folder = AWAY / run_dir.name
@@ -84,7 +93,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def output(place: Path) -> str:
     """What a whole run elsewhere prints."""
     done = stoker("-p", "away.py", "train", "--backend", "away", *JOB, "--register", "far", cwd=place)
-    assert (done.returncode, done.stderr) == (0, "warning: it is far away\n")
+    assert (done.returncode, done.stderr) == (0, "warning: it is far away, and slow\n")
     return done.stdout
 
 
@@ -151,3 +160,25 @@ def test_a_resume_goes_where_the_run_is(place: Path):
     assert again.returncode == 0, again.stderr
     assert "resumed after epoch 2" in again.stdout
     assert [line["epoch"] for line in found.metrics() if line["name"] == "Loss"] == [1, 2, 3, 4]
+
+
+def test_a_resume_takes_the_options_that_the_run_was_submitted_with_unless_others_are_given(place: Path):
+    fast = ("--away-speed", "fast", "--runs-dir", "fast")
+    done = stoker("-p", "away.py", "train", "--backend", "away", *JOB, *fast, cwd=place)
+    assert done.stderr == "warning: it is far away, and fast\n"
+    go_on = ("-p", "away.py", "train", "--resume", "latest", "--runs-dir", "fast")
+    assert "and fast" in stoker(*go_on, "--epochs", 3, cwd=place).stderr
+    assert "and faster" in stoker(*go_on, "--epochs", 4, "--away-speed", "faster", cwd=place).stderr
+
+
+def test_a_run_whose_submission_nobody_saw_end_is_submitted_to_where_it_was_to_go(place: Path):
+    words = ("-p", "away.py", "train", "--backend", "away", *JOB, "--runs-dir", "unsure")
+    assert stoker(*words, cwd=place).returncode == 0
+    (found,) = list_runs(place / "unsure")
+    for name in ("handle.json", "summary.json"):
+        (found.path / name).unlink()
+    shown = stoker("-p", "away.py", "runs", "show", "--runs-dir", "unsure", cwd=place)
+    assert "it is not known whether the run" in shown.stderr
+    done = stoker("-p", "away.py", "train", "--resume", "latest", "--runs-dir", "unsure", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert found.handle().backend == "away"

@@ -88,6 +88,7 @@ def test_the_folder_of_the_run_holds_what_it_should(run: RunDirectory):
         ".lock",
         "job.json",
         "handle.json",
+        "backend.json",
         "status.json",
         "summary.json",
         "environment.json",

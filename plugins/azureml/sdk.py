@@ -252,7 +252,7 @@ def _refuse_questions() -> None:
 @contextlib.contextmanager
 def _instructions() -> Iterator[None]:
     """Shows what the SDK tells whoever signs in: the address to open, and the code to enter there."""
-    logger, handler = logging.getLogger(_IDENTITY), logging.StreamHandler(sys.stderr)
+    logger, handler = logging.getLogger(_IDENTITY), logging.StreamHandler(sys.__stderr__)
     handler.setFormatter(logging.Formatter("azureml: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING)

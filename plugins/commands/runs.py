@@ -70,7 +70,9 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 def _backend(found: RunDirectory, context: Context) -> Backend:
     name = found.handle().backend
-    return context.plugins.get_backend(name, set_options(context, name))
+    _, recorded = found.place() or ("", {})
+    options = {each: recorded.get(each, value) for each, value in set_options(context, name).items()}
+    return context.plugins.get_backend(name, options)
 
 
 def _list(options: argparse.Namespace, context: Context) -> int:
@@ -164,7 +166,8 @@ def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -
 
 
 def _adopt(options: argparse.Namespace, context: Context) -> int:
-    backend = context.plugins.get_backend(options.backend, set_options(context, options.backend))
+    place = options.backend, set_options(context, options.backend)
+    backend = context.plugins.get_backend(*place)
     if not isinstance(backend, AdoptingBackend):
         raise InputError(f"the backend {options.backend!r} does not find runs by their ids")
     found = backend.adopt(options.run)
@@ -172,6 +175,7 @@ def _adopt(options: argparse.Namespace, context: Context) -> int:
         hint = f"watch it with: stoker runs attach {found.run_id}"
         raise InputError(f"the run {found.run_id} has its folder already", hint=hint)
     run = RunDirectory.create(options.runs_dir, found.job, found.run_id)
+    run.write_place(*place)
     run.write_handle(found.handle)
     print(f"adopted {run.run_id}\nwatch it with: stoker runs attach {run.run_id}")
     return 0

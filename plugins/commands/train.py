@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -102,26 +103,33 @@ def run(options: argparse.Namespace, context: Context) -> int:
     job = _resumed_job(resumed, options) if resumed else context.plugins.configure(make_job(options, context))
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
-    place = resumed.handle().backend if resumed and resumed.has_handle() else options.backend
-    backend = context.plugins.get_backend(place, backend_options(options, place))
+    place = _resumed_place(resumed, options) if resumed else _place(options)
     from ...engine import launch
 
-    planned = backend.plan(job)
-    if options.dry_run:
-        print(describe_plan(planned))
-        if options.dry_run != SAY_ONLY:
-            write_plan(planned, Path(options.dry_run).expanduser())
-            print(f"written to {options.dry_run}")
-        return 0
-    for warning in planned.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
-    with byte_bars() if backend.runs_here else contextlib.nullcontext() as progress:  # else the backend has its own
-        started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins, progress)
+    with contextlib.ExitStack() as stack:
+        if options.quiet:
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        backend = context.plugins.get_backend(*place)
+        planned = backend.plan(job)
+        if options.dry_run:
+            return _say_plan(planned, options.dry_run)
+        for warning in planned.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        progress = stack.enter_context(byte_bars()) if backend.runs_here else None  # else the backend has its own
+        offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
+        started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins, progress, place=place)
     if options.detach:
         print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
         return 0
     return follow(started, backend, options, offset)
+
+
+def _say_plan(planned: Plan, folder: str) -> int:
+    print(describe_plan(planned))
+    if folder != SAY_ONLY:
+        write_plan(planned, Path(folder).expanduser())
+        print(f"written to {folder}")
+    return 0
 
 
 def plan(options: argparse.Namespace, context: Context) -> int:
@@ -160,9 +168,30 @@ def make_job(options: argparse.Namespace, context: Context) -> TrainJob:
 
 def backend_options(options: argparse.Namespace, backend: str) -> Mapping[str, Any]:
     """The options of a backend, without its name in front."""
-    prefix = backend.replace("-", "_") + "_"
+    prefix = _prefix(backend)
     names = [name for name in options.plugin_options if name.startswith(prefix)]
     return {name.removeprefix(prefix): getattr(options, name) for name in names}
+
+
+def _prefix(backend: str) -> str:
+    return backend.replace("-", "_") + "_"
+
+
+def _place(options: argparse.Namespace, backend: str = "") -> tuple[str, Mapping[str, Any]]:
+    """A backend, by default the one that the options name, with its own options."""
+    name = backend or options.backend
+    return name, backend_options(options, name)
+
+
+def _resumed_place(run_dir: RunDirectory, options: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
+    """The backend of a run, with the options that it was submitted with, but for those given now."""
+    recorded = run_dir.place()
+    if not recorded:
+        return _place(options, run_dir.handle().backend if run_dir.has_handle() else "")
+    name, before = recorded
+    now = backend_options(options, name)
+    given = {each for each in now if options.sources[f"{_prefix(name)}{each}"].source == "command line"}
+    return name, {each: now[each] if each in given else before.get(each, now[each]) for each in now}
 
 
 def set_options(context: Context, backend: str) -> Mapping[str, Any]:
@@ -218,13 +247,15 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
     """
     job = run_dir.job()
     given = {name for name, setting in options.sources.items() if setting.source == "command line"}
-    fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - {"epochs", "allow_drift"}))
-    if "backend" in given and run_dir.has_handle() and options.backend != run_dir.handle().backend:
+    name, _ = _resumed_place(run_dir, options)
+    free = {"epochs", "allow_drift", *(f"{_prefix(name)}{each}" for each in backend_options(options, name))}
+    fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - free))
+    if "backend" in given and options.backend != name:
         fixed.append("backend")
     if fixed:
         raise OptionError(
             f"--{fixed[0].replace('_', '-')} can't be changed at a resume",
-            expected="only --epochs",
+            expected="only --epochs, --allow-drift and the options of its backend",
             hint="start a new run, or leave the option out",
         )
     epochs = options.epochs if "epochs" in given else job.epochs

@@ -104,8 +104,8 @@ def test_another_process_finds_the_run_with_nothing_but_its_folder(trained: Trai
 
 def test_the_same_job_again_uploads_no_file_a_second_time(trained: Trained):
     before = len(trained.emulator.requests)
-    done = trained.stoker(*TRAIN, "--detach")
-    assert done.returncode == 0, done.stderr
+    done = trained.stoker(*TRAIN, "--detach", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
     sent = [request for request in trained.emulator.requests[before:] if request.method == "PUT"]
     assert [request.path for request in sent if "blob" in request.host] == []
 

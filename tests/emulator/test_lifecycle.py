@@ -14,7 +14,8 @@ import pytest
 
 from stoker.engine.errors import BackendError, OptionError
 from stoker.engine.parser import Parser
-from stoker.plugins.azureml.emulator import Emulator, serve
+from stoker.plugins.azureml import serve
+from stoker.plugins.azureml.emulator import Emulator
 
 from .client import Client
 
