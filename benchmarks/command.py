@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -41,6 +42,9 @@ def main(argv: list[str]) -> int:
             found.append(_measure(name, bench))
     seconds = round(time.perf_counter() - started)
     results = {"machine": facts, "seconds": seconds, "sections": [section.to_json() for section in found]}
+    before = options.output / report.DATA
+    if options.sections and before.is_file():
+        results = report.beside(results, json.loads(before.read_text(encoding="utf-8")), list(SECTIONS))
     for path in report.write(options.output, results):
         print(f"written: {path}")
     print(f"{seconds} s in all")
@@ -65,7 +69,9 @@ def _measure(name: str, bench: Bench) -> Section:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure stoker against other trainers.")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; the results of others stay"
+    )
     parser.add_argument("--peers", default="", metavar="PYTHON", help="an interpreter that has the other trainers")
     parser.add_argument("--full", action="store_true", help="take longer: more rounds where one is little")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="DIR", help="where to write the results")

@@ -10,6 +10,9 @@ from typing import Any
 from . import chart
 from .machine import in_words
 
+DATA = "results.json"
+"""The file with all that was measured."""
+
 _HEAD = """\
 # Benchmarks
 
@@ -31,7 +34,7 @@ def write(folder: Path, results: Mapping[str, Any]) -> list[Path]:
         What was written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / "results.json", folder / "table.md"]
+    written = [folder / DATA, folder / "table.md"]
     written[0].write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     written[1].write_text(table(results), encoding="utf-8")
     for section in results["sections"]:
@@ -39,6 +42,20 @@ def write(folder: Path, results: Mapping[str, Any]) -> list[Path]:
         if draw:
             written.append(draw(section, folder / f"{section['name']}.svg"))
     return written
+
+
+def beside(results: Mapping[str, Any], before: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """The results of some sections beside those of the others from before, which keep their machine.
+
+    Args:
+        results: What was measured now.
+        before: What was written before.
+        order: The names of all sections, in order.
+    """
+    kept = {section["name"]: {"machine": before["machine"], **section} for section in before["sections"]}
+    new = {section["name"]: {**section, "machine": results["machine"]} for section in results["sections"]}
+    sections = [{**kept, **new}[name] for name in order if name in {**kept, **new}]
+    return {"machine": sections[0]["machine"], "seconds": before["seconds"] + results["seconds"], "sections": sections}
 
 
 def table(results: Mapping[str, Any]) -> str:
@@ -49,7 +66,10 @@ def table(results: Mapping[str, Any]) -> str:
     if targets:
         parts += ["## Targets\n", _grid(("what", "measured", "target", "reached"), map(_target, targets))]
     for section in results["sections"]:
-        parts += [f"## {section['title']}\n", _grid(section["columns"], section["rows"])]
+        parts += [f"## {section['title']}\n"]
+        if section.get("machine", results["machine"]) != results["machine"]:
+            parts += [f"Measured apart: {in_words(section['machine'])}.\n"]
+        parts += [_grid(section["columns"], section["rows"])]
         parts += ["\n".join(f"- {note}" for note in section["notes"]) + "\n"] if section["notes"] else []
     return "\n".join(parts)
 

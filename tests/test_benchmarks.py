@@ -132,6 +132,19 @@ def test_results_are_written_as_a_page_as_json_and_as_charts(tmp_path: Path):
     assert all("<svg" in path.read_text() for path in written[2:])
 
 
+def test_a_section_that_is_measured_anew_stands_beside_the_others_with_its_own_machine(tmp_path: Path):
+    before = results(tmp_path)
+    one, *others = [section["name"] for section in before["sections"]]
+    machine = {**before["machine"], "date": "2030-01-02"}
+    again = {**before["sections"][0], "title": "Anew"}
+    found = report.beside({"machine": machine, "seconds": 5, "sections": [again]}, before, [*others, one])
+    assert [section["name"] for section in found["sections"]] == [*others, one]
+    assert found["seconds"] == before["seconds"] + 5
+    page = report.table(found)
+    assert page.count("Measured apart: ") == 1
+    assert "2030-01-02" in page.partition("## Anew")[2]
+
+
 def test_a_chart_of_the_same_results_has_the_same_bytes(tmp_path: Path):
     found = results(tmp_path)
     one, two = (report.write(tmp_path / name, found) for name in ("one", "two"))
