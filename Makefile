@@ -31,7 +31,7 @@ train: .venv/.installed
 	@$(OURS) cli.py train $(ARGS)
 
 test: .venv/.dev
-	@$(OURS) -m pytest $(ARGS)
+	@$(OURS) -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 check: format lint types rules
 

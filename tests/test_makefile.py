@@ -105,7 +105,7 @@ def test_tests_after_training_only_add_their_tools(machine: Machine) -> None:
     machine.make("test", "ARGS=-k one")
     assert [line.rpartition(" ")[2] for line in machine.done("pip install")] == [".[dev]"]
     assert machine.done("-m venv") == []
-    assert machine.done("pytest") == ["python: -m pytest -k one"]
+    assert machine.done("pytest") == ["python: -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope -k one"]
 
 
 def test_training_after_tests_installs_nothing(machine: Machine) -> None:
