@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_ends_with_the_next_commands(here: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["plugins", "new", "ray"]) == 0
-    python = sys.executable
+    python = shlex.quote(sys.executable)
     assert capsys.readouterr().out.splitlines() == [
         "wrote the package stoker-ray, a place that trains, into stoker-ray; next:",
         "",
