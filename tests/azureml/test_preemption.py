@@ -27,7 +27,8 @@ def stoker_callbacks():
 
     return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.3))]
 """
-JOB = ("-p", "slow.py", "train", "--backend", "azureml", "--data-folder", "data", "--batch-size", 20, "--epochs", EPOCHS)
+OPTIONS = ("--data-folder", "data", "--batch-size", 20, "--epochs", EPOCHS)
+JOB = ("-p", "slow.py", "train", "--backend", "azureml", *OPTIONS)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -70,12 +72,10 @@ class Output:
 
     def _stamps(self) -> dict[str, _Stamp]:
         found = {}
-        for path in self.folder.rglob("*"):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            if path.is_file():
-                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-                found[path.relative_to(self.folder).as_posix()] = stamp
+        for place, _, names in os.walk(self.folder):  # passes over folders that go meanwhile
+            for path in (Path(place, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat()
+                    stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                    found[path.relative_to(self.folder).as_posix()] = stamp
         return found
