@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,22 +13,13 @@ from ...engine.errors import InputError
 from ...engine.job import TrainJob
 from . import secret, usercode
 from .ignore import secret_name
+from .own_code import own_files, read
 
-ENTRY, JOB, ENGINE = "run.py", "job.json", "stoker.zip"
-"""The script that the node starts, the job, and this engine, all at the top of the package."""
+JOB = "job.json"
+"""The job, at the top of the package."""
 
 MAX_BYTES, MAX_FILES = 300 * 10**6, 2000
 """The service's limits of a snapshot."""
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The folder of the package `stoker` that runs here: a checkout, or below site-packages."""
-
-_PARTS = ("engine", "plugins", "datasets", "models")
-_NOT_SENT = ("engine/testing/", "plugins/azureml/emulator/", "plugins/commands/templates/")
-_SUITE = "stoker.engine.testing."
-"""How the plugin begins that a job of the conformance suite names; the part of the suite that it needs goes along."""
-
-_OF_SUITE = tuple(f"engine/testing/{name}.py" for name in ("__init__", "trial", "trials"))
 
 _LARGEST = 5
 
@@ -61,12 +50,12 @@ class Package:
         code = usercode.gather(job)
         sources = {place: path for place, path in code.files.items() if not _secret_by_name(place, path, code)}
         _check_limits(sources)
-        contents = {place: _read(path) for place, path in sources.items()}
+        contents = {place: read(path) for place, path in sources.items()}
         contents = {place: data for place, data in contents.items() if not _secret_inside(place, data, code)}
         sent = job_to_send(job, code.names)
         _refuse_secrets(sent)
         contents |= {JOB: (json.dumps(sent.to_json(), indent=2) + "\n").encode()}
-        contents |= _packed(engine_files(with_suite=any(name.startswith(_SUITE) for name in job.plugins)))
+        contents |= own_files(job.plugins)
         whole = cls(
             files=dict(sorted(contents.items())),
             left_out=dict(sorted(code.left_out.items())),
@@ -139,36 +128,6 @@ def job_to_send(job: TrainJob, names: Mapping[str, str]) -> TrainJob:
         model=names.get(job.model, job.model),
         plugins=tuple(names.get(name, name) for name in job.plugins),
     )
-
-
-def engine_files(*, with_suite: bool = False) -> Iterator[tuple[str, bytes]]:
-    """This engine as it runs here, without what only a developer or a user's own machine needs."""
-    top = [ROOT / "cli.py", ROOT / "__main__.py"]
-    below = [path for part in _PARTS for path in sorted((ROOT / part).rglob("*.py"))]
-    for path in [*top, *below]:
-        relative = path.relative_to(ROOT).as_posix()
-        if not relative.startswith(_NOT_SENT) or (with_suite and relative in _OF_SUITE):
-            yield f"stoker/{relative}", _read(path)
-    yield ENTRY, _read(ROOT / "plugins/azureml/node" / ENTRY)
-
-
-def _packed(contents: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
-    """The engine as one file, which the entry script unpacks: each file of a snapshot costs the client two requests."""
-    alone, packed = {}, io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for place, data in contents:
-            if place == ENTRY:
-                alone[place] = data
-            else:
-                archive.writestr(zipfile.ZipInfo(place), data)  # of 1980 and not compressed: the same bytes everywhere
-    return {**alone, ENGINE: packed.getvalue()}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"can't read {path}", received=error.strerror, path=path) from error
 
 
 def _secret_by_name(place: str, path: Path, code: usercode.UserCode) -> bool:

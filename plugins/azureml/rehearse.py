@@ -15,7 +15,8 @@ from pathlib import Path
 from ...engine.errors import InputError
 from ...engine.status import RunState
 from . import visible
-from .package import ENTRY, ROOT, Package
+from .own_code import ENTRY, ROOT
+from .package import Package
 from .plan import ENVIRONMENT, FACTS, PACKAGE, is_plan
 
 RUN_ID = "rehearsal"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import sdk
-from .package import ENTRY
+from .own_code import ENTRY
 from .settings import AzureSettings
 
 if TYPE_CHECKING:

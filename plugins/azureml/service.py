@@ -14,6 +14,7 @@ from ...engine.errors import BackendError
 from . import sdk
 from .answer import PassingError, check, shown
 from .reference import Scope
+from .sign_in import sign_in
 
 ARM = "https://management.azure.com"
 _ARM_VERSION = "2022-05-01"
@@ -63,7 +64,7 @@ class Service:
     @cached_property
     def auth(self) -> Any:
         """The SDK's authentication object."""
-        return sdk.sign_in(self._kind)
+        return sign_in(self._kind)
 
     @cached_property
     def workspace(self) -> Mapping[str, Any]:

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from ...engine.errors import StokerError
-from . import management, sdk
+from . import management
 from .reference import Scope
 from .service import Patience, Service
 from .settings import AzureSettings
+from .sign_in import sign_in
 
 PATIENCE = Patience(request_s=5.0, total_s=8.0)
 """A doctor that takes minutes is of no use."""
@@ -70,7 +71,7 @@ class Visit:
     @cached_property
     def auth(self) -> Any:
         """The SDK's authentication object."""
-        return sdk.sign_in(self.settings.auth)
+        return sign_in(self.settings.auth)
 
     @cached_property
     def service(self) -> Service:

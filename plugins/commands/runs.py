@@ -17,7 +17,8 @@ from ...engine.hookspecs import hookimpl
 from ...engine.rundir import RunDirectory, find_run, list_runs
 from ...engine.status import RunState, RunStatus
 from .follow import add_display_options, follow
-from .train import add_runs_dir, set_options
+from .place import known_place, set_place
+from .train import add_runs_dir
 
 
 @hookimpl
@@ -69,10 +70,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def _backend(found: RunDirectory, context: Context) -> Backend:
-    name = found.handle().backend
-    _, recorded = found.place() or ("", {})
-    options = {each: recorded.get(each, value) for each, value in set_options(context, name).items()}
-    return context.plugins.get_backend(name, options)
+    return context.plugins.get_backend(*known_place(found, context))
 
 
 def _list(options: argparse.Namespace, context: Context) -> int:
@@ -166,7 +164,7 @@ def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -
 
 
 def _adopt(options: argparse.Namespace, context: Context) -> int:
-    place = options.backend, set_options(context, options.backend)
+    place = set_place(options.backend, context)
     backend = context.plugins.get_backend(*place)
     if not isinstance(backend, AdoptingBackend):
         raise InputError(f"the backend {options.backend!r} does not find runs by their ids")

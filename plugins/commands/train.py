@@ -6,13 +6,11 @@ import argparse
 import contextlib
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...engine import files
-from ...engine.backend import Plan
 from ...engine.bars import byte_bars
 from ...engine.command import Command, Context
 from ...engine.errors import InputError, OptionError
@@ -20,10 +18,10 @@ from ...engine.hookspecs import hookimpl
 from ...engine.job import DEVICES, KEEPS, TrainJob
 from ...engine.rundir import RunDirectory, find_run
 from .follow import add_display_options, follow
+from .place import place_of, prefix, resumed_place
+from .planning import SAY_ONLY, show_plan
 
 _DEFAULTS = TrainJob()
-SAY_ONLY = "-"
-"""What `--dry-run` is worth without a folder."""
 
 
 @hookimpl
@@ -103,7 +101,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     job = _resumed_job(resumed, options) if resumed else context.plugins.configure(make_job(options, context))
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
-    place = _resumed_place(resumed, options) if resumed else _place(options)
+    place = resumed_place(resumed, options) if resumed else place_of(options)
     from ...engine import launch
 
     with contextlib.ExitStack() as stack:
@@ -112,7 +110,8 @@ def run(options: argparse.Namespace, context: Context) -> int:
         backend = context.plugins.get_backend(*place)
         planned = backend.plan(job)
         if options.dry_run:
-            return _say_plan(planned, options.dry_run)
+            show_plan(planned, options.dry_run)
+            return 0
         for warning in planned.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         progress = stack.enter_context(byte_bars()) if backend.runs_here else None  # else the backend has its own
@@ -122,14 +121,6 @@ def run(options: argparse.Namespace, context: Context) -> int:
         print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
         return 0
     return follow(started, backend, options, offset)
-
-
-def _say_plan(planned: Plan, folder: str) -> int:
-    print(describe_plan(planned))
-    if folder != SAY_ONLY:
-        write_plan(planned, Path(folder).expanduser())
-        print(f"written to {folder}")
-    return 0
 
 
 def plan(options: argparse.Namespace, context: Context) -> int:
@@ -166,68 +157,9 @@ def make_job(options: argparse.Namespace, context: Context) -> TrainJob:
     )
 
 
-def backend_options(options: argparse.Namespace, backend: str) -> Mapping[str, Any]:
-    """The options of a backend, without its name in front."""
-    prefix = _prefix(backend)
-    names = [name for name in options.plugin_options if name.startswith(prefix)]
-    return {name.removeprefix(prefix): getattr(options, name) for name in names}
-
-
-def _prefix(backend: str) -> str:
-    return backend.replace("-", "_") + "_"
-
-
-def _place(options: argparse.Namespace, backend: str = "") -> tuple[str, Mapping[str, Any]]:
-    """A backend, by default the one that the options name, with its own options."""
-    name = backend or options.backend
-    return name, backend_options(options, name)
-
-
-def _resumed_place(run_dir: RunDirectory, options: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
-    """The backend of a run, with the options that it was submitted with, but for those given now."""
-    recorded = run_dir.place()
-    if not recorded:
-        return _place(options, run_dir.handle().backend if run_dir.has_handle() else "")
-    name, before = recorded
-    now = backend_options(options, name)
-    given = {each for each in now if options.sources[f"{_prefix(name)}{each}"].source == "command line"}
-    return name, {each: now[each] if each in given else before.get(each, now[each]) for each in now}
-
-
-def set_options(context: Context, backend: str) -> Mapping[str, Any]:
-    """The options of a backend as the environment and the settings file have them."""
-    options, _ = context.settings.parse(context.parsers("train"), ["train"])
-    return backend_options(options, backend)
-
-
-def describe_plan(plan: Plan) -> str:
-    """A plan in words."""
-    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {step}" for step in plan.steps)]
-    lines += [f"warning: {warning}" for warning in plan.warnings]
-    return "\n".join(lines)
-
-
-def write_plan(plan: Plan, folder: Path) -> None:
-    """Writes a plan into a new folder: in words, and what the backend has to show.
-
-    Raises:
-        InputError: There is something already.
-        StorageError: It can't be written.
-    """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder} exists", expected="a new or empty folder", hint="choose another", path=folder)
-    documents = {"plan.txt": f"{describe_plan(plan)}\n".encode(), **plan.documents}
-    files.make_folder(folder.absolute().parent)
-    with files.atomic_folder(folder.absolute()) as beside:
-        for name, content in documents.items():
-            path = beside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-
-
 def _job_options(options: argparse.Namespace, context: Context) -> dict[str, Any]:
     """The options that plugins added, but for those of backends."""
-    prefixes = tuple(name.replace("-", "_") + "_" for name in context.plugins.backends())
+    prefixes = tuple(map(prefix, context.plugins.backends()))
     return {name: getattr(options, name) for name in options.plugin_options if not name.startswith(prefixes)}
 
 
@@ -247,8 +179,8 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
     """
     job = run_dir.job()
     given = {name for name, setting in options.sources.items() if setting.source == "command line"}
-    name, _ = _resumed_place(run_dir, options)
-    free = {"epochs", "allow_drift", *(f"{_prefix(name)}{each}" for each in backend_options(options, name))}
+    name, of_backend = resumed_place(run_dir, options)
+    free = {"epochs", "allow_drift", *(f"{prefix(name)}{each}" for each in of_backend)}
     fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - free))
     if "backend" in given and options.backend != name:
         fixed.append("backend")

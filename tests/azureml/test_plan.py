@@ -17,7 +17,7 @@ from stoker.plugins.azureml import plan as plans
 from stoker.plugins.azureml import rehearse
 from stoker.plugins.azureml.package import Package
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.commands.train import write_plan
+from stoker.plugins.commands.planning import write_plan
 
 from .. import child
 

@@ -15,7 +15,8 @@ from stoker.engine.plugin import Plugins
 from stoker.engine.settings import Settings
 from stoker.plugins.azureml.plan import plan
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.commands.train import backend_options, write_plan
+from stoker.plugins.commands.place import backend_options
+from stoker.plugins.commands.planning import write_plan
 
 from .. import tiny
 from ..stoker_process import stoker

@@ -26,6 +26,7 @@ from stoker.plugins.azureml.emulator import Emulator, FaultKind
 from stoker.plugins.azureml.reading import status_of
 from stoker.plugins.azureml.service import Patience
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml.sign_in import sign_in
 from stoker.plugins.azureml.waiting import BUILD_LOG, Waiting
 
 MB = 10**6
@@ -134,7 +135,7 @@ def test_the_page_is_the_one_that_the_sdk_knows(cloud: Cloud):
     handle = cloud.submit(cloud.backend())
     from azureml.core import Run, Workspace
 
-    workspace = Workspace.from_config(cloud.config, auth=sdk.sign_in("service-principal"))
+    workspace = Workspace.from_config(cloud.config, auth=sign_in("service-principal"))
     found = Run.get(workspace, handle.reference.rpartition("/")[2])
     assert cloud.said[-1] == found.get_portal_url()
 

@@ -11,7 +11,7 @@ from stoker.engine.job import TrainJob
 from stoker.plugins.azureml.plan import plan
 from stoker.plugins.azureml.rehearse import explain, names_in, rehearse
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.commands.train import write_plan
+from stoker.plugins.commands.planning import write_plan
 
 from .. import tiny
 

@@ -1,0 +1,45 @@
+"""Shows a plan: in words, and as files in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...engine import files
+from ...engine.backend import Plan
+from ...engine.errors import InputError
+
+SAY_ONLY = "-"
+"""What `--dry-run` is worth without a folder."""
+
+
+def show_plan(plan: Plan, folder: str) -> None:
+    """Says a plan, and writes it into a folder unless that is `SAY_ONLY`."""
+    print(describe_plan(plan))
+    if folder != SAY_ONLY:
+        write_plan(plan, Path(folder).expanduser())
+        print(f"written to {folder}")
+
+
+def describe_plan(plan: Plan) -> str:
+    """A plan in words."""
+    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {step}" for step in plan.steps)]
+    lines += [f"warning: {warning}" for warning in plan.warnings]
+    return "\n".join(lines)
+
+
+def write_plan(plan: Plan, folder: Path) -> None:
+    """Writes a plan into a new folder: in words, and what the backend has to show.
+
+    Raises:
+        InputError: There is something already.
+        StorageError: It can't be written.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} exists", expected="a new or empty folder", hint="choose another", path=folder)
+    documents = {"plan.txt": f"{describe_plan(plan)}\n".encode(), **plan.documents}
+    files.make_folder(folder.absolute().parent)
+    with files.atomic_folder(folder.absolute()) as beside:
+        for name, content in documents.items():
+            path = beside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
