@@ -25,6 +25,7 @@ from stoker.engine.settings import PREFIX
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+AZUREML = ROOT / "docs/azureml.md"
 CONTRACT = ROOT / "docs/contract.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 PROGRAMS = (("stoker",), ("python", "cli.py"), ("python", "-m", "stoker"))
@@ -111,10 +112,10 @@ def options_of_train() -> list[Any]:
 
 
 @pytest.mark.parametrize("action", [pytest.param(each, id=each.dest) for each in options_of_train()])
-def test_each_option_of_train_is_in_the_readme_with_its_default(action: Any):
+def test_each_option_of_train_is_on_its_page_with_its_default(action: Any):
     value = f"{{{','.join(action.choices)}}}" if action.choices else action.metavar
     shown = " ".join(filter(None, [action.option_strings[-1], value]))
-    default = table(README)[shown][0]
+    default = table(AZUREML if action.dest.startswith("azureml_") else README)[shown][0]
     if action.default in {None, ""}:
         assert default
     elif action.default is False:
@@ -123,9 +124,10 @@ def test_each_option_of_train_is_in_the_readme_with_its_default(action: Any):
         assert default == str(action.default)
 
 
-def test_the_readme_has_no_option_that_does_not_exist():
+def test_no_page_has_an_option_that_does_not_exist():
     known = {option for action in options_of_train() for option in action.option_strings}
-    assert {row.split()[0] for row in table(README) if re.match("--[a-z]", row)} == known
+    rows = {**table(README), **table(AZUREML)}
+    assert {row.split()[0] for row in rows if re.match("--[a-z]", row)} == known
 
 
 def test_each_command_and_subcommand_is_mentioned():
