@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import report
@@ -12,7 +13,7 @@ from .export import export
 from .job import TrainJob
 from .picture import Drawing
 from .plugin import Plugins
-from .registry import Registry
+from .registry import MODEL_FILE, Registry
 from .rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Finish:
             print(f"{name}: {value:.4f}")
         if not self.job.validation_fraction:
             print("the test set served as validation after each epoch; --validation-fraction holds out a part instead")
-        print(f"model: {self.run.model / 'model.keras'}")
+        path = self.run.model / MODEL_FILE
+        print(f"model: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
     def _register(self) -> dict[str, Any]:
         if not self.job.register:

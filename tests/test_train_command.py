@@ -55,7 +55,7 @@ def test_output_that_is_no_terminal_gets_one_plain_line_an_epoch(output: str):
 def test_the_end_tells_final_figures_where_the_model_is_and_what_comes_next(output: str, run: RunDirectory):
     assert re.search(r"^Final test loss: 0\.\d+$", output, re.M)
     assert re.search(r"^Final test accuracy: [01]\.\d+$", output, re.M)
-    assert f"model: {run.path}/outputs/model/model.keras" in output
+    assert f"model: runs/{run.run_id}/outputs/model/model.keras" in output
     assert f"next: stoker runs show {run.run_id}" in output
     assert "the test set served as validation" in output
 

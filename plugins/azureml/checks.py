@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import importlib.metadata
-import importlib.util
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -28,7 +28,7 @@ def packages(visit: Visit) -> Finding:
     """Whether the SDK is installed, in the version that stoker was tried with."""
     versions = {name: _version(name) for name in (conda.SDK, conda.MOUNTS)}
     lacking = [name for name, version in versions.items() if not version]
-    if importlib.util.find_spec("imghdr") is None:
+    if sys.version_info >= conda.WITHOUT_IMGHDR and not _version("standard-imghdr"):
         lacking.append("standard-imghdr")
     if lacking:
         return Finding(State.WRONG, f"not installed: {', '.join(lacking)}", sdk.INSTALL)

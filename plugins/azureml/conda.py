@@ -21,7 +21,7 @@ SDK = "azureml-core"
 MOUNTS = "azureml-dataset-runtime"
 """What a node mounts data sets with; `fuse` is the part of it that does."""
 
-_WITHOUT_IMGHDR = (3, 13)
+WITHOUT_IMGHDR = (3, 13)
 """From this Python on, the SDK lacks a module that the standard library had."""
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
@@ -66,7 +66,7 @@ def pinned(requirements: Mapping[str, str]) -> dict[str, str]:
     """The distributions that a job needs, with the versions that are installed here; what isn't is left out."""
     names = [*NEEDED, SDK, MOUNTS]
     found = {name: version for name in names if (version := _version(name))}
-    if sys.version_info >= _WITHOUT_IMGHDR and (version := _version("standard-imghdr")):
+    if sys.version_info >= WITHOUT_IMGHDR and (version := _version("standard-imghdr")):
         found["standard-imghdr"] = version
     return dict(sorted({**requirements, **found}.items()))
 
@@ -79,7 +79,7 @@ def _text(pins: Mapping[str, str], *, gpu: bool) -> str:
     extras[MOUNTS] = "[fuse]"
     lines = [f"{name}{extras.get(name, '')}=={version}" for name, version in pins.items()]
     lines += [name + extras.get(name, "") for name in (SDK, MOUNTS) if name not in pins]
-    if sys.version_info >= _WITHOUT_IMGHDR and "standard-imghdr" not in pins:
+    if sys.version_info >= WITHOUT_IMGHDR and "standard-imghdr" not in pins:
         lines.append("standard-imghdr")
     head = f"python={sys.version_info.major}.{sys.version_info.minor}"  # conda lacks some patch releases
     return "\n".join(
