@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+_FINAL = re.compile(r"(Final test [a-z0-9_ ]+): ([-+.\dainfe]+)")
 
 
 class EventKind(StrEnum):
@@ -101,3 +103,8 @@ class EpochReport:
 
 def _figure(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3e}"
+
+
+def final_figures(lines: Iterable[str]) -> dict[str, str]:
+    """The final figures that a log tells, by name, as they stand there."""
+    return {match[1]: match[2] for match in map(_FINAL.fullmatch, lines) if match}

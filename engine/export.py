@@ -95,12 +95,16 @@ def _settle(path: Path) -> None:
     beside = path.with_name(f"{path.name}.tmp")
     with zipfile.ZipFile(path) as saved, zipfile.ZipFile(beside, "w") as settled:
         for name in saved.namelist():
-            with saved.open(name) as source, settled.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
-                if name.endswith(".json"):
-                    target.write(_settled(source.read()))
-                else:
-                    shutil.copyfileobj(source, target)
+            _settle_member(name, saved, settled)
     beside.replace(path)
+
+
+def _settle_member(name: str, saved: zipfile.ZipFile, settled: zipfile.ZipFile) -> None:
+    with saved.open(name) as source, settled.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
+        if name.endswith(".json"):
+            target.write(_settled(source.read()))
+        else:
+            shutil.copyfileobj(source, target)
 
 
 def _settled(text: bytes) -> bytes:

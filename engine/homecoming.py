@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from . import files
 from .backend import Backend, ModelVersion, RecordingBackend
-from .event import EpochReport
+from .event import EpochReport, final_figures
 from .prepare import named_for_tutorial
 from .registry import Registry
 from .rundir import RunDirectory
-
-_FINAL = re.compile(r"(Final test [a-z0-9_ ]+): ([-+.\dainfe]+)")
 
 
 def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
@@ -58,7 +55,7 @@ def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
 def _write_figures(run: RunDirectory, lines: list[str]) -> None:
     """Writes what the log tells of figures into `metrics.jsonl`."""
     reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
-    final = {match[1]: float(match[2]) for match in map(_FINAL.fullmatch, lines) if match}
+    final = {name: float(value) for name, value in final_figures(lines).items()}
     seconds = 0.0
     for epoch, report in sorted(reports.items()):
         seconds += report.seconds

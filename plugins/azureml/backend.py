@@ -112,12 +112,12 @@ class AzureBackend:
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Brings the run's outputs here."""
         reader = self._found(handle)
-        return outputs.fetch(reader.service, reader.last(), target)
+        return outputs.fetch(reader.service, str(reader.newest()["runId"]), target)
 
     def fetch_record(self, handle: Handle, run_dir: Path) -> None:
         """Brings the figures, the environment and the report of the run here."""
         reader = self._found(handle)
-        outputs.fetch_record(reader.service, reader.last(), run_dir)
+        outputs.fetch_record(reader.service, str(reader.newest()["runId"]), run_dir)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
         """Registers the model in the workspace."""

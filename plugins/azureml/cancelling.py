@@ -20,11 +20,7 @@ def cancel(reader: Reader) -> None:
     deadline = time.monotonic() + patience.cancel_s
     asked = ""
     while True:
-        runs = reader.attempts()
-        if not runs:
-            hint = "was the workspace made anew?"
-            raise BackendError(f"the workspace knows no run {reader.reference.run_id!r}", hint=hint)
-        run = runs[-1]
+        run = reader.newest()
         if status_of(run, 1).state.ended:
             return
         if asked != run["runId"]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ...engine.errors import BackendError
 from . import sdk
+from .management import VERSION
 from .service import Service
 from .settings import AzureSettings
 from .telling import PERIOD_S, Say
@@ -18,7 +19,7 @@ OURS = "stoker"
 """The tag that each cluster has that stoker made, and its value."""
 
 _POLL_S = 2.0
-_SERVICE, _VERSION = "rp/workspaces", "?api-version=2020-02-02"
+_SERVICE = "rp/workspaces"
 
 
 def find_or_create(service: Service, workspace: Any, settings: AzureSettings, say: Say) -> None:
@@ -36,7 +37,7 @@ def find_or_create(service: Service, workspace: Any, settings: AzureSettings, sa
 
 def find(service: Service, name: str) -> dict[str, Any] | None:
     """What the service knows of a cluster; None if there is none."""
-    return service.get(_SERVICE, f"/computes/{quote(name, safe='')}{_VERSION}")
+    return service.get(_SERVICE, f"/computes/{quote(name, safe='')}?{VERSION}")
 
 
 def nodes(facts: Mapping[str, Any]) -> str:

@@ -14,8 +14,6 @@ from .service import ARM, Service
 VERSION = "api-version=2020-02-02"
 """What the SDK asks for where it is about sizes, quotas and clusters."""
 
-_WORKSPACE_VERSION = "api-version=2022-05-01"
-
 _OF_FAMILY = "clusterdedicatedvcpus"
 _OF_REGION = "totalclusterdedicatedregionalvcpus"
 _LOW_PRIORITY = ("totalclusterlowpriorityregionalvcpus", "lowprioritycores")
@@ -39,16 +37,6 @@ class Quota:
     def left(self) -> int:
         """How many may still be taken."""
         return self.limit - self.used
-
-
-def region(service: Service) -> str:
-    """The region that the workspace is in.
-
-    Raises:
-        BackendError: It can't be asked for.
-    """
-    found = service.ask("GET", f"{ARM}{quote(service.scope.path)}?{_WORKSPACE_VERSION}") or {}
-    return str(found.get("location") or "")
 
 
 def vm_sizes(service: Service, location: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ...engine.backend import ModelVersion
 from ...engine.errors import BackendError, InputError
+from ...engine.event import final_figures
 from ...engine.job import check_name
 from ...engine.registry import MODEL_FILE
 from . import outputs
@@ -20,7 +21,6 @@ DIGEST = "sha256"
 
 _SERVICE = "modelmanagement/v1.0"
 _FOLDER = re.compile(r"[\w. -]+(?:/[\w. -]+)*")
-_FINAL = re.compile(r"^(Final test [a-z0-9_ ]+): ([-+.\dainfe]+)\r?$", re.MULTILINE)
 
 
 def register(reader: Reader, model: str, name: str) -> ModelVersion:
@@ -64,13 +64,11 @@ def find(service: Service, name: str, digest: str) -> ModelVersion | None:
 
 def _finished(reader: Reader) -> dict[str, Any]:
     """The last attempt of the run, which must have completed."""
-    runs = reader.attempts()
-    if not runs:
-        raise BackendError(f"the workspace knows no run {reader.reference.run_id!r}")
-    if str(runs[-1].get("status")) != "Completed":
-        state = status_of(runs[-1], 1).state
-        raise BackendError(f"the run {runs[-1]['runId']} has not finished: {state}", hint="wait until it has completed")
-    return runs[-1]
+    run = reader.newest()
+    if str(run.get("status")) != "Completed":
+        state = status_of(run, 1).state
+        raise BackendError(f"the run {run['runId']} has not finished: {state}", hint="wait until it has completed")
+    return run
 
 
 def _digest(service: Service, run_id: str, model: str) -> str:
@@ -91,7 +89,7 @@ def _register(reader: Reader, run: dict[str, Any], model: str, name: str, digest
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
     made = service.ask("POST", service.address(_SERVICE, "/assets"), json=asset) or {}
-    figures = dict(_FINAL.findall(reader.log(0).decode(errors="replace")))
+    figures = final_figures(reader.log(0).decode(errors="replace").splitlines())
     entry = {
         "name": name,
         "datasets": [],

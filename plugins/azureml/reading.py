@@ -88,8 +88,8 @@ class Reader:
             self._identifiers, self._since = identifiers, self._clock()
         return runs
 
-    def last(self) -> str:
-        """The id of the last attempt.
+    def newest(self) -> dict[str, Any]:
+        """What the service knows of the last attempt.
 
         Raises:
             BackendError: There is no such run.
@@ -97,7 +97,7 @@ class Reader:
         runs = self.attempts()
         if not runs:
             raise BackendError(f"the workspace knows no run {self.reference.run_id!r}", hint="was it deleted?")
-        return str(runs[-1]["runId"])
+        return runs[-1]
 
     def status(self) -> RunStatus:
         """How the run is doing."""

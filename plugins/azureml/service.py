@@ -66,8 +66,18 @@ class Service:
         """The SDK's authentication object."""
         return sign_in(self._kind)
 
-    @cached_property
+    @property
     def workspace(self) -> Mapping[str, Any]:
+        """The properties of the workspace; raises as `resource`."""
+        return dict(self.resource["properties"])
+
+    @property
+    def region(self) -> str:
+        """Where the workspace is; raises as `resource`."""
+        return str(self.resource.get("location") or "")
+
+    @cached_property
+    def resource(self) -> Mapping[str, Any]:
         """What Azure knows of the workspace.
 
         Raises:
@@ -79,7 +89,7 @@ class Service:
                 f"there is no workspace {self.scope.workspace!r} in the resource group {self.scope.group!r}",
                 hint="check config.json, and that the account may see the subscription",
             )
-        return dict(found["properties"])
+        return found
 
     @cached_property
     def addresses(self) -> Mapping[str, str]:
@@ -110,16 +120,23 @@ class Service:
         """What a service answers; None if there is no such thing."""
         return self.ask("GET", self.address(service, path), missing=True)
 
-    def list(self, service: str, path: str) -> Iterator[dict[str, Any]]:
-        """The entries of all pages of a listing."""
-        token = ""
+    def list(self, service: str, path: str, parameter: str = "continuationToken") -> Iterator[dict[str, Any]]:
+        """The entries of all pages of a listing.
+
+        Args:
+            service: As `address` takes it.
+            path: As `address` takes it.
+            parameter: What the service calls the token that the next page is asked for with.
+        """
+        token, sign = "", "&" if "?" in path else "?"
         while True:
-            sign = "&" if "?" in path else "?"
-            page = self.get(service, f"{path}{sign}continuationToken={quote(token, safe='')}" if token else path) or {}
+            more = f"{sign}{parameter}={quote(token, safe='')}" if token else ""
+            page = self.get(service, f"{path}{more}") or {}
             yield from page.get("value") or ()
-            token = page.get("continuationToken") or ""
-            if not token:
+            following = str(page.get("continuationToken") or "")
+            if following in {"", token}:  # the same again: the service gives the same page for ever
                 return
+            token = following
 
     def ask(
         self,

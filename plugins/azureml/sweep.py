@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from ...engine.errors import BackendError
 from . import cluster
@@ -64,11 +63,11 @@ def find(service: Service, begin: Callable[[str], object] = len) -> Made:
     for kind, area, path, token, ours in _LISTINGS:
         begin(f"{kind}s")
         try:
-            names = [name for name in _names(service, area, path, token) if ours.fullmatch(name)]
+            names = [str(entry.get("name")) for entry in service.list(area, path, token)]
         except BackendError as error:
             unknown.append(f"the {kind}s can't be listed: {error.what}")
             continue
-        named += [(kind, name) for name in names]
+        named += [(kind, name) for name in names if ours.fullmatch(name)]
     return Made(clusters=clusters, named=tuple(named), unknown=tuple(unknown))
 
 
@@ -133,16 +132,3 @@ def _delete(service: Service, one: Cluster) -> bool:
         return False
     say(f"{one.name}: gone after {time.monotonic() - began:.0f} s")
     return True
-
-
-def _names(service: Service, area: str, path: str, parameter: str) -> Iterator[str]:
-    """The names in a listing, from all its pages."""
-    token = ""
-    while True:
-        more = f"?{parameter}={quote(token, safe='')}" if token else ""
-        page = service.get(area, f"{path}{more}") or {}
-        yield from (str(entry.get("name")) for entry in page.get("value") or ())
-        following = str(page.get("continuationToken") or "")
-        if following in {"", token}:  # the same again: the service gives the same page for ever
-            return
-        token = following

@@ -83,7 +83,7 @@ class Visit:
     @cached_property
     def region(self) -> str:
         """Where the workspace is."""
-        return management.region(self.service)
+        return self.service.region
 
     @cached_property
     def offers(self) -> Mapping[str, Mapping[str, Any]]:

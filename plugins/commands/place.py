@@ -25,9 +25,10 @@ def backend_options(options: argparse.Namespace, backend: str) -> Mapping[str, A
     return {name.removeprefix(begin): getattr(options, name) for name in names}
 
 
-def place_of(options: argparse.Namespace) -> Place:
-    """The place that options name."""
-    return options.backend, backend_options(options, options.backend)
+def place_of(options: argparse.Namespace, backend: str = "") -> Place:
+    """The place that options name, or that of another backend with its options among them."""
+    name = backend or options.backend
+    return name, backend_options(options, name)
 
 
 def resumed_place(run: RunDirectory, options: argparse.Namespace) -> Place:
@@ -38,18 +39,18 @@ def resumed_place(run: RunDirectory, options: argparse.Namespace) -> Place:
     return name, {each: now[each] if each in given else before.get(each, now[each]) for each in now}
 
 
-def set_place(backend: str, context: Context) -> Place:
-    """A place with the options that the environment and the settings file have."""
+def set_options(context: Context) -> argparse.Namespace:
+    """The options of `train` as the environment and the settings file have them."""
     options, _ = context.settings.parse(context.parsers("train"), ["train"])
-    return backend, backend_options(options, backend)
+    return options
 
 
-def known_place(run: RunDirectory, context: Context) -> Place:
-    """The place where a run is, with the options of its submission, as far as they are known.
+def known_place(run: RunDirectory, options: argparse.Namespace) -> Place:
+    """The place where a run is, with the options of its submission as far as they are known, else with those given.
 
     Raises:
         RunError: It is not known whether it was submitted.
     """
-    name, now = set_place(run.handle().backend, context)
+    name, now = place_of(options, run.handle().backend)
     _, before = run.place() or (name, {})
     return name, {each: before.get(each, now[each]) for each in now}

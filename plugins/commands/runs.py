@@ -17,7 +17,7 @@ from ...engine.hookspecs import hookimpl
 from ...engine.rundir import RunDirectory, find_run, list_runs
 from ...engine.status import RunState, RunStatus
 from .follow import add_display_options, follow
-from .place import known_place, set_place
+from .place import known_place, place_of, set_options
 from .train import add_runs_dir
 
 
@@ -65,18 +65,26 @@ def run(options: argparse.Namespace, context: Context) -> int:
     if options.action == "adopt":
         return _adopt(options, context)
     found = find_run(options.runs_dir, options.run)
-    backend = _backend(found, context)
-    return _ACTIONS[options.action](found, backend, options)
+    return _ACTIONS[options.action](found, _backends(context)(found), options)
 
 
-def _backend(found: RunDirectory, context: Context) -> Backend:
-    return context.plugins.get_backend(*known_place(found, context))
+def _backends(context: Context) -> Callable[[RunDirectory], Backend]:
+    """Gives what makes the backend of a run; runs of one place share theirs, and with it what it has learnt."""
+    options, made = set_options(context), dict[str, Backend]()
+
+    def backend_of(found: RunDirectory) -> Backend:
+        place = known_place(found, options)
+        if repr(place) not in made:
+            made[repr(place)] = context.plugins.get_backend(*place)
+        return made[repr(place)]
+
+    return backend_of
 
 
 def _list(options: argparse.Namespace, context: Context) -> int:
-    rows = []
+    rows, backend_of = [], _backends(context)
     for found in list_runs(options.runs_dir):
-        status = _status(found, context)
+        status = _status(found, backend_of)
         rows.append({"run": found.run_id, "state": str(status.state), **_figures(found), "message": status.message})
     if options.json:
         print(json.dumps(rows, indent=2))
@@ -87,9 +95,9 @@ def _list(options: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _status(found: RunDirectory, context: Context) -> RunStatus:
+def _status(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) -> RunStatus:
     try:
-        return _backend(found, context).status(found.handle())
+        return backend_of(found).status(found.handle())
     except StokerError as error:  # one run that can't be asked must not hide the others
         return RunStatus(state=RunState.LOST, message=error.what)
 
@@ -164,7 +172,7 @@ def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -
 
 
 def _adopt(options: argparse.Namespace, context: Context) -> int:
-    place = set_place(options.backend, context)
+    place = place_of(set_options(context), options.backend)
     backend = context.plugins.get_backend(*place)
     if not isinstance(backend, AdoptingBackend):
         raise InputError(f"the backend {options.backend!r} does not find runs by their ids")

@@ -18,7 +18,7 @@ from ...engine.hookspecs import hookimpl
 from ...engine.job import DEVICES, KEEPS, TrainJob
 from ...engine.rundir import RunDirectory, find_run
 from .follow import add_display_options, follow
-from .place import place_of, prefix, resumed_place
+from .place import Place, place_of, prefix, resumed_place
 from .planning import SAY_ONLY, show_plan
 
 _DEFAULTS = TrainJob()
@@ -98,10 +98,10 @@ def add_runs_dir(group: Any) -> None:
 def run(options: argparse.Namespace, context: Context) -> int:
     """Submits or resumes, and follows the run unless told to detach."""
     resumed = find_run(options.runs_dir, options.resume) if options.resume else None
-    job = _resumed_job(resumed, options) if resumed else context.plugins.configure(make_job(options, context))
+    place = resumed_place(resumed, options) if resumed else place_of(options)
+    job = _resumed_job(resumed, options, place) if resumed else context.plugins.configure(make_job(options, context))
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
-    place = resumed_place(resumed, options) if resumed else place_of(options)
     from ...engine import launch
 
     with contextlib.ExitStack() as stack:
@@ -171,7 +171,7 @@ def _absolute(name: str) -> str:
     return f"{Path(path).expanduser().resolve()}{dot_py}{function}"
 
 
-def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob:
+def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace, place: Place) -> TrainJob:
     """The job of a run that goes on; only the number of epochs may change.
 
     Raises:
@@ -179,7 +179,7 @@ def _resumed_job(run_dir: RunDirectory, options: argparse.Namespace) -> TrainJob
     """
     job = run_dir.job()
     given = {name for name, setting in options.sources.items() if setting.source == "command line"}
-    name, of_backend = resumed_place(run_dir, options)
+    name, of_backend = place
     free = {"epochs", "allow_drift", *(f"{prefix(name)}{each}" for each in of_backend)}
     fixed = sorted(given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - free))
     if "backend" in given and options.backend != name:
