@@ -133,7 +133,9 @@ def test_a_set_is_fetched_once_and_mapped_from_then_on(small: KnownSet, pages: d
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"<html>log in</html>", b"", gzip.compress(b"<html>"), gzip.compress(b"\0\0\x08\1\0\0\0\1x")]
+    "wrong",
+    [b"<html>log in</html>", b"", gzip.compress(b"<html>", mtime=0), gzip.compress(b"\0\0\x08\1\0\0\0\1x", mtime=0)],
+    ids=["page", "nothing", "packed page", "packed IDX of one item"],
 )
 def test_a_mirror_with_wrong_content_is_passed_over(small: KnownSet, pages: dict[str, bytes], wrong: bytes) -> None:
     bad = {f"http://bad/{name}.gz": wrong for name in NAMES}
