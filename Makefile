@@ -71,7 +71,7 @@ setup: .venv/.installed
 
 clean:
 	rm -rf .venv .venv-ray build dist stoker.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is the last thing that a rule writes, so that an interrupted one starts again.
 .venv/.dev: pyproject.toml .venv/.made

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from stoker.engine.command import Command
-    from stoker.engine.parser import Parser
-    from stoker.engine.plugin import Plugins
-    from stoker.engine.settings import Settings
+    from stoker.engine.options.parser import Parser
+    from stoker.engine.options.settings import Settings
+    from stoker.engine.plugin.plugins import Plugins
 
 _HERE = Path(__file__).resolve().parent
 # Our folders `datasets` and `models` must not hide installed packages of the same names.
@@ -63,9 +63,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     from stoker.engine.command import Context
-    from stoker.engine.parser import Parser
-    from stoker.engine.plugin import Plugins
-    from stoker.engine.settings import Settings
+    from stoker.engine.options.parser import Parser
+    from stoker.engine.options.settings import Settings
+    from stoker.engine.plugin.plugins import Plugins
 
     settings = Settings.find(Path.cwd(), os.environ)
     early = Parser(prog="stoker", add_help=False)
@@ -113,7 +113,7 @@ class _Parsers:
 
     def __call__(self, only: str | None = None) -> Parser:
         """The parser of all commands; with `only`, just that command's options are filled in."""
-        from stoker.engine.parser import CommandParser, TopParser
+        from stoker.engine.options.parser import CommandParser, TopParser
 
         top = TopParser(prog="stoker", description="Train Keras models here, or the same job elsewhere.")
         _add_global_options(top)

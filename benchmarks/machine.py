@@ -8,7 +8,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ..engine.environment import processor
+from ..engine.training.environment import processor
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "jax")
 

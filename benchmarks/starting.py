@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..engine.job import TrainJob
-from ..engine.plugin import Plugins
-from ..engine.prepare import build_model, load_dataset, split
-from ..engine.tensorflow import import_keras
+from ..engine.plugin.plugins import Plugins
+from ..engine.training.prepare import build_model, load_dataset, split
+from ..engine.training.runtime import import_keras
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
     with timed("data again"):
         load_dataset(job, plugins)
     with timed("build"):
-        from ..engine.fit import build
+        from ..engine.training.fit import build
 
         build(build_model(job, dataset, plugins), split(dataset, 0.0, job.seed)[0].data)
     print(json.dumps(took))

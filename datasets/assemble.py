@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..engine.data import Dataset, Split
 from ..engine.errors import DatasetError
-from .locate import ROLES
+from .idx.locate import ROLES
 
 MOST_CLASSES = 65_536
 """Labels from here on are refused: they are no classes but something else, such as identifiers."""

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.bars import byte_bars
 from ..engine.command import Context
 from ..engine.errors import OptionError
+from ..engine.terminal.bars import byte_bars
 
 if TYPE_CHECKING:
     from ..engine.data import Dataset, Progress, Split
-    from .catalogue import KnownSet
-    from .verify import Finding
+    from .source.catalogue import KnownSet
+    from .source.verify import Finding
 
 _DEFAULT = "mnist"
 _FOLDER = "folder"
@@ -61,8 +61,8 @@ def _fetch(options: argparse.Namespace, context: Context, progress: Progress | N
 
 
 def _verify(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
-    from .catalogue import CATALOGUE
-    from .verify import verify_cached, verify_folder
+    from .source.catalogue import CATALOGUE
+    from .source.verify import verify_cached, verify_folder
 
     if options.data_folder:
         name = options.name or _FOLDER
@@ -88,7 +88,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
 
 
 def _info(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
-    from .catalogue import CATALOGUE
+    from .source.catalogue import CATALOGUE
 
     if not options.name and not options.data_folder:
         offered = context.plugins.datasets()
@@ -109,7 +109,7 @@ def _place(known: KnownSet | None) -> str:
 
 def _size_bytes(known: KnownSet) -> int:
     """The size of a data set in the cache; 0 if it isn't there completely."""
-    from . import store
+    from .source import store
 
     records = [store.find(store.place_of(known.name, file.name)) for file in known.files.values()]
     return sum(record.size_bytes for record in records if record) if all(records) else 0

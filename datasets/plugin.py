@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..engine.command import Command
 from ..engine.hookspecs import hookimpl
 from . import command
-from .catalogue import CATALOGUE
+from .source.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from ..engine.data import DatasetReader
@@ -35,11 +35,11 @@ def stoker_datasets() -> Mapping[str, str]:
 def stoker_get_dataset(name: str) -> DatasetReader | None:
     """Makes the reader of a named data set, or of the user's folder."""
     if name == FOLDER:
-        from .folder import FolderReader
+        from .readers.folder import FolderReader
 
         return FolderReader()
     if name not in CATALOGUE:
         return None
-    from .named import NamedReader
+    from .readers.named import NamedReader
 
     return NamedReader(CATALOGUE[name])

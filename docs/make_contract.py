@@ -17,21 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from stoker.engine import (
-    backend,
-    command,
-    data,
-    event,
-    fetch,
-    files,
-    hooks,
-    hookspecs,
-    job,
-    model,
-    registry,
-    rundir,
-    status,
-)
+from stoker.engine import backend, command, data, event, fetch, files, hookspecs, job, model, registry, rundir, status
+from stoker.engine.plugin import hooks
 
 PAGE = Path(__file__).with_name("contract.md")
 

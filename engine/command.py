@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .parser import Parser
-    from .plugin import Plugins
-    from .settings import Settings
+    from .options.parser import Parser
+    from .options.settings import Settings
+    from .plugin.plugins import Plugins
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

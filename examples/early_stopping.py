@@ -12,7 +12,7 @@ from typing import Any
 
 from stoker.engine.hookspecs import hookimpl
 from stoker.engine.job import TrainJob
-from stoker.engine.settings import positive_int
+from stoker.engine.options.settings import positive_int
 
 
 @hookimpl

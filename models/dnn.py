@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.hookspecs import hookimpl
 from ..engine.model import ModelBuilder, ModelConfig
-from ..engine.settings import positive_int
+from ..engine.options.settings import positive_int
 
 NAME = "dnn"
 

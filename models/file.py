@@ -6,10 +6,10 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from ..engine.discovery import import_file
 from ..engine.errors import InputError, UnknownNameError
 from ..engine.hookspecs import hookimpl
 from ..engine.model import ModelBuilder, ModelConfig
+from ..engine.plugin.discovery import import_file
 
 DEFAULT_FUNCTION = "build"
 

@@ -31,6 +31,6 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def keras() -> Any:
     """The module `keras`, imported as the training process imports it."""
-    from stoker.engine.tensorflow import import_keras
+    from stoker.engine.training.runtime import import_keras
 
     return import_keras()[1]

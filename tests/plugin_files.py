@@ -12,9 +12,9 @@ import pytest
 
 from stoker.engine import hookspecs
 from stoker.engine.event import EventKind, RunEvent
-from stoker.engine.hooks import NAMES
 from stoker.engine.job import TrainJob
-from stoker.engine.parser import Parser
+from stoker.engine.options.parser import Parser
+from stoker.engine.plugin.hooks import NAMES
 
 Install = Callable[..., str]
 """Installs a plugin with these parts of its source, `name=` and `value=` of its entry point; its name."""

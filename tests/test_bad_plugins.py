@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stoker.cli import main
-from stoker.engine import record
 from stoker.engine.errors import PluginError
-from stoker.engine.plugin import Plugins
+from stoker.engine.plugin import record
+from stoker.engine.plugin.plugins import Plugins
 
 from . import plugin_files, tiny
 from .plugin_files import Install, every_hook, hook

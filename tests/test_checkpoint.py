@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from stoker.engine import files
-from stoker.engine.checkpoint import Checkpoints, TrainingState, restore, verify
 from stoker.engine.errors import CheckpointError, StorageError
 from stoker.engine.event import EpochReport
-from stoker.engine.fit import Fit, Part
-from stoker.engine.memory import remember
-from stoker.engine.way import Way
+from stoker.engine.training.callback_state import remember
+from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore, verify
+from stoker.engine.training.execution_mode import Way
+from stoker.engine.training.fit import Fit, Part
 
 from . import tiny
 

@@ -8,8 +8,8 @@ import pytest
 
 from stoker.cli import main
 from stoker.engine import VERSION, hookspecs
-from stoker.engine.plugin import Plugins
-from stoker.engine.record import PluginRecord, Problem
+from stoker.engine.plugin.plugins import Plugins
+from stoker.engine.plugin.record import PluginRecord, Problem
 
 from . import plugin_files
 from .plugin_files import Install, hook

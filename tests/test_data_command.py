@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from stoker.datasets import idx
-from stoker.datasets.catalogue import CATALOGUE
 from stoker.datasets.sheet import choose, terminal_sheet, write_png
+from stoker.datasets.source.catalogue import CATALOGUE
 from stoker.engine.data import Dataset, Split
 from stoker.engine.errors import DatasetError
 

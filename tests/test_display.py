@@ -18,9 +18,9 @@ from rich.console import Console
 from stoker.engine.errors import UnknownNameError
 from stoker.engine.event import EpochReport
 from stoker.engine.status import Progress, RunState, RunStatus
-from stoker.plugins.commands.display import MODES, PATIENCE_S, display_mode, open_display
-from stoker.plugins.commands.live import LiveDisplay
-from stoker.plugins.commands.words import clean, duration
+from stoker.engine.terminal.text import clean, duration
+from stoker.plugins.commands.display.display import MODES, PATIENCE_S, display_mode, open_display
+from stoker.plugins.commands.display.live import LiveDisplay
 
 RUNNING = RunStatus(state=RunState.RUNNING)
 WEIRD = [
@@ -146,7 +146,7 @@ def test_the_quiet_display_writes_nothing():
 def test_rich_is_loaded_for_a_live_display_only():
     code = (
         "import conftest, io, sys\n"
-        "from stoker.plugins.commands.display import open_display\n"
+        "from stoker.plugins.commands.display.display import open_display\n"
         "open_display('plain', 'run', io.StringIO()); assert 'rich' not in sys.modules\n"
         "open_display('live', 'run', io.StringIO()).close(); assert 'rich' in sys.modules\n"
     )

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from stoker import cli
-from stoker.engine import hooks, hookspecs
+from stoker.engine import hookspecs
 from stoker.engine.backend import Backend
 from stoker.engine.data import DatasetReader
-from stoker.engine.discovery import import_file
-from stoker.engine.plugin import Plugins
-from stoker.engine.settings import PREFIX
+from stoker.engine.options.settings import PREFIX
+from stoker.engine.plugin import hooks
+from stoker.engine.plugin.discovery import import_file
+from stoker.engine.plugin.plugins import Plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

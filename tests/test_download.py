@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from stoker.datasets.download import Wanted, download
-from stoker.datasets.transfer import Patience, Transport
+from stoker.datasets.source.http import Patience, Transport
+from stoker.datasets.source.mirrors import Wanted, download
 from stoker.engine.errors import DatasetError, DownloadError, StorageError
 
 BODY = hashlib.shake_256(b"a file that does not compress").digest(200_000)
@@ -495,8 +495,8 @@ spec = ModuleSpec("stoker", None, is_package=True)
 spec.submodule_search_locations = [sys.argv[1]]
 sys.modules["stoker"] = module_from_spec(spec)
 import requests
-from stoker.datasets.download import Wanted, download
-from stoker.datasets.transfer import Patience, Transport
+from stoker.datasets.source.mirrors import Wanted, download
+from stoker.datasets.source.http import Patience, Transport
 target = Path(sys.argv[2]) / "file"
 wanted = Wanted(name="file", partial=target.with_name("file.partial"), ready=target.exists,
                 install=lambda partial, url: partial.rename(target), limit_bytes=1 << 30)

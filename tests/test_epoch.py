@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.engine.epoch import CHUNK_S, Chunk, Loop, ahead, chunks, epoch_order, room_for
-from stoker.engine.way import Way
+from stoker.engine.training.execution_mode import Way
+from stoker.engine.training.loop import CHUNK_S, Chunk, Loop, ahead, chunks, epoch_order, room_for
 
 DATA = (np.arange(23 * 4, dtype=np.uint8).reshape(23, 2, 2), np.arange(23, dtype=np.int32))
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.engine.discovery import import_file
 from stoker.engine.event import EventKind, RunEvent
+from stoker.engine.plugin.discovery import import_file
 from stoker.engine.rundir import RunDirectory, list_runs
 
 from . import tiny

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.engine.epoch import epoch_order
-from stoker.engine.fit import Fit, Part, Stopped
-from stoker.engine.way import Way
+from stoker.engine.training.execution_mode import Way
+from stoker.engine.training.fit import Fit, Part, Stopped
+from stoker.engine.training.loop import epoch_order
 
 from . import tiny
 

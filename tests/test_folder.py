@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.datasets import idx, store
-from stoker.datasets import locate as locate_module
-from stoker.datasets.folder import FolderReader
-from stoker.datasets.locate import locate
+from stoker.datasets import idx
+from stoker.datasets.idx import locate as locate_module
+from stoker.datasets.idx.locate import locate
+from stoker.datasets.readers.folder import FolderReader
+from stoker.datasets.source import store
 from stoker.engine.data import Dataset
 from stoker.engine.errors import DatasetError, OptionError, StorageError
 

@@ -23,7 +23,7 @@ from stoker.engine import files
 from stoker.engine.backend import Plan
 from stoker.engine.hookspecs import hookimpl
 from stoker.engine.status import Handle
-from stoker.plugins.local import LocalBackend
+from stoker.plugins.local.backend import LocalBackend
 
 AWAY = Path(__file__).with_name("away")
 

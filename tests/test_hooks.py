@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from stoker.cli import main
-from stoker.engine import hookspecs, launch
+from stoker.engine import hookspecs
 from stoker.engine.data import Dataset
 from stoker.engine.event import EventKind, RunEvent
-from stoker.engine.hooks import NAMES
 from stoker.engine.job import TrainJob
-from stoker.engine.plugin import Plugins
+from stoker.engine.plugin.hooks import NAMES
+from stoker.engine.plugin.plugins import Plugins
+from stoker.engine.runs import launch
 from stoker.engine.status import Handle
-from stoker.engine.train import load_dataset
+from stoker.engine.training.train import load_dataset
 
 from . import plugin_files
 from .plugin_files import hook

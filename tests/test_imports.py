@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine.discovery import BUILT_IN
+from stoker.engine.plugin.discovery import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("engine", "plugins", "datasets", "models")
@@ -21,10 +21,10 @@ LATE = {
     "stoker.datasets.assemble",
     "stoker.datasets.idx",
     "stoker.datasets.sheet",
-    "stoker.datasets.transfer",
-    "stoker.plugins.commands.curve",
-    "stoker.plugins.commands.live",
-    "stoker.plugins.commands.region",
+    "stoker.datasets.source.http",
+    "stoker.plugins.commands.display.curves",
+    "stoker.plugins.commands.display.live",
+    "stoker.plugins.commands.display.dashboard",
 }
 """Modules that may import heavy packages at their top; in return, they are imported inside functions only."""
 
@@ -34,8 +34,10 @@ MAY_IMPORT = {
     "stoker.engine": ("stoker.engine",),
     "stoker.datasets": ("stoker.engine", "stoker.datasets"),
     "stoker.models": ("stoker.engine", "stoker.models"),
-    "stoker.plugins.local": ("stoker.engine",),
+    "stoker.plugins.local": ("stoker.engine", "stoker.plugins.local"),
     "stoker.plugins.azureml": ("stoker.engine", "stoker.plugins.azureml", "azureml", "azure"),
+    "stoker.plugins.azureml.commands.emulator": ("stoker.engine", "stoker.plugins.azureml_emulator"),
+    "stoker.plugins.azureml_emulator": ("stoker.engine", "stoker.plugins.azureml_emulator"),
     "stoker.plugins.trackers": ("stoker.engine", "stoker.plugins.trackers"),
     "stoker.plugins.commands": ("stoker.engine", "stoker.plugins.commands"),
     "stoker.plugins.commands.verify_resume": ("stoker.engine", "stoker.plugins.commands", "stoker.plugins.local"),
@@ -139,14 +141,14 @@ def test_nothing_but_the_conformance_suite_imports_the_conformance_suite(module:
 
 
 def test_the_plugin_for_trials_needs_no_pytest_wherever_it_is_loaded() -> None:
-    waiting, found = {"stoker.engine.testing.trial"}, set()
+    waiting, found = {"stoker.engine.testing.backend.payload_plugin"}, set()
     while waiting:
         module = waiting.pop()
         found.add(module)
         top = {one.name for one in imports(module) if one.at_top}
         assert "pytest" not in top, module
         waiting |= (top & MODULES.keys()) - found
-    assert "stoker.engine.testing.trials" in found
+    assert "stoker.engine.testing.backend.payloads" in found
 
 
 @pytest.mark.parametrize("module", sorted(MODULES.keys() - LATE))
@@ -166,4 +168,9 @@ def test_late_modules_exist_and_need_to_be_late() -> None:
 
 def test_what_is_imported_at_start_is_found() -> None:
     """Guards the walk itself: an empty set would satisfy the rules above."""
-    assert {"stoker.cli", "stoker.plugins", "stoker.engine.errors", "stoker.plugins.local"} <= imported_at_start()
+    assert {
+        "stoker.cli",
+        "stoker.plugins",
+        "stoker.engine.errors",
+        "stoker.plugins.local.backend",
+    } <= imported_at_start()

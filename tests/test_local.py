@@ -20,7 +20,7 @@ from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory, find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
-from stoker.plugins.local import LocalBackend
+from stoker.plugins.local.backend import LocalBackend
 
 from . import tiny
 from .stoker_process import start, stoker

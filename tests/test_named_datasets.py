@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 import requests
 
-from stoker.datasets import fetch, identity, idx, store
-from stoker.datasets.catalogue import CATALOGUE, MNIST, Archive, KnownFile, KnownSet
-from stoker.datasets.locate import ROLES
-from stoker.datasets.named import NamedReader
+from stoker.datasets import idx
+from stoker.datasets.idx.locate import ROLES
 from stoker.datasets.plugin import stoker_datasets, stoker_get_dataset
-from stoker.datasets.transfer import Patience, Transport
-from stoker.datasets.verify import verify_cached, verify_folder
+from stoker.datasets.readers.named import NamedReader
+from stoker.datasets.source import fetch, identity, store
+from stoker.datasets.source.catalogue import CATALOGUE, MNIST, Archive, KnownFile, KnownSet
+from stoker.datasets.source.http import Patience, Transport
+from stoker.datasets.source.verify import verify_cached, verify_folder
 from stoker.engine.errors import DatasetError, DownloadError, StorageError
 
 ROOT = Path(__file__).resolve().parents[1]

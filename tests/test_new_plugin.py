@@ -17,7 +17,7 @@ import pytest
 
 from stoker.cli import main
 from stoker.engine import VERSION
-from stoker.plugins.commands import new_plugin
+from stoker.plugins.commands.scaffold import new_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {"backend": "my-tower", "dataset": "tables", "model": "wide", "callback": "good-enough"}
@@ -137,7 +137,7 @@ def test_a_new_package_has_what_a_package_has(packages: Path, kind: str):
 
 def test_every_template_is_used():
     used = {template.format(kind=kind) for template in new_plugin._FILES.values() for kind in NAMES if template}
-    assert {path.name for path in (ROOT / "plugins/commands/templates").iterdir()} == used
+    assert {path.name for path in (ROOT / "plugins/commands/scaffold/templates").iterdir()} == used
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

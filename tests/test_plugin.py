@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from stoker.cli import main
-from stoker.engine.discovery import BUILT_IN, import_file
 from stoker.engine.errors import InputError, PluginError, UnknownNameError
 from stoker.engine.event import EventKind, RunEvent
-from stoker.engine.hooks import NAMES
 from stoker.engine.job import TrainJob
-from stoker.engine.parser import Parser
-from stoker.engine.plugin import Plugins
+from stoker.engine.options.parser import Parser
+from stoker.engine.plugin.discovery import BUILT_IN, import_file
+from stoker.engine.plugin.hooks import NAMES
+from stoker.engine.plugin.plugins import Plugins
 
 from . import plugin_files
 from .plugin_files import Install, every_hook, hook

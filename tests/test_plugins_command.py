@@ -11,8 +11,8 @@ import pytest
 
 from stoker.cli import main
 from stoker.engine import VERSION
-from stoker.engine.discovery import BUILT_IN
 from stoker.engine.hookspecs import CONTRACT
+from stoker.engine.plugin.discovery import BUILT_IN
 
 from . import plugin_files
 from .plugin_files import hook

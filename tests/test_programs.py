@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine import environment, programs
 from stoker.engine.cache import VARIABLE
 from stoker.engine.job import TrainJob
-from stoker.engine.programs import Programs
 from stoker.engine.rundir import list_runs
+from stoker.engine.training import environment, xla_cache
+from stoker.engine.training.xla_cache import Programs
 
 from . import tiny
 from .stoker_process import stoker
@@ -25,7 +25,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, in a process that TensorFlow is said not to be in."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
-    monkeypatch.delitem(programs.sys.modules, "tensorflow", raising=False)
+    monkeypatch.delitem(xla_cache.sys.modules, "tensorflow", raising=False)
     return tmp_path / "cache" / "programs"
 
 
@@ -104,7 +104,7 @@ def test_a_program_of_somebody_else_is_not_run(cache_folder: Path, tmp_path: Pat
 def test_the_oldest_programs_go_when_there_are_too_many(
     cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(programs, "MOST_BYTES", 10)
+    monkeypatch.setattr(xla_cache, "MOST_BYTES", 10)
     for age, name in enumerate(("old", "middle", "new")):
         compile_in(tmp_path / "own", TrainJob(model=name), **{name: b"four"})
         for path in cache_folder.glob(f"*/{name}.pb.*"):

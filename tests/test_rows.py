@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stoker.engine import rows
 from stoker.engine.errors import StorageError
-from stoker.engine.rows import taker
+from stoker.engine.training import gather
+from stoker.engine.training.gather import taker
 
 from .conftest import ROOT
 
@@ -22,7 +22,7 @@ COUNT, SHAPE = 50, (3, 4)
 
 @pytest.fixture(autouse=True)
 def _every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "LARGE_BYTES", 0)
+    monkeypatch.setattr(gather, "LARGE_BYTES", 0)
 
 
 def write(path: Path, dtype: str, header: bytes = b"some header") -> NDArray[Any]:
@@ -53,7 +53,7 @@ def test_rows_are_those_of_the_array(tmp_path: Path, dtype: str, kind: str):
         "view of a map": np.asarray(whole[offset:]).view(dtype).reshape(numbers.shape),
         "map with an offset": np.memmap(tmp_path / "file", dtype, "r", offset, numbers.shape)[10:],
     }[kind]
-    assert (rows._reader(array) is None) == (kind == "memory")
+    assert (gather._reader(array) is None) == (kind == "memory")
     which = np.random.default_rng(1).permutation(len(array))[:20]
     np.testing.assert_array_equal(taken(array, which), array[which])
 
@@ -61,7 +61,7 @@ def test_rows_are_those_of_the_array(tmp_path: Path, dtype: str, kind: str):
 def test_rows_that_do_not_lie_together_come_from_the_mapping(tmp_path: Path):
     numbers = write(tmp_path / "file", "u1", b"")
     array = np.memmap(tmp_path / "file", np.uint8, "r", shape=numbers.shape)[::2]
-    assert rows._reader(array) is None
+    assert gather._reader(array) is None
     np.testing.assert_array_equal(taken(array, np.array([3, 1])), numbers[::2][[3, 1]])
 
 
@@ -94,7 +94,7 @@ def test_reading_leaves_the_file_out_of_the_memory_of_the_process(tmp_path: Path
 import resource, runpy
 runpy.run_path({str(ROOT / "tests" / "conftest.py")!r})
 import numpy as np
-from stoker.engine.rows import taker
+from stoker.engine.training.gather import taker
 array = np.memmap({str(path)!r}, np.uint8, "r", shape=(50 << 12, 1024))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 order = np.random.default_rng(0).permutation(len(array))

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.engine.errors import InputError, OptionError, StokerError
-from stoker.engine.parser import CommandParser, Parser, TopParser
-from stoker.engine.settings import Setting, Settings, positive_int
+from stoker.engine.options.parser import CommandParser, Parser, TopParser
+from stoker.engine.options.settings import Setting, Settings, positive_int
 
 from . import hostile
 

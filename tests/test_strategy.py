@@ -15,11 +15,11 @@ import contextlib, json, runpy, sys, threading
 sys.path.insert(0, {tests!r})
 runpy.run_path({shim!r})
 import tiny
-from stoker.engine.tensorflow import import_keras
+from stoker.engine.training.runtime import import_keras
 tf, keras = import_keras()
 import numpy as np
-from stoker.engine.fit import Fit, Part
-from stoker.engine.way import choose
+from stoker.engine.training.fit import Fit, Part
+from stoker.engine.training.execution_mode import choose
 
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -22,11 +22,11 @@ from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory, list_runs
-from stoker.plugins.trackers import mlflow as plugin
-from stoker.plugins.trackers.address import address, bare, has_secret, hidden
-from stoker.plugins.trackers.aside import Aside
-from stoker.plugins.trackers.mirror import Mirror
-from stoker.plugins.trackers.mlflow_run import MlflowRun
+from stoker.plugins.trackers.mlflow import plugin
+from stoker.plugins.trackers.mlflow.run import MlflowRun
+from stoker.plugins.trackers.mlflow.sync import Mirror
+from stoker.plugins.trackers.mlflow.uri import address, bare, has_secret, hidden
+from stoker.plugins.trackers.mlflow.worker import Aside
 
 from . import tiny
 from .stoker_process import stoker
@@ -361,7 +361,7 @@ except SystemExit:
     pass
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
-from stoker.plugins.trackers.mlflow_run import MlflowRun
+from stoker.plugins.trackers.mlflow.run import MlflowRun
 from pathlib import Path
 run = RunDirectory.create(Path("runs"), TrainJob())
 MlflowRun(TrainJob(), run).bring()

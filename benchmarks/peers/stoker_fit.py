@@ -1,4 +1,4 @@
-"""stoker's `engine.fit.Fit` alone: the epochs of `stoker train`, without what it writes after each."""
+"""stoker's `engine.training.fit.Fit` alone: the epochs of `stoker train`, without what it writes after each."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...engine.checkpoint import Checkpoints, TrainingState
 from ...engine.model import ModelConfig
-from ...engine.tensorflow import import_keras
-from ...engine.way import choose
+from ...engine.training.checkpoint import Checkpoints, TrainingState
+from ...engine.training.execution_mode import choose
+from ...engine.training.runtime import import_keras
 from ...models import dnn
 from ..task import LEARNING_RATE, SEED, Task
 from . import networks
 
 if TYPE_CHECKING:
-    from ...engine.fit import Fit, Part
+    from ...engine.training.fit import Fit, Part
 
 TITLE = "stoker, without checkpoints"
 NEEDS: tuple[str, ...] = ("tensorflow", "keras")
@@ -49,7 +49,7 @@ def run(task: Task, saved: Callable[[int], bool]) -> None:
 
 
 def _fit(task: Task) -> Fit:
-    from ...engine.fit import Fit
+    from ...engine.training.fit import Fit
 
     builders: dict[str, Callable[[Any], Any]] = {"dnn": dnn.build, "wide": networks.wide, "conv": networks.conv}
     config = ModelConfig(input_shape=(28, 28), input_dtype="uint8", classes=10, learning_rate=LEARNING_RATE)
@@ -70,7 +70,7 @@ def _fit(task: Task) -> Fit:
 def _part(task: Task, name: str) -> Part:
     import numpy as np
 
-    from ...engine.fit import Part
+    from ...engine.training.fit import Part
 
     labels = task.labels(name)
     return Part(data=(task.images(name), labels.astype(np.int32)), rows=np.arange(len(labels)))

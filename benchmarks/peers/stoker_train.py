@@ -7,12 +7,12 @@ import threading
 from itertools import pairwise
 from pathlib import Path
 
-from ...engine import train as training
 from ...engine.event import EventKind
 from ...engine.job import TrainJob
-from ...engine.plugin import Plugins
+from ...engine.plugin.plugins import Plugins
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState
+from ...engine.training import train as training
 from ..contest import ContenderError
 from ..task import LEARNING_RATE, SEED, Task
 from . import networks

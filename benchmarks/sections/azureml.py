@@ -17,7 +17,7 @@ from ..process import run
 from ..section import Section, Target, seconds, times
 
 if TYPE_CHECKING:
-    from ...plugins.azureml.emulator import Emulator
+    from ...plugins.azureml_emulator import Emulator
 
 TITLE = "Azure ML: whole commands of the client, against an emulator"
 NEEDED = ("azureml-core", "azureml-dataset-runtime", "cryptography")
@@ -133,7 +133,7 @@ def _again(bench: Bench, clouds: ExitStack) -> Contest:
 
 def _cloud(bench: Bench) -> Emulator:
     """A new workspace; it answers in this process, which only waits while a client runs in one of its own."""
-    from ...plugins.azureml.emulator import Emulator
+    from ...plugins.azureml_emulator import Emulator
 
     place = make_folder(bench.work / "azureml")
     folder = make_folder(place / f"cloud {len(list(place.glob('cloud *')))}")

@@ -8,7 +8,8 @@
         def make_backend(self):
             return RayBackend()
 
-A contract is loaded when it is asked for: the training process loads `trial` from here and needs no pytest.
+A contract is loaded when it is asked for: the training process loads `backend.payload_plugin` from here and needs no
+pytest.
 """
 
 from __future__ import annotations
@@ -18,31 +19,33 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .contract import BackendContract
+    from .backend.contract import BackendContract
     from .dataset import DatasetContract
     from .model import ModelContract
 
 __all__ = ["BackendContract", "DatasetContract", "ModelContract"]
 
-_PLACES = {"BackendContract": "contract", "DatasetContract": "dataset", "ModelContract": "model"}
+_PLACES = {"BackendContract": "backend.contract", "DatasetContract": "dataset", "ModelContract": "model"}
 _WITH_ASSERTIONS = (
-    "attaching",
-    "cancelling",
-    "case",
-    "contract",
+    "backend.case",
+    "backend.contract",
+    "backend.elsewhere",
+    "backend.interrupt",
+    "backend.planning",
+    "backend.process",
+    "backend.promise_1_submit",
+    "backend.promise_2_attach",
+    "backend.promise_3_lost",
+    "backend.promise_4_states",
+    "backend.promise_5_logs",
+    "backend.promise_6_cancel",
+    "backend.promise_7_fetch",
+    "backend.promise_7_hostile",
+    "backend.promise_8_register",
+    "backend.promise_9_faults",
+    "backend.secrecy",
     "dataset",
-    "faults",
-    "fetching",
-    "hostile",
-    "life",
     "model",
-    "planning",
-    "process",
-    "reading",
-    "registering",
-    "secrecy",
-    "submitting",
-    "unknown",
 )
 
 if sys.modules.get("pytest"):  # before any of them is imported, so that a failed assertion shows its values

@@ -54,7 +54,7 @@ class ModelContract:
 
     def keras(self) -> Any:
         """The module `keras`, imported as the training process imports it."""
-        from ..tensorflow import import_keras
+        from ..training.runtime import import_keras
 
         return import_keras()[1]
 

@@ -14,13 +14,14 @@ from ...engine.errors import BackendError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
-from . import adopting, cancelling, models, outputs, submission
-from .plan import plan
-from .reading import Reader
+from .progress import Say, to_stderr
 from .reference import Reference, Scope
-from .service import Patience, Service
+from .rest.client import Patience, Service
+from .runs import adopt, cancel, models, outputs
+from .runs.status import Reader
 from .settings import AzureSettings
-from .telling import Say, to_stderr
+from .submit import submit
+from .submit.plan import plan
 
 _LOCK_S = 900.0
 
@@ -72,13 +73,13 @@ class AzureBackend:
             if held is None:
                 hint = "wait until it is done"
                 raise BackendError(f"another process submits the run {run.run_id} already", hint=hint)
-            reference = submission.reference_of(job, run, self._settings)
+            reference = submit.reference_of(job, run, self._settings)
             reader = self._reader(reference)
             known = run.has_handle()  # else the one before died in between: what it started is what was asked for
             try:
-                run_id = submission.submit(job, reader, self._settings, self._say, again=known)
+                run_id = submit.submit(job, reader, self._settings, self._say, again=known)
             except KeyboardInterrupt:
-                self._say(f"interrupted; go on with: {submission.command(reference)}")
+                self._say(f"interrupted; go on with: {submit.command(reference)}")
                 raise
             page = reader.service.page(run_id)
             self._say(page)
@@ -107,7 +108,7 @@ class AzureBackend:
 
     def cancel(self, handle: Handle) -> None:
         """Ends the run."""
-        cancelling.cancel(self._found(handle))
+        cancel.cancel(self._found(handle))
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Brings the run's outputs here."""
@@ -126,10 +127,10 @@ class AzureBackend:
     def adopt(self, run_id: str) -> FoundRun:
         """Finds a run that another machine has submitted."""
         scope = Scope.from_config(self._settings.config)
-        return adopting.adopt(Service(scope, self._settings.auth, self._patience), run_id)
+        return adopt.adopt(Service(scope, self._settings.auth, self._patience), run_id)
 
     def _found(self, handle: Handle) -> Reader:
-        return self._reader(submission.refuse_unknown(Reference.of_handle(handle)))
+        return self._reader(submit.refuse_unknown(Reference.of_handle(handle)))
 
     def _reader(self, reference: Reference) -> Reader:
         """What looks at a run; those of one workspace share its service."""

@@ -44,6 +44,6 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
     """Offers `azureml` and `rehearse`."""
-    from .commands import COMMANDS
+    from .commands.commands import COMMANDS
 
     return COMMANDS

@@ -12,7 +12,7 @@ from ...engine import files
 from ...engine.errors import InputError
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle
-from .plan import NAME
+from .submit.plan import NAME
 
 FILE = "azureml.json"
 """The file of a run's folder that says where it runs; it is there before the run is."""

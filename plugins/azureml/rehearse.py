@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...engine.errors import InputError
+from ...engine.packaging.engine_code import ENTRY, ROOT
+from ...engine.packaging.package import Package
 from ...engine.status import RunState
 from . import visible
-from .own_code import ENTRY, ROOT
-from .package import Package
-from .plan import ENVIRONMENT, FACTS, PACKAGE, is_plan
+from .submit.plan import ENVIRONMENT, FACTS, PACKAGE, is_plan
 
 RUN_ID = "rehearsal"
 RECORD = "outputs/run"

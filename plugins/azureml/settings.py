@@ -11,7 +11,8 @@ from typing import Any
 
 from ...engine.errors import InputError, OptionError
 from ...engine.job import TrainJob
-from . import secret, sizes
+from ...engine.packaging import secrets
+from . import catalogue
 
 AUTHS = ("ambient", "service-principal", "interactive")
 """Ways to log in: whatever this machine has, a service principal by environment variables, a browser."""
@@ -54,14 +55,14 @@ class AzureSettings:
     config: str = ""
     experiment: str = ""
     compute: str = "gpu-cluster"
-    vm_size: str = sizes.DEFAULT_SIZE
+    vm_size: str = catalogue.DEFAULT_SIZE
     max_nodes: int = 4
     min_nodes: int = 0
     idle_seconds: int = 120
     low_priority: bool = False
     max_hours: float = 12.0
     environment: str = ""
-    image: str = sizes.IMAGE
+    image: str = catalogue.IMAGE
     dataset: str = ""
     new_dataset_version: bool = False
     auth: str = AUTHS[0]
@@ -75,7 +76,7 @@ class AzureSettings:
         self._check("dataset", not self.dataset or bool(_NAME.fullmatch(self.dataset)), named)
         cluster = "2 to 24 letters, digits and '-', a letter first, no '-' last"
         self._check("compute", bool(_COMPUTE.fullmatch(self.compute)), cluster)
-        self._check("vm_size", bool(_NAME.fullmatch(self.vm_size)), f"a VM size, such as {sizes.DEFAULT_SIZE}")
+        self._check("vm_size", bool(_NAME.fullmatch(self.vm_size)), f"a VM size, such as {catalogue.DEFAULT_SIZE}")
         self._check("max_nodes", self.max_nodes >= 1, "a whole number, 1 or more")
         self._check("min_nodes", 0 <= self.min_nodes <= self.max_nodes, f"a whole number from 0 to {self.max_nodes}")
         self._check("idle_seconds", self.idle_seconds >= 0, "a whole number, 0 or more")
@@ -114,7 +115,7 @@ class AzureSettings:
         Raises:
             InputError: With the current size for the same work, and the age of the table.
         """
-        retired = sizes.retirement(self.vm_size)
+        retired = catalogue.retirement(self.vm_size)
         if retired is None or retired.on > today or self.allow_retired:
             return
         instead = f"pass --azureml-vm-size {retired.successor}"
@@ -122,19 +123,19 @@ class AzureSettings:
             f"the VM size {retired.name} was retired on {retired.on}",
             received=f"--azureml-vm-size {self.vm_size}",
             expected=f"a current one: {retired.successor}",
-            hint=f"{instead}, or --azureml-allow-retired if that is not so any more; {sizes.age(today)}",
+            hint=f"{instead}, or --azureml-allow-retired if that is not so any more; {catalogue.age(today)}",
         )
 
     def warnings(self, today: date) -> list[str]:
         """What the user should know about these settings."""
         found = []
-        retired = sizes.retirement(self.vm_size)
+        retired = catalogue.retirement(self.vm_size)
         if retired:
             tense = "was" if retired.on <= today else "will be"
             found.append(f"the VM size {retired.name} {tense} retired on {retired.on}; {retired.successor} is current")
-        elif sizes.find(self.vm_size) is None:
-            found.append(f"the VM size {self.vm_size} is not known here ({sizes.age(today)}); Azure may refuse it")
-        if not sizes.has_gpu(self.vm_size):
+        elif catalogue.find(self.vm_size) is None:
+            found.append(f"the VM size {self.vm_size} is not known here ({catalogue.age(today)}); Azure may refuse it")
+        if not catalogue.has_gpu(self.vm_size):
             found.append(f"nodes of the size {self.vm_size} have no GPU")
         if self.min_nodes:
             price = f"{self.min_nodes * 24} node-hours a day"
@@ -146,7 +147,7 @@ class AzureSettings:
         return found
 
     def _refuse_secret(self, name: str) -> None:
-        finding = secret.find(str(getattr(self, name)).encode())
+        finding = secrets.find(str(getattr(self, name)).encode())
         if finding:
             option = f"--azureml-{name}"
             raise OptionError(f"{option} may not leave this machine: it holds {finding.what}", hint="name it otherwise")

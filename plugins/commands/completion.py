@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...engine.command import Command, Context
 from ...engine.hookspecs import hookimpl
-from ...engine.settings import all_actions
+from ...engine.options.settings import all_actions
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> int:
     """Trains, and leaves at once when everything is written."""
-    from ...engine import train
+    from ...engine.training import train
 
     stop = threading.Event()
 

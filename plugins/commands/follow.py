@@ -13,7 +13,7 @@ from typing import Any
 from ...engine.backend import Backend
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
-from .display import display_mode, open_display
+from .display.display import display_mode, open_display
 
 
 def add_display_options(group: Any) -> None:
@@ -47,7 +47,7 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
 
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
-    from ...engine.launch import watch
+    from ...engine.runs.launch import watch
 
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
     display = open_display(mode, run.run_id, sys.stdout)
@@ -79,7 +79,7 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
 
 def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:
     """Fetches what a run has made elsewhere, once."""
-    from ...engine.homecoming import bring_home
+    from ...engine.runs.collect import bring_home
 
     if run.summary():
         return

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...engine.command import Command, Context
 from ...engine.hookspecs import PROJECT, hookimpl
-from ...engine.record import PluginRecord
-from .new_plugin import add_new_options, write_plugin
+from ...engine.plugin.record import PluginRecord
+from .scaffold.new_plugin import add_new_options, write_plugin
 
 COLUMNS = ("plugin", "from", "version", "contract", "state")
 _NAMED = ("command", "backend", "data set", "model", "option")

@@ -17,7 +17,7 @@ from ...engine.hookspecs import hookimpl
 from ...engine.rundir import RunDirectory, find_run, list_runs
 from ...engine.status import RunState, RunStatus
 from .follow import add_display_options, follow
-from .place import known_place, place_of, set_options
+from .target import known_place, place_of, set_options
 from .train import add_runs_dir
 
 

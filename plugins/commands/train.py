@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...engine.bars import byte_bars
 from ...engine.command import Command, Context
 from ...engine.errors import InputError, OptionError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import DEVICES, KEEPS, TrainJob
 from ...engine.rundir import RunDirectory, find_run
+from ...engine.terminal.bars import byte_bars
 from .follow import add_display_options, follow
-from .place import Place, place_of, prefix, resumed_place
-from .planning import SAY_ONLY, show_plan
+from .plan import SAY_ONLY, show_plan
+from .target import Place, place_of, prefix, resumed_place
 
 _DEFAULTS = TrainJob()
 
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     job = _resumed_job(resumed, options, place) if resumed else context.plugins.configure(make_job(options, context))
     context.plugins.get_model(job.model)
     context.plugins.get_dataset(job.dataset or "folder")
-    from ...engine import launch
+    from ...engine.runs import launch
 
     with contextlib.ExitStack() as stack:
         if options.quiet:

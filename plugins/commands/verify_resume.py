@@ -16,9 +16,9 @@ from ...engine.command import Command, Context
 from ...engine.errors import InputError, RunError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
+from ...engine.options.settings import positive_int
 from ...engine.rundir import RunDirectory, find_run
-from ...engine.settings import positive_int
-from ..local import LocalBackend
+from ..local.backend import LocalBackend
 from .train import add_runs_dir
 
 _LOOK_S = 0.02
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def _whole(job: TrainJob, root: Path, context: Context) -> RunDirectory:
-    from ...engine import launch
+    from ...engine.runs import launch
 
     started = launch.submit(job, LocalBackend(), root, context.plugins)
     _wait(started)
@@ -72,7 +72,7 @@ def _whole(job: TrainJob, root: Path, context: Context) -> RunDirectory:
 
 
 def _killed(job: TrainJob, root: Path, context: Context, kills: int, seconds: float) -> RunDirectory:
-    from ...engine import launch
+    from ...engine.runs import launch
 
     started = launch.submit(job, LocalBackend(), root, context.plugins)
     for _ in range(kills):

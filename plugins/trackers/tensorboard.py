@@ -12,7 +12,7 @@ from typing import Any
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
-from .package import require
+from .requirements import require
 
 NAME = "tensorboard"
 

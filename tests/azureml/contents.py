@@ -11,9 +11,9 @@ from typing import Any
 
 import h5py
 
-from stoker.plugins.azureml.emulator.runs import artifact, files_of
-from stoker.plugins.azureml.emulator.service import Service
-from stoker.plugins.azureml.emulator.settings import ARTIFACTS
+from stoker.plugins.azureml_emulator.service import Service
+from stoker.plugins.azureml_emulator.state.runs import artifact, files_of
+from stoker.plugins.azureml_emulator.state.settings import ARTIFACTS
 
 
 def blob(service: Service, name: str) -> bytes:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from stoker.engine.errors import InputError
-from stoker.plugins.azureml import conda
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml.submit.environment import NEEDED, make_environment
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -32,36 +32,36 @@ def user_file(folder: Path, *pip: str, python: str = f"python={PYTHON}") -> Azur
 
 def all_needed(**other: str) -> list[str]:
     """Everything stoker needs, in the versions that are here but for those given."""
-    versions = {name: importlib.metadata.version(name) for name in conda.NEEDED} | other
+    versions = {name: importlib.metadata.version(name) for name in NEEDED} | other
     return [f"{name}=={version}" if version else name for name, version in versions.items()] + ["azureml-defaults"]
 
 
 def test_the_environment_has_the_versions_that_are_installed_here():
-    by_conda, by_pip = packages_of(conda.environment(AzureSettings(), {}).text)
+    by_conda, by_pip = packages_of(make_environment(AzureSettings(), {}).text)
     assert by_conda == [f"python={PYTHON}", "pip"]
-    for name in conda.NEEDED:
+    for name in NEEDED:
         extra = "[and-cuda]" if name == "tensorflow" else ""
         assert f"{name}{extra}=={importlib.metadata.version(name)}" in by_pip
 
 
 def test_nodes_without_a_gpu_get_no_cuda():
-    text = conda.environment(AzureSettings(vm_size="Standard_DS3_v2"), {}).text
+    text = make_environment(AzureSettings(vm_size="Standard_DS3_v2"), {}).text
     assert f"tensorflow=={importlib.metadata.version('tensorflow')}" in text
     assert "cuda" not in text
 
 
 def test_what_the_users_code_needs_is_in_it():
-    assert "pandas==9.9" in packages_of(conda.environment(AzureSettings(), {"pandas": "9.9"}).text)[1]
+    assert "pandas==9.9" in packages_of(make_environment(AzureSettings(), {"pandas": "9.9"}).text)[1]
 
 
 def test_the_same_versions_give_the_same_text():
-    first = conda.environment(AzureSettings(), {"a": "1", "b": "2"})
-    assert conda.environment(AzureSettings(compute="other"), {"b": "2", "a": "1"}) == first
+    first = make_environment(AzureSettings(), {"a": "1", "b": "2"})
+    assert make_environment(AzureSettings(compute="other"), {"b": "2", "a": "1"}) == first
 
 
 def test_a_file_of_the_users_is_taken_as_it_is(tmp_path: Path):
     settings = user_file(tmp_path, *all_needed())
-    made = conda.environment(settings, {})
+    made = make_environment(settings, {})
     assert made.text == Path(settings.environment).read_text()
     assert (made.origin, made.warnings) == (settings.environment, ())
 
@@ -74,30 +74,30 @@ def test_a_file_of_the_users_is_taken_as_it_is(tmp_path: Path):
     ],
 )
 def test_other_versions_are_warnings(change: dict[str, str], words: str, tmp_path: Path):
-    (warning,) = conda.environment(user_file(tmp_path, *all_needed(**change)), {}).warnings
+    (warning,) = make_environment(user_file(tmp_path, *all_needed(**change)), {}).warnings
     assert words in warning
 
 
 def test_another_python_is_a_warning(tmp_path: Path):
     settings = user_file(tmp_path, *all_needed(), python="conda-forge::python=3.8")
-    (warning,) = conda.environment(settings, {}).warnings
+    (warning,) = make_environment(settings, {}).warnings
     assert warning == f"the environment has Python 3.8, this is {PYTHON}"
 
 
 def test_what_the_users_code_needs_and_the_file_lacks_is_a_warning(tmp_path: Path):
-    (warning,) = conda.environment(user_file(tmp_path, *all_needed()), {"pandas": "9.9"}).warnings
+    (warning,) = make_environment(user_file(tmp_path, *all_needed()), {"pandas": "9.9"}).warnings
     assert warning == "the environment lacks pandas, which is needed here in version 9.9"
 
 
 @pytest.mark.parametrize("spelling", ["Tensorflow==2", "tensorflow-cpu==2", "tensorflow[and-cuda]>=2", "TensorFlow"])
 def test_spellings_of_a_name_count(spelling: str, tmp_path: Path):
     needed = [each for each in all_needed() if not each.startswith("tensorflow")]
-    assert conda.environment(user_file(tmp_path, *needed, spelling), {}).text
+    assert make_environment(user_file(tmp_path, *needed, spelling), {}).text
 
 
 def test_a_file_that_lacks_what_stoker_needs_is_refused(tmp_path: Path):
     with pytest.raises(InputError) as caught:
-        conda.environment(user_file(tmp_path, "keras", "numpy"), {})
+        make_environment(user_file(tmp_path, "keras", "numpy"), {})
     assert "lacks matplotlib, platformdirs, pluggy, requests, tensorflow" in caught.value.what
 
 
@@ -105,7 +105,7 @@ def test_a_file_that_lacks_what_stoker_needs_is_refused(tmp_path: Path):
 def test_a_file_that_is_no_environment_is_refused(text: str, tmp_path: Path):
     (tmp_path / "e.yml").write_text(text)
     with pytest.raises(InputError, match="is no conda environment"):
-        conda.environment(AzureSettings(environment=str(tmp_path / "e.yml")), {})
+        make_environment(AzureSettings(environment=str(tmp_path / "e.yml")), {})
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\xfa"])
@@ -113,4 +113,4 @@ def test_a_file_that_can_not_be_read_is_refused(content: Any, tmp_path: Path):
     if content:
         (tmp_path / "e.yml").write_bytes(content)
     with pytest.raises(InputError, match="can't read the environment"):
-        conda.environment(AzureSettings(environment=str(tmp_path / "e.yml")), {})
+        make_environment(AzureSettings(environment=str(tmp_path / "e.yml")), {})

@@ -15,7 +15,7 @@ import pytest
 from stoker.engine.files import sha256_file
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory, find_run, list_runs
-from stoker.plugins.azureml.emulator import Emulator
+from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny
 from ..stoker_process import stoker

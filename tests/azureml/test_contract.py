@@ -10,10 +10,10 @@ import pytest
 from stoker.engine.status import Handle
 from stoker.engine.testing import BackendContract
 from stoker.plugins.azureml.backend import AzureBackend
-from stoker.plugins.azureml.emulator import Emulator
 from stoker.plugins.azureml.reference import Reference
-from stoker.plugins.azureml.service import Patience
+from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml_emulator import Emulator
 
 CONFIG = "STOKER_TEST_AZUREML_CONFIG"
 """The variable that tells child processes where the workspace is described."""

@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 from stoker import cli
-from stoker.engine.plugin import Plugins
-from stoker.plugins.azureml import checks, sizes, visible
-from stoker.plugins.azureml.doctor import CHECKS, examine
-from stoker.plugins.azureml.emulator import Emulator, FaultKind
-from stoker.plugins.azureml.management import Quota, scarcest
-from stoker.plugins.azureml.service import Patience
+from stoker.engine.plugin.plugins import Plugins
+from stoker.plugins.azureml import catalogue, visible
+from stoker.plugins.azureml.commands import checks
+from stoker.plugins.azureml.commands.checkup import Finding, State, Visit
+from stoker.plugins.azureml.commands.doctor import CHECKS, examine
+from stoker.plugins.azureml.rest.arm import Quota, scarcest
+from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.azureml.visit import Finding, State, Visit
+from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 from .. import plugin_files
 from ..emulator.client import Client
@@ -171,7 +172,7 @@ def test_a_size_is_looked_up_in_the_table_which_says_its_age(
     finding = look(place, "VM size", vm_size=size, allow_retired=allowed)
     assert (finding.state, bool(finding.remedy)) == (state, state is not State.OK)
     assert words in finding.found
-    assert sizes.age(DAY) in finding.found
+    assert catalogue.age(DAY) in finding.found
 
 
 def test_a_size_that_the_region_lacks_is_wrong_and_others_are_named(place: Place):
@@ -240,7 +241,7 @@ def test_a_data_set_is_registered_or_made_or_missing(place: Place):
 @pytest.mark.parametrize(
     ("image", "state"),
     [
-        (sizes.IMAGE, State.OK),
+        (catalogue.IMAGE, State.OK),
         ("mine.azurecr.io/image:7", State.OK),
         ("mine.azurecr.io/image@sha256:0123", State.OK),
         ("mine.azurecr.io/image", State.WARNING),

@@ -12,11 +12,11 @@ from stoker.engine.errors import BackendError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState
-from stoker.engine.testing import trials
+from stoker.engine.testing.backend import payloads
 from stoker.plugins.azureml.backend import AzureBackend
-from stoker.plugins.azureml.emulator import Emulator, FaultKind
-from stoker.plugins.azureml.service import Patience
+from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 PATIENCE = Patience(request_s=0.4, total_s=0.8, pause_s=0.05, submit_s=1.0, cancel_s=10.0)
 LONGEST_S = 20.0
@@ -43,7 +43,7 @@ class Cloud:
         return AzureBackend(settings, patience=PATIENCE, poll_s=0.05, say=len)
 
     def new_run(self, trial: str) -> tuple[TrainJob, RunDirectory]:
-        job = TrainJob(name=trial, plugins=(trials.PLUGIN,), options={trials.OPTION: trial})
+        job = TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial})
         return job, RunDirectory.create(self.runs, job)
 
     def submit(self, trial: str) -> Handle:
@@ -150,7 +150,7 @@ def test_the_outputs_are_fetched_whole_or_not_at_all(cloud: Cloud, kind: FaultKi
         cloud.backend().fetch(cloud.done, tmp_path / "target")
     assert (tmp_path / "target").exists() == (call.error is None)
     assert (call.error is None) == (kind in SURVIVED)
-    assert len(cloud.backend().fetch(cloud.done, tmp_path / "target").files) == len(trials.outputs())
+    assert len(cloud.backend().fetch(cloud.done, tmp_path / "target").files) == len(payloads.outputs())
 
 
 @EVERY_KIND

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stoker.plugins.azureml import secret
-from stoker.plugins.azureml.ignore import Ignore, Pattern, never
+from stoker.engine.packaging import secrets
+from stoker.engine.packaging.ignore import Ignore, Pattern, never
 
 PATTERNS = (
     *("*.txt", "/a.txt", "a/b", "a/", "!a.txt", "**/c", "a/**", "a/**/c", "**/a/b", "b*", "?.txt", "[ab].txt"),
@@ -186,7 +186,7 @@ def test_a_line_without_a_pattern_is_none(line: str):
     ],
 )
 def test_a_secret_in_a_text_is_found_and_not_repeated(text: str):
-    finding = secret.find(f"first line\nsecond {text}\n".encode())
+    finding = secrets.find(f"first line\nsecond {text}\n".encode())
     assert finding is not None
     assert finding.line == 2
     assert text[-8:] not in str(finding)
@@ -207,8 +207,8 @@ def test_a_secret_in_a_text_is_found_and_not_repeated(text: str):
     ],
 )
 def test_what_only_resembles_a_secret_is_let_pass(text: str):
-    assert secret.find(text.encode()) is None
+    assert secrets.find(text.encode()) is None
 
 
 def test_a_file_that_is_no_text_is_not_searched():
-    assert secret.find(b"\0ghp_" + b"a" * 36) is None
+    assert secrets.find(b"\0ghp_" + b"a" * 36) is None

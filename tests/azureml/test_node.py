@@ -15,9 +15,9 @@ import pytest
 
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
+from stoker.engine.packaging.package import Package
 from stoker.engine.rundir import RunDirectory
 from stoker.plugins.azureml.node import observer
-from stoker.plugins.azureml.package import Package
 
 from .. import tiny
 

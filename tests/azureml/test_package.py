@@ -16,13 +16,13 @@ import pytest
 
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml import package as packages
-from stoker.plugins.azureml.package import Package
+from stoker.engine.packaging import package as packages
+from stoker.engine.packaging.package import Package
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGEST = """
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml.package import Package
+from stoker.engine.packaging.package import Package
 print(Package.of(TrainJob()).digest)
 """
 
@@ -57,7 +57,7 @@ def engine(package: Package) -> list[str]:
 def test_the_package_of_the_default_job_has_the_engine_the_job_and_the_entry_script():
     package = Package.of(TrainJob())
     assert list(package.files) == ["job.json", "run.py", "stoker.zip"]
-    assert {"stoker/cli.py", "stoker/engine/train.py", "stoker/models/dnn.py"} <= set(engine(package))
+    assert {"stoker/cli.py", "stoker/engine/training/train.py", "stoker/models/dnn.py"} <= set(engine(package))
     assert (package.left_out, package.warnings) == ({}, ())
 
 

@@ -13,11 +13,11 @@ import pytest
 from stoker.engine.backend import Plan
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml import plan as plans
+from stoker.engine.packaging.package import Package
 from stoker.plugins.azureml import rehearse
-from stoker.plugins.azureml.package import Package
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.commands.planning import write_plan
+from stoker.plugins.azureml.submit import plan as plans
+from stoker.plugins.commands.plan import write_plan
 
 from .. import child
 
@@ -31,7 +31,7 @@ def refuse(*arguments):
 socket.socket.connect = socket.getaddrinfo = refuse
 began = time.perf_counter()
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml.plan import plan
+from stoker.plugins.azureml.submit.plan import plan
 from stoker.plugins.azureml.settings import AzureSettings
 made = plan(TrainJob(), AzureSettings())
 print(time.perf_counter() - began, len(made.files), "runconfig.json" in made.documents)

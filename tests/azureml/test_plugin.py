@@ -11,12 +11,12 @@ import pytest
 
 from stoker import cli
 from stoker.engine.job import TrainJob
-from stoker.engine.plugin import Plugins
-from stoker.engine.settings import Settings
-from stoker.plugins.azureml.plan import plan
+from stoker.engine.options.settings import Settings
+from stoker.engine.plugin.plugins import Plugins
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.commands.place import backend_options
-from stoker.plugins.commands.planning import write_plan
+from stoker.plugins.azureml.submit.plan import plan
+from stoker.plugins.commands.plan import write_plan
+from stoker.plugins.commands.target import backend_options
 
 from .. import tiny
 from ..stoker_process import stoker

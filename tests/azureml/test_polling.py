@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine import launch
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs import launch
 from stoker.engine.status import Handle, RunState
-from stoker.engine.testing import trials
+from stoker.engine.testing.backend import payloads
 from stoker.plugins.azureml.backend import AzureBackend
-from stoker.plugins.azureml.emulator import Emulator
-from stoker.plugins.azureml.emulator.proxy import Recorded
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml_emulator import Emulator
+from stoker.plugins.azureml_emulator.network.proxy import Recorded
 
 YOUNG_S, OLD_S = 5.0, 30.0
 """How late the end of a run may be noticed, before and after its first ten minutes."""
@@ -51,7 +51,7 @@ class Cloud:
         return AzureBackend(AzureSettings(config=str(self.folder / "config.json")), say=len, clock=clock)
 
     def submit(self, trial: str, **options: object) -> Handle:
-        job = TrainJob(name=trial, plugins=(trials.PLUGIN,), options={trials.OPTION: trial, **options})
+        job = TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial, **options})
         return self.backend().submit(job, RunDirectory.create(self.folder / "runs", job).path)
 
     def looks(self, backend: AzureBackend, handle: Handle, most: int) -> Iterator[list[Recorded]]:
@@ -143,7 +143,7 @@ def test_the_end_of_a_run_is_noticed_within_seconds(cloud: Cloud):
     handle = cloud.submit("succeed")
     log = b"".join(cloud.backend().logs(handle, follow=True))
     noticed = datetime.now(UTC)
-    assert log.count(b"\n") == 1 + len(trials.lines())
+    assert log.count(b"\n") == 1 + len(payloads.lines())
     ended = cloud.emulator.service.runs.get(handle.reference.rpartition("/")[2])["endTimeUtc"]
     assert (noticed - datetime.fromisoformat(ended)).total_seconds() < YOUNG_S
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stoker.engine.rundir import RunDirectory, list_runs
-from stoker.plugins.azureml.emulator import Emulator
+from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny
 from ..stoker_process import stoker

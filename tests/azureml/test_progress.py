@@ -19,15 +19,18 @@ from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState, RunStatus
-from stoker.engine.testing import trials
-from stoker.plugins.azureml import compute, sdk, telling, uploading
+from stoker.engine.testing.backend import payloads
+from stoker.plugins.azureml import progress
 from stoker.plugins.azureml.backend import AzureBackend
-from stoker.plugins.azureml.emulator import Emulator, FaultKind
-from stoker.plugins.azureml.reading import status_of
-from stoker.plugins.azureml.service import Patience
+from stoker.plugins.azureml.cluster import provision
+from stoker.plugins.azureml.rest.client import Patience
+from stoker.plugins.azureml.runs.queue import BUILD_LOG, Waiting
+from stoker.plugins.azureml.runs.status import status_of
+from stoker.plugins.azureml.sdk import sdk
+from stoker.plugins.azureml.sdk.sign_in import sign_in
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.azureml.sign_in import sign_in
-from stoker.plugins.azureml.waiting import BUILD_LOG, Waiting
+from stoker.plugins.azureml.submit import upload
+from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 MB = 10**6
 WAITING = {RunState.QUEUED, RunState.FINALIZING}
@@ -57,8 +60,8 @@ class Cloud:
         return AzureBackend(made, patience=patience, poll_s=0.05, say=self.said.append, clock=clock)
 
     def new_run(self, data: Path | None = None, trial: str = "succeed") -> tuple[TrainJob, RunDirectory]:
-        options = {trials.OPTION: trial}
-        job = TrainJob(name="told", data_folder=str(data or ""), plugins=(trials.PLUGIN,), options=options)
+        options = {payloads.OPTION: trial}
+        job = TrainJob(name="told", data_folder=str(data or ""), plugins=(payloads.PLUGIN,), options=options)
         return job, RunDirectory.create(self.folder / "runs", job)
 
     def submit(self, backend: AzureBackend, data: Path | None = None, trial: str = "succeed") -> Handle:
@@ -147,7 +150,7 @@ def test_an_upload_is_told_by_bytes_within_a_large_file_too(cloud: Cloud, data: 
     def recorded(say: object) -> Iterator[Any]:
         yield lambda *report: told.append(report)
 
-    monkeypatch.setattr(uploading, "bytes_told", recorded)
+    monkeypatch.setattr(upload, "bytes_told", recorded)
     cloud.submit(cloud.backend(), data)
     done = [one for _, one, _ in told]
     assert done == sorted(done)
@@ -209,10 +212,10 @@ def test_a_cluster_that_may_not_be_made_says_why(tmp_path: Path):
 def test_nodes_are_told_in_words_with_the_reason_why_there_are_no_more():
     inner = {"nodeStateCounts": {"preparingNodeCount": 1, "idleNodeCount": 0, "runningNodeCount": 2}}
     inner["scaleSettings"] = {"maxNodeCount": 4}
-    assert compute.nodes({"properties": inner}) == "1 preparing, 2 running of at most 4"
+    assert provision.nodes({"properties": inner}) == "1 preparing, 2 running of at most 4"
     inner["errors"] = [{"error": {"message": "the quota is used up"}}]
-    assert compute.nodes({"properties": inner}).endswith("; Azure says: the quota is used up")
-    assert compute.nodes({}) == "none of at most ?"
+    assert provision.nodes({"properties": inner}).endswith("; Azure says: the quota is used up")
+    assert provision.nodes({}) == "none of at most ?"
 
 
 def test_a_run_that_waits_says_for_what(slow: Cloud):
@@ -286,7 +289,7 @@ def test_an_interrupted_submission_says_how_to_go_on_and_is_one_run_in_the_end(c
 def test_without_a_terminal_bytes_are_told_twice_a_minute():
     said: list[str] = []
     now = 0.0
-    report = telling.lines(said.append, clock=lambda: now)
+    report = progress.lines(said.append, clock=lambda: now)
     for now in range(0, 100, 2):
         report("uploading", now * MB, 100 * MB)
     assert said == [
@@ -300,7 +303,7 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypa
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with telling.bytes_told(print) as report, sdk.quiet():
+    with progress.bytes_told(print) as report, sdk.quiet():
         print("what the SDK says")
         report("uploading", 5 * MB, 10 * MB)
         time.sleep(0.3)
@@ -311,7 +314,7 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypa
 
 
 def test_what_is_told_is_seen_while_the_sdk_is_kept_quiet(capsys: pytest.CaptureFixture[str]):
-    say = telling.to_stderr()
+    say = progress.to_stderr()
     with sdk.quiet():
         print("what the SDK says")
         say("hello")

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from stoker.plugins.azureml import conda, secret
-from stoker.plugins.azureml.emulator import Emulator
+from stoker.engine.packaging import secrets
+from stoker.plugins.azureml.submit.environment import MOUNTS, NEEDED, SDK
+from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny
 from ..stoker_process import stoker
@@ -109,7 +110,7 @@ def plant(project: Path) -> None:
     (project / "parts" / "notes.txt").write_text(KEY)
     (data / "token").write_text(SECRETS["the data"])
     index = f"--extra-index-url {URL.format(SECRETS['the package index'])}"
-    packages = ["python=3.11", {"pip": [index, *conda.NEEDED, conda.SDK, conda.MOUNTS]}]
+    packages = ["python=3.11", {"pip": [index, *NEEDED, SDK, MOUNTS]}]
     (project / "conda.yml").write_text(json.dumps({"dependencies": packages}))
     for place in (project, project / "parts", data):
         (place / ".env").write_text(f"PASSWORD={SECRETS['the file .env']}\n")
@@ -210,7 +211,7 @@ def test_a_secret_that_would_go_is_refused_by_the_name_of_what_has_it(planted: P
 def test_no_result_of_a_benchmark_holds_a_secret() -> None:
     results = [path for path in (Path(__file__).parents[2] / "benchmarks" / "results").iterdir() if path.is_file()]
     assert results
-    assert [path.name for path in results if secret.find(path.read_bytes())] == []
+    assert [path.name for path in results if secrets.find(path.read_bytes())] == []
 
 
 @pytest.mark.parametrize("place", SECRETS)

@@ -10,7 +10,7 @@ import pytest
 
 from stoker.engine.errors import InputError, OptionError
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml import sizes
+from stoker.plugins.azureml import catalogue
 from stoker.plugins.azureml.settings import AzureSettings
 
 TODAY = date(2026, 11, 25)
@@ -20,8 +20,8 @@ def test_the_defaults_are_those_of_the_tutorial_on_a_current_size():
     settings = AzureSettings.from_options({})
     assert (settings.compute, settings.max_nodes, settings.min_nodes) == ("gpu-cluster", 4, 0)
     assert settings.dataset_of(TrainJob()) == "mnist-dataset"
-    assert sizes.find(settings.vm_size)
-    assert sizes.retirement(settings.vm_size) is None
+    assert catalogue.find(settings.vm_size)
+    assert catalogue.retirement(settings.vm_size) is None
     assert settings.warnings(TODAY) == []
     settings.refuse_retired(TODAY)
 
@@ -59,8 +59,10 @@ def test_a_name_with_a_secret_in_it_is_refused_and_not_repeated(name: str, value
     assert value not in f"{caught.value} {caught.value.hint}"
 
 
-@pytest.mark.parametrize("retired", [size for size in sizes.RETIRED if size.on <= TODAY], ids=lambda size: size.name)
-def test_a_retired_size_is_refused_with_a_current_one_and_the_age_of_the_table(retired: sizes.Retired):
+@pytest.mark.parametrize(
+    "retired", [size for size in catalogue.RETIRED if size.on <= TODAY], ids=lambda size: size.name
+)
+def test_a_retired_size_is_refused_with_a_current_one_and_the_age_of_the_table(retired: catalogue.Retired):
     with pytest.raises(InputError) as caught:
         AzureSettings(vm_size=retired.name.upper()).refuse_retired(TODAY)
     assert f"was retired on {retired.on}" in caught.value.what
@@ -83,9 +85,11 @@ def test_a_size_that_will_be_retired_is_a_warning():
 
 def test_each_successor_is_a_current_size_with_a_gpu():
     assert [
-        size.name for size in sizes.RETIRED if not (sizes.find(size.successor) and sizes.has_gpu(size.successor))
+        size.name
+        for size in catalogue.RETIRED
+        if not (catalogue.find(size.successor) and catalogue.has_gpu(size.successor))
     ] == []
-    assert {size.name for size in sizes.RETIRED} & {size.name for size in sizes.CURRENT} == set()
+    assert {size.name for size in catalogue.RETIRED} & {size.name for size in catalogue.CURRENT} == set()
 
 
 @pytest.mark.parametrize(

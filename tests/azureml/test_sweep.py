@@ -12,17 +12,19 @@ from typing import Any
 import pytest
 
 from stoker.engine.errors import BackendError
-from stoker.plugins.azureml import cluster, compute, sdk, sweep
-from stoker.plugins.azureml.emulator import Emulator, FaultKind
-from stoker.plugins.azureml.management import pages
+from stoker.plugins.azureml.cluster import cluster, provision
+from stoker.plugins.azureml.commands import cleanup
 from stoker.plugins.azureml.reference import Scope
-from stoker.plugins.azureml.service import ARM, Patience, Service
+from stoker.plugins.azureml.rest.arm import pages
+from stoker.plugins.azureml.rest.client import ARM, Patience, Service
+from stoker.plugins.azureml.sdk import sdk
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 from ..emulator.client import Client
 from ..stoker_process import start, stoker
 
-OURS = {compute.TAG: compute.OURS}
+OURS = {provision.TAG: provision.OURS}
 DATASET, ENVIRONMENT = "stoker-0123456789abcdef", "stoker-0123456789ab"
 
 
@@ -44,8 +46,8 @@ class Place:
     def service(self, **patience: float) -> Service:
         return Service(Scope.from_config(str(self.folder)), "ambient", Patience(request_s=2.0, total_s=1.0, **patience))
 
-    def find(self) -> sweep.Made:
-        return sweep.find(self.service())
+    def find(self) -> cleanup.Made:
+        return cleanup.find(self.service())
 
     def sweep(self, *words: object, **environment: str) -> Any:
         return stoker("azureml", "sweep", *words, cwd=self.folder, **environment)
@@ -88,10 +90,10 @@ def test_a_job_leaves_a_cluster_that_is_known_again(place: Place):
     service = place.service()
     scope = service.scope
     workspace = sdk.load().Workspace(scope.subscription, scope.group, scope.workspace, auth=service.auth)
-    compute.find_or_create(service, workspace, AzureSettings(min_nodes=1), len)
+    provision.find_or_create(service, workspace, AzureSettings(min_nodes=1), len)
     (one,) = place.find().clusters
     assert (one.name, one.least) == ("gpu-cluster", 1)
-    assert sweep.cost(one) == "costs 24 node-hours a day while it is idle, until it is deleted"
+    assert cleanup.cost(one) == "costs 24 node-hours a day while it is idle, until it is deleted"
 
 
 def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):

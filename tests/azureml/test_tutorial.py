@@ -18,10 +18,10 @@ import pytest
 
 from stoker.engine.files import sha256_file
 from stoker.engine.rundir import RunDirectory, find_run
-from stoker.plugins.azureml.emulator import Emulator, Settings
-from stoker.plugins.azureml.emulator.runs import artifact
-from stoker.plugins.azureml.emulator.service import Service
-from stoker.plugins.azureml.emulator.settings import ARTIFACTS
+from stoker.plugins.azureml_emulator import Emulator, Settings
+from stoker.plugins.azureml_emulator.service import Service
+from stoker.plugins.azureml_emulator.state.runs import artifact
+from stoker.plugins.azureml_emulator.state.settings import ARTIFACTS
 
 from ..stoker_process import stoker
 from .contents import contents, files, output

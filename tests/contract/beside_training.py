@@ -11,7 +11,7 @@ from typing import Any
 from stoker.engine.errors import RunError
 from stoker.engine.hookspecs import hookimpl
 from stoker.engine.job import TrainJob
-from stoker.engine.testing import trials
+from stoker.engine.testing.backend import payloads
 
 
 @hookimpl
@@ -21,7 +21,7 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
 
     class Trial(keras.callbacks.Callback):  # type: ignore[misc]
         def on_train_begin(self, logs: Any = None) -> None:
-            say(f"{trials.STARTED}{os.getpid()}")
+            say(f"{payloads.STARTED}{os.getpid()}")
             if job.options.get("trial_tally"):
                 with Path(str(job.options["trial_tally"])).open("a") as stream:
                     stream.write(f"{os.getpid()}\n")
@@ -32,27 +32,27 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
 
 def act(job: TrainJob, run_dir: Path) -> None:
     """Does what the trial of a job does, but for what the training does."""
-    trial = job.options[trials.OPTION]
+    trial = job.options[payloads.OPTION]
     if trial == "fail":
-        raise RunError(trials.FAILURE)
+        raise RunError(payloads.FAILURE)
     if trial == "environment":
-        say("\n".join(f"{trials.VARIABLE}{name}" for name in os.environ))
+        say("\n".join(f"{payloads.VARIABLE}{name}" for name in os.environ))
     if trial == "hostile":
         write_hostile(run_dir / "outputs")
     if trial != "write":
-        say("\n".join(trials.lines()))
+        say("\n".join(payloads.lines()))
         return
-    for line in trials.lines(count=int(job.options["trial_lines"] or 0)):
+    for line in payloads.lines(count=int(job.options["trial_lines"] or 0)):
         say(line)
         time.sleep(0.01)
 
 
 def write_hostile(outputs: Path) -> None:
     """Writes the outputs with strange names, and the links."""
-    for name, content in trials.hostile_outputs().items():
+    for name, content in payloads.hostile_outputs().items():
         (outputs / name).parent.mkdir(parents=True, exist_ok=True)
         (outputs / name).write_bytes(content)
-    for name, target in trials.LINKS.items():
+    for name, target in payloads.LINKS.items():
         (outputs / name).parent.mkdir(exist_ok=True)
         (outputs / name).symlink_to(target)
 

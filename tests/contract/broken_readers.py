@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stoker.datasets.folder import FolderReader
+from stoker.datasets.readers.folder import FolderReader
 from stoker.engine.data import Dataset, DatasetReader, Progress, Split
 from stoker.engine.errors import StokerError
 from stoker.engine.testing import DatasetContract

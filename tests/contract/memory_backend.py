@@ -15,7 +15,7 @@ from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState, RunStatus
-from stoker.engine.testing import trials
+from stoker.engine.testing.backend import payloads
 
 NAME = "memory"
 REASON = "its runs are in the memory of the process that submitted them"
@@ -37,7 +37,7 @@ class Run:
         self.stop = threading.Event()
         self.folder.write_status(RunStatus(state=RunState.QUEUED, attempt=self.attempt))
         self.thread = threading.Thread(
-            target=trials.perform, args=(self.job, self.folder, self.stop, self.say), daemon=True
+            target=payloads.perform, args=(self.job, self.folder, self.stop, self.say), daemon=True
         )
         self.thread.start()
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from stoker.datasets.catalogue import CATALOGUE
-from stoker.datasets.folder import FolderReader
-from stoker.datasets.named import NamedReader
+from stoker.datasets.readers.folder import FolderReader
+from stoker.datasets.readers.named import NamedReader
+from stoker.datasets.source.catalogue import CATALOGUE
 from stoker.engine.data import DatasetReader
-from stoker.engine.discovery import import_file
+from stoker.engine.plugin.discovery import import_file
 from stoker.engine.testing import DatasetContract
 
 from .. import tiny

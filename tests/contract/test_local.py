@@ -10,7 +10,7 @@ from pathlib import Path
 from stoker.engine.backend import Backend
 from stoker.engine.status import Handle
 from stoker.engine.testing import BackendContract
-from stoker.plugins.local import LocalBackend
+from stoker.plugins.local.backend import LocalBackend
 
 
 class TestLocal(BackendContract):

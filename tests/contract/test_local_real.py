@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stoker.engine.job import TrainJob
-from stoker.engine.testing import trials
-from stoker.engine.testing.case import Place
+from stoker.engine.testing.backend import payloads
+from stoker.engine.testing.backend.case import Place
 
 from .. import tiny
 from .test_local import TestLocal as Local
@@ -39,7 +39,7 @@ class TestLocalTraining(Local):
             epochs=FOR_EVER if trial == "wait" else 1,
             seed=len(str(options.get("trial_content", ""))),
             plugins=(str(PLUGIN),),
-            options={trials.OPTION: trial, **options, "first_layer_neurons": 8, "second_layer_neurons": 4},
+            options={payloads.OPTION: trial, **options, "first_layer_neurons": 8, "second_layer_neurons": 4},
         )
 
     def wrote(self) -> Mapping[str, bytes]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stoker.engine.discovery import import_file
 from stoker.engine.model import ModelBuilder
+from stoker.engine.plugin.discovery import import_file
 from stoker.engine.testing import ModelContract
 from stoker.models import dnn
 

@@ -15,7 +15,7 @@ from ..child import start
 SUITE = Path(testing.__file__).parent
 WITHOUT_PYTEST = """
 sys.modules["pytest"] = None
-import stoker.engine.testing.trial
+import stoker.engine.testing.backend.payload_plugin
 try:
     from stoker.engine.testing import BackendContract
 except ModuleNotFoundError as error:
@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
 """
 THIRD_PARTY = """
 from stoker.engine.testing import BackendContract
-from stoker.plugins.local import LocalBackend
+from stoker.plugins.local.backend import LocalBackend
 
 
 class TestMine(BackendContract):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from stoker.plugins.azureml.emulator import Emulator
+from stoker.plugins.azureml_emulator import Emulator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

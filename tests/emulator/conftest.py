@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stoker.plugins.azureml.emulator import Emulator
+from stoker.plugins.azureml_emulator import Emulator
 
 from .client import Client
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stoker.plugins.azureml.emulator import Emulator
-from stoker.plugins.azureml.emulator.nodes import Nodes, Scale, seconds
+from stoker.plugins.azureml_emulator import Emulator
+from stoker.plugins.azureml_emulator.state.nodes import Nodes, Scale, seconds
 
 from .client import Client
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from stoker.plugins.azureml.emulator import Emulator, FaultKind
+from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 from .client import Client
 

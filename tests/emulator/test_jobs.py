@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stoker.plugins.azureml.emulator import Emulator
+from stoker.plugins.azureml_emulator import Emulator
 
 from .client import Client
 

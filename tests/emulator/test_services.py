@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stoker.plugins.azureml.emulator import Emulator
-from stoker.plugins.azureml.emulator.tokens import Tokens
+from stoker.plugins.azureml_emulator import Emulator
+from stoker.plugins.azureml_emulator.state.tokens import Tokens
 
 from .client import Client
 

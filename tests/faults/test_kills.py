@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stoker.engine.checkpoint import Checkpoints
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import RunState
+from stoker.engine.training.checkpoint import Checkpoints
 
 from .. import tiny
 from ..stoker_process import command

@@ -24,7 +24,7 @@ from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory, find_run
 from stoker.engine.status import Handle, RunState
-from stoker.engine.testing import trials
+from stoker.engine.testing.backend import payloads
 
 import stoker_ray
 from stoker_ray.backend import RayBackend
@@ -91,7 +91,7 @@ def backend(cluster: tuple[str, ...]) -> RayBackend:
 
 def submitted(backend: RayBackend, root: Path, trial: str) -> tuple[RunDirectory, Handle]:
     """A run that trains nothing."""
-    job = TrainJob(name=trial, plugins=(trials.PLUGIN,), options={trials.OPTION: trial})
+    job = TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial})
     run = RunDirectory.create(root, job)
     return run, backend.submit(job, run.path)
 
@@ -239,7 +239,7 @@ def test_the_log_is_ray_s_without_what_ray_wrote(tmp_path: Path, backend: RayBac
     wait(backend, handle, RunState.COMPLETED)
     whole = JobSubmissionClient(os.environ["STOKER_RAY_TEST_ADDRESS"]).get_job_logs(run.run_id).encode()
     log = b"".join(backend.logs(handle))
-    assert log.startswith(trials.STARTED.encode())
+    assert log.startswith(payloads.STARTED.encode())
     assert whole.endswith(log)
     assert whole != log
 

@@ -17,8 +17,8 @@ from typing import Any
 from ....engine import files
 from ....engine.event import EventKind, RunEvent
 from ....engine.hookspecs import hookimpl
-from ....engine.prepare import named_for_tutorial
 from ....engine.rundir import RunDirectory
+from ....engine.training.prepare import named_for_tutorial
 from .run import CARRIED, KEPT
 
 PICTURE = "Accuracy vs Loss"

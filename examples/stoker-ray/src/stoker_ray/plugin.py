@@ -6,7 +6,7 @@ from typing import Any
 
 from stoker.engine.errors import PluginError
 from stoker.engine.hookspecs import hookimpl
-from stoker.engine.settings import positive_int
+from stoker.engine.options.settings import positive_int
 
 stoker_contract = 1
 

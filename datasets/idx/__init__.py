@@ -1,0 +1,187 @@
+"""The IDX format: arrays of six number types, as MNIST and its relatives are distributed.
+
+The format, as the MNIST authors describe it: two zero bytes, one byte for the type, one for the number of dimensions,
+each dimension as a big-endian uint32, then the items in C order, big-endian. Files may be compressed with gzip.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine import files
+from ...engine.data import Progress
+from ...engine.errors import DatasetError
+from .content import PIECE_BYTES, Content
+from .header import NAMES, Header, claim, cut_off, parse, too_long
+
+_PROVEN_FIRST_BYTES = 64 << 20
+"""Compressed content that claims more than this is counted before memory is taken for it."""
+
+
+def read_header(path: Path) -> Header:
+    """Reads only the header, and compares it with the size of the file.
+
+    Raises:
+        DatasetError: The file is not IDX, or too short or too long for what its header says.
+    """
+    with Content(path) as content:
+        return parse(content)
+
+
+def read(path: Path) -> NDArray[Any]:
+    """Reads a whole file into memory.
+
+    Returns:
+        A writable array in the machine's byte order: uint8, int8, int16, int32, float32 or float64, any shape.
+
+    Raises:
+        DatasetError: The file is missing, damaged, or not IDX, or it doesn't fit into memory.
+    """
+    _prove(path)
+    with Content(path) as content:
+        header = parse(content)
+        buffer, done = _allocate(path, header), 0
+        for piece in _data(content, header):
+            buffer[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
+            done += len(piece)
+    stored = _shaped(path, buffer, header)
+    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
+
+
+def open_mapped(path: Path) -> NDArray[Any]:
+    """Maps a file that is not compressed into memory, without reading or copying it.
+
+    Returns:
+        A read-only array in the file's byte order (int16 is '>i2'), whatever the file's size.
+
+    Raises:
+        DatasetError: The file is missing, compressed, of the wrong size, or not IDX.
+    """
+    with Content(path) as content:
+        header = parse(content)
+    if content.compressed:
+        raise _unmappable(path, "a gzip file", "a raw IDX file", "unpack it first")
+    try:
+        # The header is mapped too: a file is never empty then, even if its array is.
+        mapped = np.memmap(path, np.uint8, "r")[header.offset_bytes :]
+    except (OSError, ValueError) as error:
+        hint = "copy the file to a local disk"
+        raise _unmappable(path, str(error), "a file system that can map files", hint) from error
+    return _shaped(path, np.asarray(mapped), header)
+
+
+def unpack(path: Path, sink: BinaryIO, *, progress: Progress | None = None) -> str:
+    """Copies the decompressed file into `sink`, checking it on the way and holding one piece of it at a time.
+
+    Returns:
+        The SHA-256 of what was written.
+
+    Raises:
+        DatasetError: The file is missing, damaged, or not IDX.
+    """
+    digest = hashlib.sha256()
+    with Content(path) as content:
+        header = parse(content)
+        sink.write(header.encode())
+        digest.update(header.encode())
+        for piece in _data(content, header):
+            digest.update(piece)
+            sink.write(piece)
+            content.report(progress, f"unpacking {path.name}")
+    return digest.hexdigest()
+
+
+def write(path: Path, array: NDArray[Any]) -> None:
+    """Writes `array` as IDX; compressed if the name ends in ".gz". The file appears whole or not at all.
+
+    Args:
+        path: Where to; the folder must exist.
+        array: Of uint8, int8, int16, int32, float32 or float64 in any byte order.
+
+    Raises:
+        DatasetError: The format can't hold such an array.
+        StorageError: The file can't be written.
+    """
+    header = _header_for(path, array)
+    data = np.ascontiguousarray(array, header.dtype).reshape(-1).view(np.uint8).data
+    with files.atomic_writer(path) as stream:
+        if not path.name.endswith(".gz"):
+            stream.writelines((header.encode(), data))
+            return
+        with gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0) as packed:
+            packed.writelines((header.encode(), data))
+
+
+def _header_for(path: Path, array: NDArray[Any]) -> Header:
+    dtype = array.dtype.newbyteorder(">").str
+    if dtype not in NAMES:
+        raise _unwritable(path, f"dtype={array.dtype}", " or ".join(NAMES.values()), "convert the array with astype")
+    if any(size >= 1 << 32 for size in array.shape):
+        raise _unwritable(path, f"shape={array.shape}", "dimensions below 2**32", "split the array")
+    return Header(dtype=dtype, shape=array.shape)
+
+
+def _data(content: Content, header: Header) -> Iterator[bytes]:
+    """The items' bytes in pieces; at the end it is certain that there are neither fewer nor more of them."""
+    left = header.data_bytes
+    while left:
+        piece = content.read(min(left, PIECE_BYTES))
+        if not piece:
+            raise cut_off(content, f"{header.total_bytes - left} bytes", claim(header))
+        left -= len(piece)
+        yield piece
+    if content.read(1):
+        raise too_long(content, header)
+
+
+def _prove(path: Path) -> None:
+    """Reads large compressed content once without keeping it, so that a false header costs no memory."""
+    with Content(path) as content:
+        header = parse(content)
+        if content.compressed and header.total_bytes > _PROVEN_FIRST_BYTES:
+            for _ in _data(content, header):
+                pass
+
+
+def _allocate(path: Path, header: Header) -> NDArray[np.uint8]:
+    try:
+        return np.empty(header.data_bytes, np.uint8)
+    except (MemoryError, ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{path} doesn't fit into memory",
+            received=f"{header}, {header.data_bytes} bytes",
+            expected="an array that fits",
+            hint="unpack the file: a raw one is mapped, not read",
+            path=path,
+        ) from error
+
+
+def _shaped(path: Path, data: NDArray[np.uint8], header: Header) -> NDArray[Any]:
+    """Gives the bytes their type and shape, as far as NumPy can."""
+    try:
+        return data.view(header.dtype).reshape(header.shape)
+    except ValueError as error:
+        raise DatasetError(
+            f"{path} is a valid IDX file, but NumPy can't hold its array",
+            received=f"{len(header.shape)} dimensions ({error})",
+            expected="at most 64 dimensions (32 before NumPy 2) of a size that NumPy can count",
+            hint="reshape the data where it was written",
+            path=path,
+        ) from error
+
+
+def _unmappable(path: Path, received: str, expected: str, hint: str) -> DatasetError:
+    return DatasetError(f"can't map {path} into memory", received=received, expected=expected, hint=hint, path=path)
+
+
+def _unwritable(path: Path, received: str, expected: str, hint: str) -> DatasetError:
+    return DatasetError(
+        f"can't write {path}: IDX can't hold such an array", received=received, expected=expected, hint=hint, path=path
+    )

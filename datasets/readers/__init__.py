@@ -1,0 +1,1 @@
+"""What reads data into arrays: one reader for each form."""

@@ -1,0 +1,80 @@
+"""A folder of the user's with the four files of a data set in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...engine.data import Dataset, Progress
+from ...engine.errors import DatasetError, StorageError
+from .. import idx
+from ..assemble import Part, assemble
+from ..idx.content import Content
+from ..idx.locate import locate
+from ..source import store
+
+
+class FolderReader:
+    """Reads whatever data set lies below `--data-folder`, without knowing which it is.
+
+    Attributes:
+        name: The name on the command line.
+        summary: One line about it.
+    """
+
+    name = "folder"
+    summary = "the four IDX files below --data-folder, whatever they hold"
+
+    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+        """Reads the data set; it is called as its folder is.
+
+        Args:
+            folder: Where the files are.
+            offline: Changes nothing: nothing is ever downloaded.
+            progress: Told about gzip files that are unpacked.
+
+        Raises:
+            DatasetError: A file is missing or wrong, or `folder` is None.
+        """
+        if folder is None:
+            raise DatasetError(
+                "the data set 'folder' needs to know which folder",
+                expected="--data-folder DIR",
+                hint="pass --data-folder, or the name of a data set with --dataset",
+            )
+        parts, notes = read_parts(locate(folder), progress=progress)
+        return assemble(folder.resolve().name or self.name, parts, notes=notes)
+
+
+def read_parts(paths: Mapping[str, Path], *, progress: Progress | None = None) -> tuple[dict[str, Part], list[str]]:
+    """Opens the files of a data set where they lie: raw ones are mapped, gzip ones unpacked into the cache first.
+
+    Where the cache can't be written, gzip files are read into memory instead, and a note says so.
+
+    Args:
+        paths: The files by role.
+        progress: Told about gzip files that are unpacked.
+
+    Returns:
+        The parts by role, and notes for the user.
+
+    Raises:
+        DatasetError: A file is missing or wrong.
+    """
+    parts, notes = {}, []
+    for role, path in paths.items():
+        try:
+            parts[role] = _read_part(path, progress)
+        except StorageError as error:
+            parts[role] = Part(path=path, array=idx.read(path), source=str(path))
+            notes.append(f"gzip files are read into memory at each start, for the cache is no help: {error.what}")
+    return parts, notes[:1]
+
+
+def _read_part(path: Path, progress: Progress | None) -> Part:
+    with Content(path) as content:
+        compressed = content.compressed
+    if not compressed:
+        return Part(path=path, array=idx.open_mapped(path), source=str(path))
+    twin, record = store.unpacked(path, progress=progress)
+    return Part(path=path, array=idx.open_mapped(twin), source=f"sha256:{record.sha256}")

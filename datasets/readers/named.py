@@ -1,0 +1,107 @@
+"""Reads a data set of the catalogue: from the cache, or from the user's folder if it is the right one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...engine import cache
+from ...engine.data import Dataset, Progress
+from ...engine.errors import StorageError
+from .. import idx
+from ..assemble import Part, assemble
+from ..idx.locate import locate
+from ..source import store
+from ..source.catalogue import KnownSet
+from ..source.fetch import BUNDLED, fetch
+from ..source.identity import check, content_sha256
+from .folder import read_parts
+
+if TYPE_CHECKING:
+    from ..source.http import Transport
+
+
+class NamedReader:
+    """Reads one named data set.
+
+    Attributes:
+        name: The name on the command line.
+        summary: One line about it.
+    """
+
+    def __init__(self, known: KnownSet, *, transport: Transport | None = None) -> None:
+        self.name = known.name
+        self.summary = known.summary
+        self._known = known
+        self._transport = transport
+
+    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+        """Reads the data set, downloading it first if need be.
+
+        Args:
+            folder: Where the user says that its files are; their digests must be those of this set.
+            offline: Nothing may be downloaded.
+            progress: Told about long work.
+
+        Raises:
+            DatasetError: A file is missing, wrong or of another data set.
+            DownloadError: No mirror gave it, and no copy is bundled.
+            StorageError: The cache can't be written, and no copy is bundled.
+        """
+        if folder is not None:
+            parts, notes = self._from_folder(folder, progress)
+        else:
+            parts, notes = self._from_cache(offline, progress)
+        if self._known.remark:
+            notes = [*notes, self._known.remark]
+        return assemble(self.name, parts, notes=notes)
+
+    def _from_cache(self, offline: bool, progress: Progress | None) -> tuple[dict[str, Part], list[str]]:
+        try:
+            notes = fetch(self._known, offline=offline, transport=self._transport, progress=progress)
+        except StorageError as error:
+            if not self._known.bundled:
+                error.hint = f"set {cache.VARIABLE} to a folder that you may write to"
+                raise
+            return self._from_bundle(), [f"{error.what}: the copy of {self.name} bundled with stoker is used"]
+        return {role: _cached_part(self.name, file.name) for role, file in self._known.files.items()}, notes
+
+    def _from_bundle(self) -> dict[str, Part]:
+        """The bundled files, read into memory."""
+        parts = {}
+        for role, file in self._known.files.items():
+            path = BUNDLED / f"{file.name}.gz"
+            sha256 = content_sha256(path)
+            check(self._known, role, path, sha256)
+            parts[role] = Part(path=path, array=idx.read(path), source=f"sha256:{sha256}")
+        return parts
+
+    def _from_folder(self, folder: Path, progress: Progress | None) -> tuple[dict[str, Part], list[str]]:
+        parts, notes = read_parts(locate(folder, prefer=self._known.prefix), progress=progress)
+        unknown = []
+        for role, part in parts.items():
+            sha256 = _digest(part, progress)
+            if not check(self._known, role, part.path, sha256):
+                unknown.append(part.path.name)
+            parts[role] = replace(part, source=f"sha256:{sha256}")
+        if unknown:
+            notes.append(
+                f"nothing is known that {', '.join(unknown)} could be compared with: whether it is {self.name} "
+                f"is for you to know"
+            )
+        return parts, notes
+
+
+def _cached_part(set_name: str, file_name: str) -> Part:
+    place = store.place_of(set_name, file_name)
+    record = store.find(place)
+    source = f"sha256:{record.sha256}" if record else str(place)
+    return Part(path=place, array=idx.open_mapped(place), source=source)
+
+
+def _digest(part: Part, progress: Progress | None) -> str:
+    """The SHA-256 of a part's content; known already if it went through the cache."""
+    if part.source.startswith("sha256:"):
+        return part.source.removeprefix("sha256:")
+    return content_sha256(part.path, progress=progress)

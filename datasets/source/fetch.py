@@ -1,0 +1,189 @@
+"""Brings a named data set into the cache: from a mirror, out of an archive, or from the copy that comes with stoker."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...engine import cache, files
+from ...engine.data import Progress
+from ...engine.errors import DatasetError, DownloadError
+from ..idx.content import looks_like
+from . import store
+from .catalogue import Archive, KnownFile, KnownSet
+from .identity import stored_md5
+
+if TYPE_CHECKING:
+    from .http import Transport
+
+BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
+"""The folder with the files that come with stoker, compressed."""
+
+
+def fetch(
+    known: KnownSet, *, offline: bool = False, transport: Transport | None = None, progress: Progress | None = None
+) -> list[str]:
+    """Makes sure that a data set is in the cache; what is there is only measured, not read.
+
+    Args:
+        known: The data set.
+        offline: Nothing may be downloaded.
+        transport: The way to the network; None means the real one.
+        progress: Told about long work.
+
+    Returns:
+        Notes for the user.
+
+    Raises:
+        DatasetError: It is not in the cache and `offline` forbids to download it.
+        DownloadError: No mirror gave it.
+        StorageError: The cache can't be written.
+    """
+    if not _missing(known):
+        return []
+    folder = files.make_folder(store.place_of(known.name, ""))
+    with files.lock(folder / "lock"):
+        missing = _missing(known)
+        if offline:
+            return _without_network(known, missing, "offline", progress)
+        try:
+            with _network(known, transport) as network:
+                return _download(known, missing, network, progress)
+        except DownloadError as error:
+            if not known.bundled:
+                raise
+            notes = _without_network(known, missing, "no mirror answered", progress)
+            faults = "; ".join(line.strip() for line in error.received.splitlines() if line)
+            return [*notes, f"what the mirrors of {known.name} said: {faults}"]
+
+
+def _missing(known: KnownSet) -> list[KnownFile]:
+    return [file for file in known.files.values() if not store.find(store.place_of(known.name, file.name))]
+
+
+@contextlib.contextmanager
+def _network(known: KnownSet, transport: Transport | None) -> Iterator[Transport]:
+    """The given way to the network, or the real one; with a bundled copy at hand there is no reason to wait long."""
+    if transport:
+        yield transport
+        return
+    import time
+
+    import requests
+
+    from .http import Patience, Transport
+
+    patience = Patience(connect_s=3, read_s=10, tries=1, mirrors_s=8) if known.bundled else Patience()
+    with requests.Session() as session:
+        yield Transport(session=session, sleep=time.sleep, clock=time.monotonic, patience=patience)
+
+
+def _without_network(
+    known: KnownSet, missing: Iterable[KnownFile], reason: str, progress: Progress | None
+) -> list[str]:
+    if not known.bundled:
+        raise DatasetError(
+            f"the data set {known.name} is not on this machine yet, and nothing may be downloaded",
+            received=reason,
+            expected=f"its files in {store.place_of(known.name, '')}",
+            hint=f"run `stoker data fetch {known.name}` where there is a network, or pass --data-folder",
+        )
+    for file in missing:
+        source, target = BUNDLED / f"{file.name}.gz", store.place_of(known.name, file.name)
+        store.keep(source, target, origin="bundled", expected_sha256=file.sha256, progress=progress)
+    return [f"{reason}: the copy of {known.name} bundled with stoker is used"]
+
+
+def _download(
+    known: KnownSet, missing: Iterable[KnownFile], transport: Transport, progress: Progress | None
+) -> list[str]:
+    if known.archive:
+        _extract(known, known.archive, missing, transport, progress)
+    else:
+        for file in missing:
+            _download_file(known, file, transport, progress)
+    if all(file.sha256 for file in known.files.values()):
+        return []
+    return [
+        f"{known.name} was downloaded and has the MD5 in {known.digests_from}; no SHA-256 of its raw files is "
+        "documented, so they were recorded now and are checked from now on"
+    ]
+
+
+def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progress: Progress | None) -> None:
+    from .mirrors import Wanted, download
+
+    target = store.place_of(known.name, file.name)
+
+    def install(partial: Path, url: str) -> None:
+        _check_md5(partial, file.gz_md5, url)
+        _store(file, partial, target, url, progress)
+
+    wanted = Wanted(
+        name=f"{file.name} of {known.name}",
+        partial=target.with_name(f"{file.name}.partial"),
+        ready=lambda: store.find(target) is not None,
+        install=install,
+        limit_bytes=file.limit_bytes,
+    )
+    download([f"{mirror}{file.name}.gz" for mirror in known.mirrors], wanted, transport, progress=progress)
+
+
+def _extract(
+    known: KnownSet, archive: Archive, missing: Iterable[KnownFile], transport: Transport, progress: Progress | None
+) -> None:
+    from .archive import extract
+
+    path = _download_archive(archive, transport, progress)
+    for file in missing:
+        target = store.place_of(known.name, file.name)
+        packed = target.with_name(f"{file.name}.gz")
+        member = f"{archive.folder}/{file.name}.gz"
+        try:
+            extract(path, member, packed, limit_bytes=file.limit_bytes, progress=progress)
+            _store(file, packed, target, f"{archive.urls[0]}#{member}", progress)
+        finally:
+            packed.unlink(missing_ok=True)
+
+
+def _download_archive(archive: Archive, transport: Transport, progress: Progress | None) -> Path:
+    """The archive in the cache, where it stays for the other sets in it."""
+    from .mirrors import Wanted, download
+
+    target = files.make_folder(cache.root() / "archives") / archive.name
+
+    def install(partial: Path, url: str) -> None:
+        _check_md5(partial, archive.md5, url)
+        files.replace(partial, target)
+        store.write_record(target, sha256=files.sha256_file(target), origin=url)
+
+    wanted = Wanted(
+        name=archive.name,
+        partial=target.with_name(f"{archive.name}.partial"),
+        ready=lambda: store.find(target) is not None,
+        install=install,
+        limit_bytes=archive.limit_bytes,
+    )
+    download(archive.urls, wanted, transport, progress=progress)
+    return target
+
+
+def _store(file: KnownFile, packed: Path, target: Path, origin: str, progress: Progress | None) -> None:
+    """Unpacks a file into the cache; its digest must be the documented one, or the one recorded before."""
+    record = store.recorded(target)
+    expected = file.sha256 or (record.sha256 if record else "")
+    store.keep(packed, target, origin=origin, expected_sha256=expected, progress=progress)
+
+
+def _check_md5(path: Path, expected: str, url: str) -> None:
+    if expected and (received := stored_md5(path)) != expected:
+        with path.open("rb") as stream:
+            beginning = stream.read(256)
+        raise DatasetError(
+            f"{url} sent another file, which looks like {looks_like(beginning)[0]}",
+            received=f"MD5 {received}",
+            expected=f"MD5 {expected}",
+            path=path,
+        )

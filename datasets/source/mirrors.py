@@ -1,0 +1,110 @@
+"""Brings a file from the first mirror that has the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...engine import files
+from ...engine.data import Progress
+from ...engine.errors import DatasetError, DownloadError
+from .http import Outcome, Transport, attempt
+from .partial import Partial
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """A file that is to be downloaded.
+
+    Attributes:
+        name: What to call it.
+        partial: Where to collect its bytes; the folder must exist.
+        ready: Whether the file is there already; asked while no other process is downloading it.
+        install: Called as `install(partial, url)` when all bytes have arrived: checks them and puts the file where it
+            belongs. A `DatasetError` means that they are not the right ones.
+        limit_bytes: A larger file can't be the right one.
+    """
+
+    name: str
+    partial: Path
+    ready: Callable[[], bool]
+    install: Callable[[Path, str], None]
+    limit_bytes: int
+
+
+def download(urls: Sequence[str], wanted: Wanted, transport: Transport, *, progress: Progress | None = None) -> None:
+    """Downloads a file and installs it, unless it is there already.
+
+    Of several processes that want the same file one downloads it and the others wait for it. What has arrived when
+    one is interrupted stays, and the next one goes on from there if the server's file is still the same.
+
+    Args:
+        urls: The addresses that have the file, in the order of preference; http or https.
+        wanted: The file.
+        transport: The way to the network.
+        progress: Told about the bytes.
+
+    Raises:
+        DownloadError: No address gave the right file; the message has the reason for each.
+        StorageError: The disk can't be written.
+    """
+    with files.lock(wanted.partial.with_name(f"{wanted.partial.name}.lock")):
+        if not wanted.ready():
+            _from_first(urls, wanted, transport, progress)
+
+
+def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progress: Progress | None) -> None:
+    faults: list[str] = []
+    begun = transport.clock()
+    for url in urls:
+        late = bool(faults) and transport.clock() - begun > transport.patience.mirrors_s
+        fault = "not asked, for the others took too long" if late else _from_one(url, wanted, transport, progress)
+        if not fault:
+            return
+        faults.append(f"{url}: {fault}")
+    raise DownloadError(
+        f"no mirror gave the right {wanted.name}",
+        received="".join(f"\n    {fault}" for fault in faults),
+        expected="the file that the catalogue of data sets describes",
+        hint="check the network and HTTPS_PROXY, or pass a folder that holds the files with --data-folder",
+    )
+
+
+def _from_one(url: str, wanted: Wanted, transport: Transport, progress: Progress | None) -> str:
+    """Tries one mirror until it gives the file or is given up; the reason for giving up, or ""."""
+    if not url.lower().startswith(("http://", "https://")):
+        return "only http and https are allowed"
+    partial = Partial(wanted.partial)
+    fault = _persist(url, partial, wanted, transport, progress)
+    if fault:
+        return fault
+    try:
+        wanted.install(partial.path, url)
+    except DatasetError as error:
+        return f"{error.what} (received {error.received}, expected {error.expected})"
+    finally:
+        partial.discard()
+    return ""
+
+
+def _persist(url: str, partial: Partial, wanted: Wanted, transport: Transport, progress: Progress | None) -> str:
+    """Repeats attempts as long as patience lasts; bytes that nobody had before restore it."""
+    patience = transport.patience
+    failures, furthest_bytes = 0, partial.size_bytes if partial.validator(url) else 0
+    while True:
+        outcome = attempt(url, partial, transport, limit_bytes=wanted.limit_bytes, progress=progress)
+        if not outcome.fault:
+            return ""
+        if partial.size_bytes > furthest_bytes:
+            failures, furthest_bytes = 0, partial.size_bytes
+        failures += 1
+        if not outcome.again or failures >= patience.tries:
+            return outcome.fault + (f" ({failures} attempts)" if failures > 1 else "")
+        transport.sleep(_pause_s(outcome, failures, transport))
+
+
+def _pause_s(outcome: Outcome, failures: int, transport: Transport) -> float:
+    """What the server asks for, else twice the pause before, within bounds."""
+    patience = transport.patience
+    return min(outcome.pause_s or patience.pause_s * 2 ** (failures - 1), patience.longest_pause_s)

@@ -1,0 +1,145 @@
+"""The store: decompressed IDX files in this machine's cache, each with a record of what it is.
+
+    <cache>/sets/mnist/train-images-idx3-ubyte        raw IDX
+    <cache>/sets/mnist/train-images-idx3-ubyte.json   its record: {"sha256", "size_bytes", "origin"}
+    <cache>/unpacked/<path>-<state>                   raw IDX of a gzip file in a folder of the user's
+
+The record is written after the file: a file without its record was interrupted and doesn't count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ...engine import cache, files
+from ...engine.data import Progress
+from ...engine.errors import DatasetError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What is known about a cached file.
+
+    Attributes:
+        sha256: Of its content, in hexadecimal, as it was when the file was written.
+        size_bytes: Its size.
+        origin: The address or file that it came from.
+    """
+
+    sha256: str
+    size_bytes: int
+    origin: str
+
+
+def place_of(set_name: str, file_name: str) -> Path:
+    """Where the cache has, or would have, a raw file of a named data set."""
+    return cache.root() / "sets" / set_name / file_name
+
+
+def recorded(target: Path) -> Record | None:
+    """The record of a cached file, whether or not the file is still there."""
+    try:
+        return Record(**json.loads(_record_path(target).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def find(target: Path) -> Record | None:
+    """The record of a cached file that is there and of the right size; its content is not read."""
+    record = recorded(target)
+    try:
+        return record if record and target.stat().st_size == record.size_bytes else None
+    except OSError:
+        return None
+
+
+def write_record(target: Path, *, sha256: str, origin: str) -> Record:
+    """Records a file that now stands under its final name, which makes it count.
+
+    Raises:
+        StorageError: It can't be written.
+    """
+    record = Record(sha256=sha256, size_bytes=target.stat().st_size, origin=origin)
+    files.write_json(_record_path(target), asdict(record))
+    return record
+
+
+def keep(
+    source: Path, target: Path, *, origin: str, expected_sha256: str = "", progress: Progress | None = None
+) -> Record:
+    """Puts an IDX file, decompressed and checked, into the cache.
+
+    Args:
+        source: The IDX file, gzip or raw.
+        target: Where in the cache; its folder must exist.
+        origin: Where the content came from, for the record.
+        expected_sha256: What the SHA-256 of the raw file must be; "" if nobody knows.
+        progress: Told about it.
+
+    Raises:
+        DatasetError: The file is damaged, not IDX, or has another digest; nothing is stored.
+        StorageError: The cache can't be written.
+    """
+    with files.atomic_writer(target) as sink:
+        from ..idx import unpack
+
+        sha256 = unpack(source, sink, progress=progress)
+        if expected_sha256 and sha256 != expected_sha256:
+            raise DatasetError(
+                f"{origin} is not the file that it should be",
+                received=f"sha256 {sha256}, decompressed",
+                expected=f"sha256 {expected_sha256}",
+                hint="get the file from another place",
+                path=source,
+            )
+    return write_record(target, sha256=sha256, origin=origin)
+
+
+def unpacked(source: Path, *, progress: Progress | None = None) -> tuple[Path, Record]:
+    """The decompressed twin of a gzip file outside the cache, made once for each state of that file.
+
+    Returns:
+        The twin, and its record.
+
+    Raises:
+        DatasetError: The file is damaged or not IDX.
+        StorageError: The cache can't be written.
+    """
+    folder = files.make_folder(cache.root() / "unpacked")
+    place, state = _identity(source)
+    target = folder / f"{place}-{state}"
+    record = find(target)
+    if record:
+        return target, record
+    with files.lock(folder / "lock"):
+        record = find(target)
+        if not record:
+            _forget(folder, place)
+            record = keep(source, target, origin=str(source), progress=progress)
+    return target, record
+
+
+def _record_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.json")
+
+
+def _identity(source: Path) -> tuple[str, str]:
+    """Names for where a file is and for what state it is in, from its path, size, time and inode."""
+    place = source.resolve()
+    status = place.stat()
+    state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+    return _short_digest(os.fsencode(place)), _short_digest(state.encode())
+
+
+def _short_digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:24]
+
+
+def _forget(folder: Path, place: str) -> None:
+    """Removes the twins of earlier states of a file."""
+    for old in folder.glob(f"{place}-*"):
+        old.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""The parser of the command line: argparse, with complaints that say what was expected and what is near."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import OptionError, UnknownNameError, nearest
+
+_EXPECTED: dict[Any, str] = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as every other wrong input is reported."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **named})
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the command line.
+
+        Raises:
+            OptionError: Always.
+        """
+        raise OptionError(message.removeprefix("argument "), hint=self.advice())
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Refuses words that are no option and no argument here.
+
+        Raises:
+            OptionError: Always; with the nearest option.
+        """
+        word = next((word for word in unknown if word.startswith("-")), unknown[0])
+        if not word.startswith("-"):
+            self.error(f"unexpected argument {word!r}")
+        option = word.partition("=")[0]
+        near = nearest(option, self._option_string_actions)
+        raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
+
+    def advice(self) -> str:
+        """Where to read on."""
+        return f"see `{self.prog} --help`"
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        convert = self._registry_get("type", action.type, action.type)
+        return option_value(arg_string, convert, called(action), hint=self.advice())
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        kind = f"value of {called(action)}" if action.option_strings else called(action)
+        known = [str(choice) for choice in action.choices]
+        if isinstance(action, argparse._SubParsersAction):  # those without a help text are not for people
+            known = [choice.dest for choice in action._choices_actions]
+        raise UnknownNameError(kind, str(value), known, hint=self.advice())
+
+
+class CommandParser(Parser):
+    """The parser of one command; what it does not know, nobody does."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but nothing is left over.
+
+        Raises:
+            OptionError: There is an unknown option, or an argument too many.
+        """
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.refuse(unknown)
+        return options, unknown
+
+
+class TopParser(Parser):
+    """The parser of the whole command line: global options, then a command with its own."""
+
+    def advice(self) -> str:
+        """Where to read on."""
+        return f"the options of a command come after it; see `{self.prog} --help`"
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but an option of a command may not come before the command.
+
+        Raises:
+            OptionError: There is one.
+        """
+        first = next(iter(sys.argv[1:] if args is None else args), "")
+        if first.startswith("-") and first not in self._option_string_actions:
+            self.refuse([first])
+        return super().parse_known_args(args, namespace)
+
+
+def option_value(text: str, convert: Callable[[str], Any], what: str, *, hint: str = "") -> Any:
+    """`convert(text)`, or an error that names the option and what it takes.
+
+    Raises:
+        OptionError: It can't be converted.
+    """
+    try:
+        return convert(text)
+    except argparse.ArgumentTypeError as error:
+        raise wrong_value(what, repr(text), str(error).removeprefix("expected "), hint) from error
+    except (ValueError, TypeError) as error:
+        raise wrong_value(what, repr(text), expectation(convert), hint) from error
+
+
+def expectation(convert: Callable[[str], Any]) -> str:
+    """What people call the values that `convert` takes."""
+    return _EXPECTED.get(convert) or getattr(convert, "__name__", "").replace("_", " ")
+
+
+def wrong_value(what: str, received: str, expected: str, hint: str = "") -> OptionError:
+    """The error for a value that an option can't have."""
+    return OptionError(f"{what} can't have this value", received=received, expected=expected, hint=hint)
+
+
+def called(action: argparse.Action) -> str:
+    """What people call an option or argument: `--epochs`, `shell`."""
+    if action.option_strings:
+        return next((name for name in action.option_strings if name.startswith("--")), action.option_strings[0])
+    return str(action.metavar or action.dest).lower()

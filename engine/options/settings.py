@@ -1,0 +1,236 @@
+"""Where the value of an option comes from: command line, then environment, then settings file, then its default."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, OptionError, UnknownNameError, nearest
+from .parser import Parser, called, expectation, option_value, wrong_value
+
+PREFIX = "STOKER_"
+_LOCAL_FILE = re.compile(r"\.{1,2}/.*|[^:]*\.py(:\w+)?")
+"""A value that is text and names a file: of `--plugin`, `--model` and what plugins add."""
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+_GATHERING = (argparse._AppendAction, argparse._AppendConstAction, argparse._CountAction)
+"""Actions that add to their default, which must then be a list or a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and its source, such as "command line", "STOKER_EPOCHS", "stoker.toml" or "default"."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Default:
+    """Stands for "not on the command line" while argparse works; prints as the default that it stands for."""
+
+    value: Any
+    action: argparse.Action
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The environment's and the settings file's values.
+
+    Attributes:
+        environ: The environment variables.
+        values: The file's values by option name without dashes in front: {"batch-size": 100, "azureml-max-nodes": 2}.
+        path: The file; None if there is none.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @classmethod
+    def find(cls, folder: Path, environ: Mapping[str, str]) -> Settings:
+        """The nearest `stoker.toml`, or `pyproject.toml` with [tool.stoker], in `folder` or above it.
+
+        Raises:
+            InputError: The file is no TOML.
+        """
+        names: tuple[tuple[str, tuple[str, ...]], ...] = (("stoker.toml", ()), ("pyproject.toml", ("tool", "stoker")))
+        for place in (folder, *folder.parents):
+            for name, table in names:
+                values = _read_table(place / name, table)
+                if values is not None:
+                    return cls(environ=environ, values=dict(_flat(values)), path=place / name)
+        return cls(environ=environ)
+
+    def parse(self, parser: Parser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Setting]]:
+        """Parses a command line; what it leaves out is taken from the environment, the file, the defaults.
+
+        Returns:
+            The options, and for each where its value came from.
+
+        Raises:
+            OptionError: The command line is wrong, or a value of the environment or the file can't be that option's.
+        """
+        options, sources, unknown = self.parse_known(parser, argv)
+        if unknown:
+            parser.refuse(unknown)
+        return options, sources
+
+    def parse_known(
+        self, parser: Parser, argv: Sequence[str]
+    ) -> tuple[argparse.Namespace, dict[str, Setting], list[str]]:
+        """As `parse`; the third part is what the parser does not know."""
+        actions = {action.dest: action for action in self._prepared(parser)}
+        options, unknown = parser.parse_known_args(argv)
+        sources = {
+            name: self._setting(action, getattr(options, name)) for name, action in actions.items() if name in options
+        }
+        for name, setting in sources.items():
+            setattr(options, name, setting.value)
+        return options, sources, unknown
+
+    def check_names(self, parser: argparse.ArgumentParser, absent: Iterable[str] = ()) -> None:
+        """Refuses a name in the file that no option of any command has.
+
+        Args:
+            parser: The parser of all commands.
+            absent: Plugins that are broken or left out; names that begin with one of them are let pass.
+
+        Raises:
+            OptionError: With the nearest name.
+        """
+        known = {called(action)[2:] for action in all_actions(parser) if called(action).startswith("--")}
+        prefixes = tuple(f"{name.replace('_', '-')}-" for name in absent)
+        for name in self.values:
+            if name not in known and not f"{name}-".startswith(prefixes):
+                near = nearest(name, known)
+                hint = f"did you mean {near!r}?" if near else "`stoker config` shows the names"
+                raise OptionError(f"unknown option {name!r} in {self.path}", hint=hint)
+
+    def _prepared(self, parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+        """The options of a parser, made such that what the command line leaves out can be told after parsing."""
+        for action in all_actions(parser):
+            if not action.option_strings:
+                continue
+            if not isinstance(action, _GATHERING) and not isinstance(action.default, _Default):
+                action.default = _Default(action.default, action)
+            if self._find(action):
+                action.required = False
+            yield action
+
+    def _setting(self, action: argparse.Action, parsed: Any) -> Setting:
+        """The value of an option of which the parser says that it is `parsed`."""
+        if isinstance(parsed, _Default):
+            setting = self._elsewhere(parsed.action, parsed.value)
+        elif parsed is action.default:
+            setting = self._elsewhere(action, parsed)
+        else:
+            setting = Setting(parsed, "command line")
+        if isinstance(setting.value, Path):
+            return Setting(setting.value.expanduser(), setting.source)
+        return setting
+
+    def _elsewhere(self, action: argparse.Action, default: Any) -> Setting:
+        found = self._find(action)
+        if found is None:
+            return Setting(default, "default")
+        value, what, source, base = found
+        return Setting(_converted(action, value, what, base), source)
+
+    def _find(self, action: argparse.Action) -> tuple[Any, str, str, Path | None] | None:
+        """The value of the environment (an empty one counts as none) or the file: value, what it is, source, folder."""
+        name = called(action).removeprefix("--")
+        variable = PREFIX + name.replace("-", "_").upper()
+        if self.environ.get(variable):
+            return self.environ[variable], f"{variable} in the environment", variable, None
+        if name in self.values and self.path:
+            return self.values[name], f"{name} in {self.path}", str(self.path), self.path.parent
+        return None
+
+
+def _converted(action: argparse.Action, value: Any, what: str, base: Path | None) -> Any:
+    """The value of the environment or the file, as the command line would have given it."""
+    if action.nargs == 0:
+        return _flag(action, value, what)
+    if isinstance(action, argparse._AppendAction) or action.nargs not in {None, argparse.OPTIONAL}:
+        items = value if isinstance(value, list) else str(value).split(",")
+        return [_one(action, item, what, base) for item in items]
+    return _one(action, value, what, base)
+
+
+def _one(action: argparse.Action, value: Any, what: str, base: Path | None) -> Any:
+    convert = action.type if callable(action.type) else str
+    if isinstance(value, list | dict) or (isinstance(value, bool) and convert in {str, Path}):
+        raise wrong_value(what, json.dumps(value, default=str), expectation(convert))
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    converted = option_value(text, convert, what)
+    if base and (isinstance(converted, Path) or (isinstance(converted, str) and _LOCAL_FILE.fullmatch(converted))):
+        converted = type(converted)(base / Path(converted).expanduser())
+    if action.choices is not None and converted not in action.choices:
+        raise UnknownNameError(f"value of {what}", str(converted), [str(choice) for choice in action.choices])
+    return converted
+
+
+def _flag(action: argparse.Action, value: Any, what: str) -> Any:
+    """What an option without an argument is worth when it is on: of `--no-x`, that is False."""
+    on = _BOOLEANS.get(str(value).lower())
+    if on is None:
+        raise wrong_value(what, repr(value), "true or false")
+    if action.const is None:
+        return on
+    return action.const if on else getattr(action.default, "value", action.default)
+
+
+def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The options and positionals of a parser and of all parsers below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from all_actions(below)
+        elif action.default is not argparse.SUPPRESS:
+            yield action
+
+
+def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
+    try:
+        table: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML", received=str(error), path=path) from error
+    for key in keys:
+        table = table.get(key)
+        if not isinstance(table, dict):
+            return None
+    return dict(table)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`[azureml] max-nodes = 2` is the option azureml-max-nodes; underscores count as dashes."""
+    for name, value in table.items():
+        key = prefix + name.replace("_", "-")
+        if isinstance(value, dict):
+            yield from _flat(value, f"{key}-")
+        else:
+            yield key, value
+
+
+def positive_int(text: str) -> int:
+    """A whole number of 1 or more, for `type=` of an option."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a whole number, 1 or more")
+    return value

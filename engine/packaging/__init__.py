@@ -1,0 +1,1 @@
+"""The folder that travels and runs by itself."""

@@ -1,0 +1,238 @@
+"""The user's own code that a job needs: the files that it names, and what those import and nobody has installed."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from ..errors import InputError
+from ..hookspecs import PROJECT
+from ..job import TrainJob
+from ..plugin import discovery
+from .ignore import Ignore
+
+FOLDER = "user"
+LIBRARY = f"{FOLDER}/lib"
+"""Where modules lie that other code imports; the node has it on its path."""
+
+IN_TRAINING = (
+    "stoker_get_dataset",
+    "stoker_get_model",
+    "stoker_callbacks",
+    "stoker_run_event",
+    "stoker_register_model",
+)
+"""The hooks that the training process calls; an installed plugin that has none of them is not needed there."""
+
+TRACKERS = {
+    "mlflow": ("mlflow", "mlflow-skinny", "alembic", "sqlalchemy"),
+    "tensorboard": ("tensorboard",),
+}
+"""What the trackers that come with stoker need: {option that turns one on: distributions, as far as installed}."""
+
+_PROVIDED = {PROJECT, *sys.stdlib_module_names}
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+@dataclass(slots=True)
+class UserCode:
+    """What was found.
+
+    Attributes:
+        files: {place in the package: file here}.
+        names: {what the job calls a file: what it calls it in the package}.
+        left_out: {file here: the rule that keeps it here}.
+        requirements: Installed distributions that the code needs: {name: version}.
+        warnings: What may go wrong at the node, one sentence each.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    requirements: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def gather(job: TrainJob) -> UserCode:
+    """The code that a job needs beside stoker.
+
+    Raises:
+        InputError: A file that the job names isn't there, or is no Python.
+    """
+    search = _Search()
+    folders: dict[Path, str] = {}
+    for name in [job.model, *job.plugins]:
+        stem, dot_py, rest = name.partition(".py")
+        if name.startswith("no:"):
+            continue
+        if dot_py:
+            path = Path(stem + dot_py).expanduser().resolve()
+            place = folders.setdefault(path.parent, f"{FOLDER}/{len(folders) + 1}")
+            search.found.names[name] = f"{place}/{path.name}{rest}"
+            search.add(path, f"{place}/{path.name}", path.parent)
+        elif name != job.model:
+            search.add_module(name, importer=f"-p {name}")
+    left_out = {discovery.short_name(name) for name in discovery.to_leave_out(job.plugins)}
+    search.found.requirements |= _installed_plugins(left_out)
+    search.found.requirements |= _trackers(job)
+    search.found.warnings += _local_distributions(search.found.requirements)
+    return search.found
+
+
+class _Search:
+    """Follows imports from file to file."""
+
+    def __init__(self) -> None:
+        self.found = UserCode()
+        self._seen: dict[str, list[Path]] = {}
+
+    def add(self, path: Path, place: str, folder: Path) -> None:
+        """Adds a file, and what it imports if it is Python; what isn't installed is looked for in `folder`."""
+        self.found.files[place] = path
+        if path.suffix != ".py":
+            return
+        for name, line, optional in imports(path):
+            self.add_module(name, importer=f"{path}:{line}", folder=folder, optional=optional)
+
+    def add_module(self, name: str, importer: str, folder: Path | None = None, *, optional: bool = False) -> None:
+        """Adds a module by its dotted name, unless it comes with Python or stoker."""
+        top = name.partition(".")[0]
+        if top in _PROVIDED:
+            return
+        places = _places(top) or _beside(top, folder)
+        known = self._seen.get(top, [])
+        if known and places and known != places:
+            raise InputError(
+                f"two modules are called {top}",
+                received=" and ".join(str(path) for path in [*known, *places]),
+                expected="one of a name in all code of a job",
+                hint="give one of them another name",
+            )
+        if known or (top in self._seen and not places):
+            return
+        self._seen[top] = places
+        if any(_INSTALLED & set(place.parts) for place in places):
+            self._require(top, importer)
+        for place in places:
+            if not _INSTALLED & set(place.parts):
+                self._add_place(place)
+        if not places and not optional:
+            self.found.warnings.append(f"{importer} imports {name}, which is not installed here and not beside it")
+
+    def _add_place(self, place: Path) -> None:
+        if not place.is_dir():
+            self.add(place, f"{LIBRARY}/{place.name}", place.parent)
+            return
+        for path, rule in Ignore.around(place).walk(place):
+            if rule:
+                self.found.left_out[str(path)] = rule
+            else:
+                self.add(path, f"{LIBRARY}/{path.relative_to(place.parent).as_posix()}", place.parent)
+
+    def _require(self, top: str, importer: str) -> None:
+        names = _distributions().get(top, ())
+        for name in names[:1]:
+            self.found.requirements[name] = importlib.metadata.version(name)
+        if not names:
+            self.found.warnings.append(f"{importer} imports {top}, and no installed package is known to have it")
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """What a Python file imports: name, line, and whether it copes without.
+
+    Raises:
+        InputError: It can't be read, or is no Python.
+    """
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except OSError as error:
+        raise InputError(f"can't read {path}", received=error.strerror, path=path) from error
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{path} is no Python", received=str(error), path=path) from error
+    yield from _walk(tree, optional=False)
+
+
+def _walk(node: ast.AST, *, optional: bool) -> Iterator[tuple[str, int, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+            continue
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, child.lineno, optional) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and not child.level and child.module:
+            yield child.module, child.lineno, optional
+        copes = isinstance(child, ast.Try) and any(_copes(handler) for handler in child.handlers)
+        yield from _walk(child, optional=optional or copes)
+
+
+def _copes(handler: ast.ExceptHandler) -> bool:
+    """Whether what catches errors catches a failed import."""
+    caught = ast.unparse(handler.type) if handler.type else "Exception"
+    return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))
+
+
+def _places(top: str) -> list[Path]:
+    """Where a top-level module is imported from in this process: its file, or the folders of its package."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    file = [Path(spec.origin).resolve()] if spec.has_location and spec.origin else []
+    return [folder.resolve() for folder in folders] or file
+
+
+def _beside(top: str, folder: Path | None) -> list[Path]:
+    """A module or package in the folder of the file that imports it."""
+    if folder is None:
+        return []
+    candidates = (folder / top / "__init__.py", folder / f"{top}.py")
+    found = next((path for path in candidates if path.is_file()), None)
+    return [found.parent if found.name == "__init__.py" else found] if found else []
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return {top: sorted(set(names)) for top, names in importlib.metadata.packages_distributions().items()}
+
+
+def _installed_plugins(left_out: Iterable[str]) -> dict[str, str]:
+    """The installed packages whose plugins have a part in a training."""
+    needed = {}
+    for record, load in discovery.installed():
+        if record.name in left_out or not record.version or record.origin == PROJECT:
+            continue
+        try:
+            plugin = load()
+        except Exception:  # noqa: BLE001 - a broken plugin; the command line has told so
+            continue
+        if any(hasattr(plugin, hook) for hook in IN_TRAINING):
+            needed[record.origin] = record.version
+    return needed
+
+
+def _trackers(job: TrainJob) -> dict[str, str]:
+    """What the trackers need that the job turns on."""
+    found = {}
+    for name in (name for option, names in TRACKERS.items() if job.options.get(option) for name in names):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _local_distributions(requirements: Iterable[str]) -> list[str]:
+    """A warning for each distribution that no index has in this form: it was installed from a folder or a URL."""
+    found = []
+    for name in requirements:
+        origin = importlib.metadata.distribution(name).read_text("direct_url.json")
+        if origin:
+            found.append(f"{name} was installed here from a folder or URL; the node takes it from a package index")
+    return found

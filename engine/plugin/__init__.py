@@ -1,0 +1,1 @@
+"""Finds plugins, loads them, and calls each hook by itself."""

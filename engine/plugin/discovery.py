@@ -1,0 +1,149 @@
+"""Where plugins are found: built in, in installed packages, and where `-p` says."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .. import VERSION
+from ..errors import InputError
+from ..hookspecs import CONTRACT, PROJECT
+from .record import OURS, PluginRecord
+
+Found = tuple[PluginRecord, Callable[[], Any]]
+"""A plugin, and what imports it."""
+
+BUILT_IN = (
+    "stoker.plugins.commands.train",
+    "stoker.plugins.commands.execute",
+    "stoker.plugins.commands.runs",
+    "stoker.plugins.commands.verify_resume",
+    "stoker.plugins.commands.models",
+    "stoker.plugins.commands.plugins",
+    "stoker.plugins.commands.config",
+    "stoker.plugins.commands.completion",
+    "stoker.plugins.local.plugin",
+    "stoker.plugins.azureml.plugin",
+    "stoker.plugins.trackers.tensorboard",
+    "stoker.plugins.trackers.mlflow.plugin",
+    "stoker.datasets.plugin",
+    "stoker.models.dnn",
+    "stoker.models.file",
+)
+"""The plugins that come with stoker; they use the same hooks as anybody's."""
+
+
+def built_in() -> list[Found]:
+    """The plugins that come with stoker."""
+    return [
+        (
+            PluginRecord(name=short_name(module), origin=OURS, version=VERSION, contract=CONTRACT),
+            partial(importlib.import_module, module),
+        )
+        for module in BUILT_IN
+    ]
+
+
+def installed() -> list[Found]:
+    """The plugins of installed packages."""
+    try:
+        return [_of_entry(entry) for entry in importlib.metadata.entry_points(group=PROJECT)]
+    except Exception:  # noqa: BLE001 - one package's damaged list hides those of all, so each is read by itself
+        return [found for package in _packages() for found in _of_package(package)]
+
+
+def requested(name: str) -> Found:
+    """The plugin that `-p NAME` means."""
+    source = source_of(name)
+    load = partial(import_file, Path(source)) if source.endswith(".py") else partial(importlib.import_module, source)
+    return PluginRecord(name=short_name(name), origin=f"-p {name}"), load
+
+
+def source_of(name: str) -> str:
+    """What `-p NAME` means, the same for each way to write it: a module, or the path of a file."""
+    return str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
+
+
+def to_load(names: Iterable[str]) -> list[str]:
+    """What `-p` wants loaded."""
+    return [name for name in names if not name.startswith("no:")]
+
+
+def to_leave_out(names: Iterable[str]) -> set[str]:
+    """What `-p no:NAME` wants left out."""
+    return {name.removeprefix("no:") for name in names if name.startswith("no:")}
+
+
+def short_name(module: str) -> str:
+    """`stoker.datasets.plugin` is called datasets, `stoker.plugins.local.plugin` and `./local.py` are called local."""
+    if module.endswith(".py"):
+        return Path(module).stem
+    return module.removesuffix(".plugin").rpartition(".")[2]
+
+
+def import_file(path: Path) -> ModuleType:
+    """The module in a file, under a name that no other module has.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise InputError(f"no such file: {path}", path=path)
+    name = f"stoker_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"not a Python file: {path}", path=path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _packages() -> Iterator[importlib.metadata.Distribution]:
+    """All installed packages, each once: the one that is imported."""
+    seen = set()
+    for package in importlib.metadata.distributions():
+        name = _metadata(package, "Name")
+        if not name or name not in seen:
+            seen.add(name)
+            yield package
+
+
+def _of_package(package: importlib.metadata.Distribution) -> list[Found]:
+    """The plugins of one package; if its list is damaged, one that fails with the reason."""
+    try:
+        return [_of_entry(entry) for entry in package.entry_points.select(group=PROJECT)]
+    except Exception as error:  # noqa: BLE001 - whatever stands there
+        return [(_record(_metadata(package, "Name") or "unknown", package), partial(_refuse, error))]
+
+
+def _refuse(error: Exception) -> None:
+    raise InputError("its list of entry points is damaged", received=error, hint="install it anew")
+
+
+def _of_entry(entry: importlib.metadata.EntryPoint) -> Found:
+    return _record(entry.name, entry.dist), entry.load
+
+
+def _record(name: str, package: importlib.metadata.Distribution | None) -> PluginRecord:
+    origin = _metadata(package, "Name") or "unknown package"
+    return PluginRecord(name=name, origin=origin, version=_metadata(package, "Version"))
+
+
+def _metadata(package: importlib.metadata.Distribution | None, key: str) -> str:
+    """What a package says about itself; "" if it does not."""
+    metadata = package.metadata if package else None
+    return metadata[key] if metadata and key in metadata else ""

@@ -1,0 +1,246 @@
+"""Loads plugins, keeps the bad ones away from the good ones, and asks all of them for what they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PluginError, StokerError, UnknownNameError
+from ..job import TrainJob
+from . import discovery, hooks
+from .record import OURS, PluginRecord, off_stdout, reason, remedy
+
+if TYPE_CHECKING:
+    from ..backend import Backend
+    from ..command import Command
+    from ..data import DatasetReader
+    from ..event import RunEvent
+    from ..model import ModelBuilder
+
+
+class Plugins:
+    """The plugins of this process.
+
+    Attributes:
+        left_out: The names that `-p no:NAME` gave.
+    """
+
+    def __init__(self) -> None:
+        self.left_out: set[str] = set()
+        self._hooks = hooks.Hooks()
+        self._requested: set[str] = set()
+        self._clashes: dict[tuple[str, str], PluginError] = {}
+
+    @property
+    def records(self) -> list[PluginRecord]:
+        """One for each plugin that was found, loaded or not, in the order of loading."""
+        return self._hooks.records
+
+    @classmethod
+    def load(cls, requested: Sequence[str] = (), *, forgiving: bool = False) -> Plugins:
+        """Loads the built-in plugins, those of installed packages, and those that were asked for.
+
+        Args:
+            requested: `module`, `./file.py`, or `no:NAME` to leave one out.
+            forgiving: One that was asked for and can't be loaded is noted, as one of an installed package is.
+
+        Raises:
+            PluginError: One that was asked for can't be loaded.
+            UnknownNameError: One that is to be left out does not exist.
+        """
+        plugins = cls()
+        found = [*discovery.built_in(), *discovery.installed()]
+        known = {record.name for record, _ in found} | {
+            discovery.short_name(name) for name in discovery.to_load(requested)
+        }
+        for name in sorted(discovery.to_leave_out(requested) - known):
+            raise UnknownNameError("plugin to leave out", name, known)
+        plugins.left_out = discovery.to_leave_out(requested)
+        for record, load in found:
+            if record.name in plugins.left_out:
+                plugins._hooks.leave_out(record)
+                continue
+            with record.guard("import"):
+                plugins._hooks.register(record, load)
+        plugins.add_requested(requested, forgiving=forgiving)
+        return plugins
+
+    def add_requested(self, requested: Sequence[str], *, forgiving: bool = False) -> None:
+        """Loads the plugins that were asked for, and drops those that are to be left out; see `load`.
+
+        Raises:
+            PluginError: One can't be loaded.
+        """
+        self.left_out |= discovery.to_leave_out(requested)
+        for record in self.records:
+            if record.name in self.left_out:
+                self._hooks.leave_out(record)
+        for name in discovery.to_load(requested):
+            if discovery.short_name(name) not in self.left_out and discovery.source_of(name) not in self._requested:
+                self._add(name, forgiving=forgiving)
+
+    def usable(self, requested: Sequence[str]) -> list[str]:
+        """What was asked for, without what could not be loaded: a training process shall not stumble over it again."""
+        loaded = self._requested
+        return [name for name in requested if name.startswith("no:") or discovery.source_of(name) in loaded]
+
+    def commands(self) -> dict[str, Command]:
+        """The commands that plugins offer, by name, in the order in which the plugins were loaded."""
+        offered = reversed(self._hooks.each("stoker_commands", hooks.commands))
+        return self._merge(
+            "command",
+            [(record, {name: hooks.guarded(record, each) for name, each in many.items()}) for record, many in offered],
+        )
+
+    def backends(self) -> dict[str, str]:
+        """The backends that plugins offer: {name: summary}."""
+        return self._merge("backend", self._hooks.each("stoker_backends", hooks.summaries))
+
+    def datasets(self) -> dict[str, str]:
+        """The data sets that plugins offer: {name: summary}."""
+        return self._merge("data set", self._hooks.each("stoker_datasets", hooks.summaries))
+
+    def models(self) -> dict[str, str]:
+        """The models that plugins offer: {name: summary}."""
+        return self._merge("model", self._hooks.each("stoker_models", hooks.summaries))
+
+    def refuse_clash(self, kind: str, name: str) -> None:
+        """Refuses a name that two plugins offer.
+
+        Raises:
+            PluginError: With the names of both.
+        """
+        if (kind, name) in self._clashes:
+            raise self._clashes[kind, name]
+
+    def get_backend(self, name: str, options: Mapping[str, Any]) -> Backend:
+        """The backend of that name.
+
+        Raises:
+            UnknownNameError: No plugin offers it.
+            PluginError: Two plugins offer it, or the one that does is broken.
+        """
+        found: Backend = self._first("backend", name, self.backends(), "stoker_get_backend", options=options)
+        return found
+
+    def get_dataset(self, name: str) -> DatasetReader:
+        """The reader of the data set of that name; raises as `get_backend`."""
+        found: DatasetReader = self._first("data set", name, self.datasets(), "stoker_get_dataset")
+        return found
+
+    def get_model(self, name: str) -> ModelBuilder:
+        """The builder of the model of that name; raises as `get_backend`."""
+        found: ModelBuilder = self._first("model", name, self.models(), "stoker_get_model")
+        return found
+
+    def add_options(self, parser: Any, command: str) -> None:
+        """Lets every plugin add its options to the parser of a command."""
+        for record, call in self._hooks.calls("stoker_add_options"):
+            before = set(parser._option_string_actions)
+            with record.guard("stoker_add_options"):
+                call(parser=parser, command=command)
+            added = [name for name in parser._option_string_actions if name not in before]
+            record.offer("option", [name for name in added if name.startswith("--")])
+
+    def configure(self, job: TrainJob) -> TrainJob:
+        """The job as the plugins want it submitted.
+
+        Raises:
+            StokerError: One of them refuses it.
+        """
+        for record, call in self._hooks.calls("stoker_configure_job"):
+            with record.guard("stoker_configure_job", StokerError):
+                job = hooks.of_type(TrainJob, call(job=job) or job)
+        return job
+
+    def callbacks(self, job: TrainJob, run_dir: Path) -> list[Any]:
+        """All Keras callbacks that plugins offer for this job."""
+        return [
+            each for _, many in self._hooks.each("stoker_callbacks", list, job=job, run_dir=run_dir) for each in many
+        ]
+
+    def notify(self, event: RunEvent, job: TrainJob, run_dir: Path) -> None:
+        """Tells all observers."""
+        self._hooks.each("stoker_run_event", event=event, job=job, run_dir=run_dir)
+
+    def register_model(self, model: Path, name: str, options: Mapping[str, Any]) -> list[Any]:
+        """Offers a finished model to every plugin that registers models; what they answered."""
+        return [
+            answer for _, answer in self._hooks.each("stoker_register_model", model=model, name=name, options=options)
+        ]
+
+    def broken(self) -> list[str]:
+        """The names of the plugins with which something went wrong."""
+        return [record.name for record in self.records if record.problems]
+
+    def _add(self, name: str, *, forgiving: bool) -> None:
+        record, load = discovery.requested(name)
+        try:
+            with record.timed("import"):
+                self._hooks.register(record, load)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            why, cure = reason(error), _remedy(error, name)
+            if not forgiving:
+                hint = cure or "mend it, or leave it out"
+                raise PluginError(f"can't load the plugin {name}", received=why, hint=hint) from error
+            record.note(f"import: {why}", cure)
+        else:
+            self._requested.add(discovery.source_of(name))
+
+    def _first(self, kind: str, name: str, offered: Mapping[str, str], hook: str, **arguments: Any) -> Any:
+        """The first answer; a plugin that raises does not keep the others from answering, unless it raises our own."""
+        self.refuse_clash(kind, name)
+        failure: PluginError | None = None
+        for record, call in self._hooks.calls(hook):
+            try:
+                with off_stdout():
+                    answer = call(name=name, **arguments)
+            except (StokerError, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit
+                record.note(f"{hook}: {reason(error)}", remedy(error))
+                failure = failure or _failed(f"the plugin {record} failed to make the {kind} {name!r}", error)
+                continue
+            if answer is not None:
+                return answer
+        raise failure or UnknownNameError(kind, name, offered, hint=self._broken_hint())
+
+    def _merge(self, kind: str, offered: Sequence[tuple[PluginRecord, Mapping[str, Any]]]) -> dict[str, Any]:
+        owners: dict[str, PluginRecord] = {}
+        merged: dict[str, Any] = {}
+        for record, names in offered:
+            record.offer(kind, names)
+            for name, value in names.items():
+                if name in owners:
+                    self._note_clash(kind, name, owners[name], record)
+                else:
+                    owners[name], merged[name] = record, value
+        return merged
+
+    def _note_clash(self, kind: str, name: str, record: PluginRecord, other: PluginRecord) -> None:
+        guest = other if record.origin == OURS else record
+        error = PluginError(
+            f"two plugins offer the {kind} {name!r}: {record} and {other}",
+            hint=f"leave one out with -p no:{guest.name}",
+        )
+        self._clashes[kind, name] = error
+        guest.note(error.what, error.hint)
+
+    def _broken_hint(self) -> str:
+        broken = self.broken()
+        return f"broken plugins: {', '.join(broken)}; see `stoker plugins`" if broken else ""
+
+
+def _failed(what: str, error: BaseException) -> PluginError:
+    failure = PluginError(what, received=reason(error), hint=remedy(error) or "mend it, or leave it out")
+    failure.__cause__ = error
+    return failure
+
+
+def _remedy(error: BaseException, name: str) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
+        return f"for a file, say -p ./{name}.py; a module must be installed, or its folder on PYTHONPATH"
+    return remedy(error)

@@ -1,0 +1,1 @@
+"""What is done with runs: launching, watching, collecting and finding them."""

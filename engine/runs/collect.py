@@ -1,0 +1,64 @@
+"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its registered model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import files
+from ..backend import Backend, ModelVersion, RecordingBackend
+from ..event import EpochReport, final_figures
+from ..registry import Registry
+from ..rundir import RunDirectory
+from ..training.prepare import named_for_tutorial
+
+
+def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
+    """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
+
+    Done again, it does the same again.
+
+    Args:
+        run: The run; it has a handle.
+        backend: The backend of that handle.
+
+    Returns:
+        The versions that the model was registered as, if the job asked for that: in the registry here, and in the
+        backend's own, if that is another one.
+
+    Raises:
+        BackendError: Something can't be had from the backend.
+        StorageError: Something can't be written.
+    """
+    handle, job = run.handle(), run.job()
+    log = b"".join(backend.logs(handle))
+    files.write_bytes(run.log, log)
+    backend.fetch(handle, run.outputs)
+    there = backend.register(handle, "model", job.register) if job.register else None
+    run.rewind(0)
+    if isinstance(backend, RecordingBackend):
+        backend.fetch_record(handle, run.path)
+    else:
+        _write_figures(run, log.decode(errors="replace").splitlines())
+    lines = list(run.metrics())
+    epochs = max((line["epoch"] for line in lines), default=0)
+    figures = {line["name"]: line["value"] for line in lines if line["name"].startswith("Final")}
+    summary: dict[str, Any] = {"metrics": figures, "epochs": epochs, "model": "outputs/model"}
+    versions = []
+    if there:
+        here = Registry.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
+        versions = [here] if here == there else [here, there]
+        summary["registered"] = {"name": here.name, "version": here.version}
+    run.write_summary(summary)
+    return versions
+
+
+def _write_figures(run: RunDirectory, lines: list[str]) -> None:
+    """Writes what the log tells of figures into `metrics.jsonl`."""
+    reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
+    final = {name: float(value) for name, value in final_figures(lines).items()}
+    seconds = 0.0
+    for epoch, report in sorted(reports.items()):
+        seconds += report.seconds
+        run.append_metrics(epoch, named_for_tutorial(report.metrics), seconds)
+    if final:
+        run.append_metrics(max(reports, default=0), final, seconds)

@@ -1,0 +1,119 @@
+"""Submits a job to a backend, watches it, and brings its results home; the same for every backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..backend import Backend
+from ..data import Progress
+from ..errors import InputError, RunError
+from ..event import EventKind, RunEvent
+from ..job import TrainJob
+from ..plugin.plugins import Plugins
+from ..rundir import RunDirectory
+from ..status import Handle, RunStatus
+from ..training.prepare import load_dataset
+
+
+def submit(
+    job: TrainJob,
+    backend: Backend,
+    root: Path,
+    plugins: Plugins,
+    progress: Progress | None = None,
+    *,
+    place: tuple[str, Mapping[str, Any]] | None = None,
+) -> RunDirectory:
+    """Checks the data where they are read on this machine, makes the folder of a run, and starts the job.
+
+    Args:
+        job: What to train.
+        backend: Where.
+        root: Where runs are kept.
+        plugins: Told of it.
+        progress: Told how many bytes of the data have been read.
+        place: The name of the backend and its options, for a later resume; None writes nothing down.
+
+    Raises:
+        InputError: What the user gave is wrong; no folder is left.
+        BackendError: The backend could not start it; the folder stays, for the job may run all the same.
+    """
+    notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
+    run = RunDirectory.create(root, job)
+    try:
+        for line in run.unsaid(notes):
+            files.append_line(run.log, line)
+        if place:
+            run.write_place(*place)
+        _start(run, job, backend, plugins)
+    except InputError:
+        run.remove()
+        raise
+    return run
+
+
+def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> int:
+    """Starts a run again, from its last checkpoint; `job` may have more epochs than before.
+
+    One of which it is not known whether it was submitted is submitted once more, which starts it if it was not.
+
+    Returns:
+        Where the log of the new attempt begins, in bytes.
+
+    Raises:
+        RunError: It is running.
+        InputError, BackendError: As `submit`; the folder stays in any case.
+    """
+    if not run.has_handle():
+        _start(run, job, backend, plugins)
+        return 0
+    if not backend.status(run.handle()).state.ended:
+        raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
+    if job != run.job():
+        run.amend(job)
+    if not backend.runs_here:
+        run.rewind(0)  # when it comes home again, it brings its figures along
+    written = sum(len(piece) for piece in backend.logs(run.handle()))
+    _start(run, job, backend, plugins)
+    return written
+
+
+def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> None:
+    handle = backend.submit(job, run.path)
+    run.write_handle(handle)
+    event = RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id, data={"handle": str(handle)})
+    run.append_event(event)
+    plugins.notify(event, job, run.path)
+
+
+def watch(
+    backend: Backend, handle: Handle, offset: int = 0, *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[list[str], RunStatus]]:
+    """Looks at a run until it has ended.
+
+    Args:
+        backend: The backend of the run.
+        handle: The run.
+        offset: Where in the log to begin, in bytes.
+        sleep: Waits between two looks.
+
+    Yields:
+        Once a look: the complete lines of the log that are new (the first time, all from `offset`), and the status.
+        The last status has ended and all lines have been given.
+    """
+    rest = b""
+    while True:
+        status = backend.status(handle)  # before the log: what was written before the end is then in the log
+        piece = b"".join(backend.logs(handle, offset))
+        offset += len(piece)
+        *whole, rest = (rest + piece).split(b"\n")
+        if status.state.ended and rest:
+            whole, rest = [*whole, rest], b""
+        yield [line.decode(errors="replace") for line in whole], status
+        if status.state.ended:
+            return
+        sleep(backend.poll_s)

@@ -1,0 +1,34 @@
+"""Bars for work that is measured in bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..data import Progress
+
+
+@contextlib.contextmanager
+def byte_bars() -> Iterator[Progress | None]:
+    """Gives a `Progress` that draws bars if stderr is a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(file=sys.stderr)  # the one of now: another one may be put in its place to keep a library quiet
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks = {}
+
+        def report(what: str, done_bytes: int, total_bytes: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=None)
+            bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
+
+        yield report

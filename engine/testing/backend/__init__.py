@@ -1,0 +1,1 @@
+"""The conformance suite for backends; a file for each promise."""

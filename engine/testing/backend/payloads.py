@@ -1,0 +1,221 @@
+"""What a job of the conformance suite does in the place of a training: it writes what a training writes, at once.
+
+Status, events and outputs go through the same code as those of a training. What a trial writes is known beforehand,
+so that the suite can tell whether a backend brought all of it back.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import RunError, StokerError
+from ...event import EventKind, RunEvent
+from ...job import TrainJob
+from ...rundir import RunDirectory
+from ...status import Progress, RunState
+from ...training.heartbeat import Heart
+
+OPTION = "trial"
+"""The option of a job that names its trial; further options begin with `trial_`."""
+PLUGIN = "stoker.engine.testing.backend.payload_plugin"
+"""What such a job names in `TrainJob.plugins`."""
+FAILURE = "the trial fails, as it was asked to"
+"""The message of a run that failed."""
+STARTED = "trial started "
+"""How the first line of each start begins; a token follows that no other start has."""
+VARIABLE = "variable "
+"""How the lines of the trial `environment` begin; the name of a variable follows."""
+OUTPUT = "model/model.keras"
+"""The output that has the job's option `trial_content` in it."""
+WAIT_S = 40.0
+"""How long a trial that waits to be stopped waits, so that none stays for good where nothing can be cancelled."""
+_TEXT = "größe 模型 🙂 e\u0301"
+
+Say = Callable[[str], None]
+"""Writes a line into the log of the run."""
+
+
+def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: Say | None = None) -> RunState:
+    """Does the trial that a job asks for, from the first status to the last.
+
+    Args:
+        job: The job.
+        run: The folder of the run.
+        stop: Set to end it early; the run is then cancelled.
+        say: Writes a line into the log; None takes stdout.
+
+    Returns:
+        How it ended.
+    """
+    with Heart(run) as heart:
+        trial = _Trial(job=job, run=run, stop=stop, heart=heart, say=say or _to_stdout)
+        try:
+            trial.begin()
+            _TRIALS[str(job.options[OPTION])](trial)
+        except _Stopped:
+            trial.end(RunState.CANCELLED, EventKind.CANCELLED)
+        except StokerError as error:
+            trial.say(f"error: {error}")
+            trial.end(RunState.FAILED, EventKind.FAILED, error.what)
+        else:
+            trial.end(RunState.COMPLETED, EventKind.FINISHED)
+        return heart.status.state
+
+
+class _Stopped(Exception):  # noqa: N818 - it is no error
+    """The trial was asked to stop."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trial:
+    """One execution of a trial."""
+
+    job: TrainJob
+    run: RunDirectory
+    stop: threading.Event
+    heart: Heart
+    say: Say
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of the run this is, counted from 1."""
+        return self.heart.status.attempt
+
+    def begin(self) -> None:
+        """Makes itself known: in the log, and in the tally if that is on this machine."""
+        token = secrets.token_hex(4)
+        tally = Path(str(self.job.options.get("trial_tally") or "no/such/folder"))
+        if tally.parent.is_dir():
+            with tally.open("a", encoding="utf-8") as stream:
+                stream.write(f"{token}\n")
+        self.heart.progress(Progress(epoch=1, epochs=1, step=0, steps=1))
+        self.heart.set(RunState.RUNNING)
+        self.event(EventKind.STARTED, attempt=self.attempt, epochs_done=0)
+        self.say(f"{STARTED}{token}")
+
+    def pause(self, seconds: float) -> None:
+        """Waits, unless it is asked to stop."""
+        if self.stop.wait(seconds):
+            raise _Stopped
+
+    def write_outputs(self, outputs: Mapping[str, bytes]) -> None:
+        """Writes the files that the user is to get."""
+        self.heart.set(RunState.FINALIZING)
+        for name, content in outputs.items():
+            path = self.run.outputs / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def event(self, kind: EventKind, **data: object) -> None:
+        """Notes what happened, as a training does."""
+        self.run.append_event(RunEvent(kind=kind, run_id=self.run.run_id, data=data))
+
+    def end(self, state: RunState, kind: EventKind, message: str = "") -> None:
+        """Writes how it ended, after all else."""
+        self.event(kind, message=message)
+        self.heart.set(state, message)
+
+
+def lines(attempt: int = 1, count: int = 20) -> list[str]:
+    """The lines that an attempt of the trials `succeed` and `write` has in its log, one after the other."""
+    return [f"line {number:04} of attempt {attempt}: {_TEXT}" for number in range(1, count + 1)]
+
+
+def outputs(content: str = "a model") -> dict[str, bytes]:
+    """The outputs of the trial `succeed`: {name: content}."""
+    return {
+        OUTPUT: content.encode(),
+        "model/MANIFEST.json": b"{}\n",
+        "plots/Accuracy vs Loss.png": bytes(range(256)) * 64,
+        "notes.txt": _TEXT.encode(),
+    }
+
+
+def hostile_outputs() -> dict[str, bytes]:
+    """The files with strange names among the outputs of the trial `hostile`: {name: content}."""
+    names = (
+        "with space",
+        "new\nline",
+        "-leading-dash",
+        "größe-模型-e\u0301",
+        "x" * 200,
+        "Case.txt",
+        "case.txt",
+        "quo'te\";$HOME",
+        "..two dots",
+        "/".join(["deep"] * 24),
+    )
+    return {name: f"in {name}".encode() for name in names} | {"empty": b""}
+
+
+LINKS = {"link out": "/etc/passwd", "link up": "../../..", "folder/link": "/etc", "dangling": "/no/such/file"}
+"""The links among the outputs of the trial `hostile`: {name: where it leads}."""
+
+
+def _succeed(trial: _Trial) -> None:
+    for line in lines(trial.attempt):
+        trial.say(line)
+    trial.write_outputs(outputs(str(trial.job.options.get("trial_content", "a model"))))
+
+
+def _fail(trial: _Trial) -> None:
+    trial.write_outputs({"partial.txt": b"as far as it came"})
+    raise RunError(FAILURE)
+
+
+def _wait(trial: _Trial) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        trial.pause(0.05)
+    _succeed(trial)
+
+
+def _write(trial: _Trial) -> None:
+    for line in lines(trial.attempt, count=int(trial.job.options["trial_lines"] or 0)):
+        trial.say(line)
+        trial.pause(0.01)
+
+
+def _wait_once(trial: _Trial) -> None:
+    if trial.attempt == 1:
+        trial.say("line before it was preempted")
+        _wait(trial)
+    else:
+        _succeed(trial)
+
+
+def _hostile(trial: _Trial) -> None:
+    trial.write_outputs({OUTPUT: b"a model", **hostile_outputs()})
+    (trial.run.outputs / "empty folder").mkdir()
+    for name, target in LINKS.items():
+        (trial.run.outputs / name).parent.mkdir(exist_ok=True)
+        (trial.run.outputs / name).symlink_to(target)
+
+
+def _environment(trial: _Trial) -> None:
+    for name in sorted(os.environ):
+        trial.say(f"{VARIABLE}{name}")
+    _succeed(trial)
+
+
+_TRIALS: dict[str, Callable[[_Trial], None]] = {
+    "succeed": _succeed,
+    "fail": _fail,
+    "wait": _wait,
+    "wait-once": _wait_once,
+    "write": _write,
+    "hostile": _hostile,
+    "environment": _environment,
+}
+
+
+def _to_stdout(line: str) -> None:
+    sys.stdout.buffer.write(line.encode() + b"\n")  # in UTF-8, whatever the machine speaks
+    sys.stdout.buffer.flush()

@@ -1,0 +1,1 @@
+"""One job in this process, from data to files."""

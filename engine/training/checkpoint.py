@@ -1,0 +1,172 @@
+"""Checkpoints: everything that training needs to go on, in folders that are whole or don't count.
+
+checkpoints/000003/variables.npz    the model's variables (seed states included), then the optimizer's
+checkpoints/000003/state.json       epoch, history, run
+checkpoints/000003/COMMIT           sha256 and size of the two; written last; without it the rest never was
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..errors import CheckpointError
+
+KEEP = 2
+"""Generations that are kept, beside the best one."""
+_VARIABLES, _STATE, _COMMIT = "variables.npz", "state.json", "COMMIT"
+_FIELDS = ("run_id", "epoch", "history", "time_s", "stopped", "callbacks")
+_CALLBACK = "callback."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingState:
+    """What a checkpoint holds beside the variables.
+
+    Attributes:
+        run_id: The run that it is of.
+        epoch: Epochs that were finished.
+        history: The figures of each of them, by Keras' names: {"loss": [0.25, …], …}.
+        time_s: Seconds of training so far, over all attempts.
+        stopped: Whether a callback has ended the training.
+        callbacks: What each callback remembers; see `engine.training.callback_state`.
+        arrays: The arrays among it.
+    """
+
+    run_id: str
+    epoch: int
+    history: Mapping[str, Sequence[float]]
+    time_s: float
+    stopped: bool = False
+    callbacks: Sequence[Mapping[str, Any]] = ()
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Checkpoints:
+    """The checkpoints of one run; one at a time is written, by a thread, beside the next epoch.
+
+    Attributes:
+        root: The folder of the generations.
+        refused: Why generations were passed over by `latest`, one sentence each.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.refused: list[str] = []
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="stoker-checkpoint")
+        self._pending: Future[int] | None = None
+
+    def save(self, model: Any, state: TrainingState) -> None:
+        """Copies the state of the model now and writes it in the background.
+
+        Raises:
+            StorageError: The one before could not be written.
+        """
+        self.wait()
+        arrays = {f"{index:04}": variable.numpy().copy() for index, variable in enumerate(_variables(model))}
+        arrays |= {_CALLBACK + name: array for name, array in state.arrays.items()}
+        self._pending = self._writer.submit(self._write, arrays, state)
+
+    def wait(self) -> int | None:
+        """Returns when the last `save` is on the disk: its epoch, the first time that it is asked for.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        pending, self._pending = self._pending, None
+        return pending.result() if pending else None
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint that is whole, or None; what is damaged is named in `refused`."""
+        for folder in sorted(self.root.glob("[0-9]*"), reverse=True):
+            try:
+                verify(folder)
+            except CheckpointError as error:
+                self.refused.append(str(error.what))
+            else:
+                return folder
+        return None
+
+    def _write(self, arrays: Mapping[str, Any], state: TrainingState) -> int:
+        import numpy as np
+
+        files.make_folder(self.root)
+        with files.atomic_folder(self.root / f"{state.epoch:06}") as beside:
+            beside.mkdir()
+            with files.atomic_writer(beside / _VARIABLES) as stream:
+                np.savez(stream, **arrays)
+            files.write_json(beside / _STATE, {name: getattr(state, name) for name in _FIELDS})
+            identities = {name: _identity(beside / name) for name in (_VARIABLES, _STATE)}
+            files.write_bytes(beside / _COMMIT, _commit(identities))
+        for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
+            if old.name != f"{best_epoch(state.history):06}":
+                files.remove_tree(old)
+        return state.epoch
+
+
+def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
+    """The epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any."""
+    losses = history.get("val_loss") or history.get("loss") or ()
+    return 1 + min(range(len(losses)), key=losses.__getitem__) if losses else 0
+
+
+def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
+    """Puts a verified checkpoint back into a model that is built and compiled as it was.
+
+    Raises:
+        CheckpointError: It is of another run, or of another model.
+    """
+    import numpy as np
+
+    value = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    state = TrainingState(**value)
+    if state.run_id != run_id:
+        raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)
+    with np.load(folder / _VARIABLES) as stored:
+        arrays = {name: stored[name] for name in sorted(stored)}
+    remembered = {name.removeprefix(_CALLBACK): arrays.pop(name) for name in list(arrays) if name.startswith(_CALLBACK)}
+    variables = _variables(model)
+    if [array.shape for array in arrays.values()] != [tuple(variable.shape) for variable in variables]:
+        raise CheckpointError(f"{folder} is of another model", hint="has the model's code changed?", path=folder)
+    for array, variable in zip(arrays.values(), variables, strict=True):
+        variable.assign(array)
+    return replace(state, arrays=remembered)
+
+
+def verify(folder: Path) -> None:
+    """Checks a checkpoint against its COMMIT.
+
+    Raises:
+        CheckpointError: It is not whole; the message names the file.
+    """
+    try:
+        written = (folder / _COMMIT).read_bytes()
+        commit = json.loads(written)
+        expected = {name: commit[name] for name in (_VARIABLES, _STATE)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / _COMMIT} is missing or unreadable", path=folder / _COMMIT) from error
+    if written != _commit(expected):
+        raise CheckpointError(f"{folder / _COMMIT} is damaged", path=folder / _COMMIT)
+    for name, identity in expected.items():
+        path = folder / name
+        found = _identity(path) if path.is_file() else "no such file"
+        if found != identity:
+            raise CheckpointError(f"{path} is damaged", received=found, expected=identity, path=path)
+
+
+def _commit(identities: Mapping[str, Any]) -> bytes:
+    """The bytes of COMMIT; anything else in its place is damage."""
+    return json.dumps(identities, indent=2).encode() + b"\n"
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    return {"sha256": files.sha256_file(path), "size_bytes": path.stat().st_size}
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,87 @@
+"""What is made of a trained model: its final figures, its files, the picture, the report, a registered version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import Dataset
+from ..job import TrainJob
+from ..plugin.plugins import Plugins
+from ..registry import MODEL_FILE, Registry
+from ..rundir import RunDirectory
+from . import report
+from .export import export
+from .plot import Drawing
+
+if TYPE_CHECKING:
+    from .fit import Fit, Part
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finish:
+    """The last steps of a run, after its last epoch.
+
+    Attributes:
+        run: The run.
+        job: Its job.
+        plugins: Those that register models are offered this one.
+        drawing: The picture, not drawn yet.
+    """
+
+    run: RunDirectory
+    job: TrainJob
+    plugins: Plugins
+    drawing: Drawing
+
+    def make(self, fit: Fit, test: Part, dataset: Dataset, *, known: bool, time_s: float) -> None:
+        """Makes everything, and says in the log what there is.
+
+        Args:
+            fit: The training that has ended, with the model.
+            test: The examples for the final figures.
+            dataset: The data, for what the model takes.
+            known: The last validation has evaluated this model on these examples.
+            time_s: Seconds of training so far.
+
+        Raises:
+            StorageError: Something can't be written.
+        """
+        self.drawing.draw(fit.history)
+        last = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
+        final = last if known and last else fit.evaluate(test)
+        figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
+        export(fit.model, self.run.model, _example(dataset))
+        complaint = self.drawing.finish()
+        if complaint:
+            print(f"note: the picture could not be drawn: {complaint}")
+        report.write(self.run, fit.history, figures, self.drawing.output)
+        epochs = len(fit.history.get("loss", ()))
+        self.run.append_metrics(epochs, figures, time_s)
+        self._say(figures)
+        registered = self._register()
+        self.run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
+
+    def _say(self, figures: Mapping[str, float]) -> None:
+        for name, value in figures.items():
+            print(f"{name}: {value:.4f}")
+        if not self.job.validation_fraction:
+            print("the test set served as validation after each epoch; --validation-fraction holds out a part instead")
+        path = self.run.model / MODEL_FILE
+        print(f"model: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+    def _register(self) -> dict[str, Any]:
+        if not self.job.register:
+            return {}
+        lineage = {"run": self.run.run_id, "job_sha256": self.job.digest()}
+        version = Registry.beside(self.run).register(self.job.register, self.run.model, lineage)
+        self.plugins.register_model(self.run.model, version.name, self.job.options)
+        print(f"registered: {version.name} version {version.version} ({version.location})")
+        return {"registered": {"name": version.name, "version": version.version}}
+
+
+def _example(dataset: Dataset) -> str:
+    """What the model takes, in words: "uint8 [N, 28, 28]"."""
+    return f"{dataset.train.images.dtype.name} [{', '.join(('N', *(str(size) for size in dataset.shape)))}]"

@@ -1,0 +1,118 @@
+"""What a training needs, made from a job: the data, its parts, the model, and the names of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import Dataset, Progress
+from ..errors import InputError, OptionError, PluginError, StokerError
+from ..job import TrainJob
+from ..model import ModelConfig
+from ..plugin.plugins import Plugins
+
+if TYPE_CHECKING:
+    from .fit import Part
+
+
+def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = None) -> Dataset:
+    """The data of a job, checked.
+
+    Raises:
+        UnknownNameError: No plugin offers the data set.
+        DatasetError: A file is missing or wrong.
+        DownloadError: It had to be downloaded and could not be.
+        OptionError: The validation fraction leaves no example to train on, or none to validate on.
+    """
+    reader = plugins.get_dataset(job.dataset or "folder")
+    folder = Path(job.data_folder) if job.data_folder else None
+    try:
+        dataset = reader.load(folder, offline=job.offline, progress=progress)
+    except StokerError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise PluginError(f"the reader of the data set {reader.name!r} failed", received=why) from error
+    held_out = _held_out(job.validation_fraction, len(dataset.train))
+    if held_out == len(dataset.train) or bool(held_out) != bool(job.validation_fraction):
+        raise OptionError(
+            "nothing would be left to train on, or to validate on",
+            received=f"a validation fraction of {job.validation_fraction} of {len(dataset.train)} training examples",
+            expected="at least one example for each",
+            hint="choose another --validation-fraction",
+        )
+    return dataset
+
+
+def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
+    """The compiled model of a job.
+
+    Raises:
+        UnknownNameError: No plugin offers it.
+        InputError: What was built is no compiled Keras model, or can't be saved.
+    """
+    config = ModelConfig(
+        input_shape=dataset.shape,
+        input_dtype=dataset.train.images.dtype.newbyteorder("=").name,
+        classes=dataset.classes,
+        learning_rate=job.learning_rate,
+        options=job.options,
+    )
+    model = plugins.get_model(job.model)(config)
+    _check_model(job.model, model)
+    return model
+
+
+def _check_model(name: str, model: Any) -> None:
+    """Refuses before the training what could not be trained, or not be saved after it."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        what = f"the model {name!r} can't be trained"
+        raise InputError(what, received=type(model).__name__, expected="a keras.Model", hint="return model")
+    if not model.compiled:
+        what = f"the model {name!r} is not compiled"
+        raise InputError(what, expected="model.compile(optimizer, loss, metrics=[…]) before it is returned")
+    try:
+        keras.saving.serialize_keras_object(model)
+    except Exception as error:
+        raise InputError(
+            f"the model {name!r} could not be saved after its training",
+            received=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
+            hint="give the classes that it is made of a get_config(), or build it from Keras' own layers",
+        ) from error
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Part]:
+    """Training, validation and test examples.
+
+    Args:
+        dataset: The data.
+        fraction: The part of the training set that is held out for validation; 0.0 validates on the test set.
+        seed: Decides which examples are held out.
+    """
+    import numpy as np
+
+    from .fit import Part
+
+    train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
+    whole_test = Part(data=test, rows=np.arange(len(dataset.test)))
+    held_out = _held_out(fraction, len(dataset.train))
+    if not held_out:
+        return Part(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
+    rows = np.random.default_rng([seed]).permutation(len(dataset.train))
+    return Part(data=train, rows=np.sort(rows[held_out:])), Part(data=train, rows=np.sort(rows[:held_out])), whole_test
+
+
+def _held_out(fraction: float, count: int) -> int:
+    return round(fraction * count)
+
+
+def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures of an epoch under the tutorial's names: `Loss` and `Accuracy` are those of the validation."""
+    names = {name: name.removeprefix("val_").replace("_", " ") for name in figures}
+    return {
+        plain.capitalize() if name.startswith("val_") else f"Training {plain}": figures[name]
+        for name, plain in names.items()
+    }

@@ -1,0 +1,229 @@
+"""Runs a job in this process: data, model, training, evaluation, export. The one training path of every backend."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import Dataset
+from ..errors import StokerError, StorageError
+from ..event import EpochReport, EventKind, RunEvent
+from ..job import TrainJob
+from ..plugin.plugins import Plugins
+from ..rundir import RunDirectory
+from ..status import Progress, RunState
+from . import plot
+from .callback_state import remember
+from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
+from .circumstances import Circumstances
+from .device import configure
+from .finalize import Finish
+from .heartbeat import Heart
+from .prepare import build_model, load_dataset, named_for_tutorial, split
+from .xla_cache import Programs
+
+if TYPE_CHECKING:
+    from .fit import Fit, Part
+
+PICTURE = "Accuracy vs Loss.png"
+
+
+def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
+    """Trains, and writes everything into the folder of the run; what goes wrong ends up in its log and status.
+
+    Args:
+        job: What to train.
+        run_dir: The folder of the run.
+        plugins: Where data set, model, callbacks and observers come from.
+        stop: Set to end the training early; the run is then cancelled and can be resumed.
+
+    Returns:
+        How it ended.
+    """
+    with Heart(run_dir) as heart, Programs(job, run_dir.path / ".programs") as programs:
+        training = Training(job, run_dir, plugins, heart=heart, programs=programs, stop=stop)
+        from .fit import Stopped
+
+        try:
+            training.run()
+        except Stopped:
+            print("cancelled; --resume goes on from the last finished epoch")
+            training.end(RunState.CANCELLED, EventKind.CANCELLED, "")
+        except StokerError as error:
+            print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
+            training.end(RunState.FAILED, EventKind.FAILED, error.what)
+        except Exception as error:  # noqa: BLE001 - the user's model and plugins may raise anything
+            traceback.print_exc()
+            first = str(error).strip().partition("\n")[0]
+            training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
+        return heart.status.state
+
+
+class Training:
+    """One execution of a job; see `run`."""
+
+    def __init__(
+        self,
+        job: TrainJob,
+        run_dir: RunDirectory,
+        plugins: Plugins,
+        *,
+        heart: Heart,
+        programs: Programs,
+        stop: threading.Event,
+    ) -> None:
+        self._job, self._run, self._plugins, self._stop = job, run_dir, plugins, stop
+        self._heart, self._programs = heart, programs
+        self._checkpoints = Checkpoints(run_dir.checkpoints)
+        self._drawing = plot.Drawing(run_dir.plots / PICTURE)
+        self._started = time.perf_counter()
+        self._before_s = 0.0
+        self._circumstances = Circumstances(run_dir)
+        self._device = ""
+
+    def run(self) -> None:
+        """Trains to the end.
+
+        Raises:
+            Stopped: It was asked to stop.
+            StokerError: The user's input, a file or a checkpoint is wrong.
+        """
+        from .runtime import import_keras
+
+        tf, keras = import_keras()
+        self._device = configure(tf, self._job.device, self._job.threads)
+        dataset = load_dataset(self._job, self._plugins)
+        for line in self._run.unsaid(dataset.notes):
+            print(line)
+        keras.utils.set_random_seed(self._job.seed)
+        newest = self._newest_checkpoint()
+        self._circumstances.note(self._job, dataset, tf, resumed=newest is not None)
+        fit, test = self._fit(dataset, tf)
+        resumed = self._resume(fit, newest) if newest else None
+        done = resumed.epoch if resumed else 0
+        self._run.rewind(done)
+        self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
+        self._heart.set(RunState.RUNNING)
+        self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
+        print(_introduction(dataset, fit.model, self._device))
+        callbacks = self._plugins.callbacks(self._job, self._run.path)
+        fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
+        self._heart.set(RunState.FINALIZING)
+        self._durable()
+        last = self._job.keep == "last" or not self._take_best(fit)
+        known = last and not callbacks and not self._job.validation_fraction
+        finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
+        finish.make(fit, test, dataset, known=known, time_s=self._time_s)
+        self.end(RunState.COMPLETED, EventKind.FINISHED, "")
+
+    def end(self, state: RunState, kind: EventKind, message: str) -> None:
+        """Writes how the run ended, after all else that there is to write."""
+        try:
+            self._durable()
+        except StorageError as error:
+            print(f"error: {error}")
+        self._event(kind, {"message": message})
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._heart.set(state, message)
+
+    @property
+    def _time_s(self) -> float:
+        """Seconds of training so far, those of earlier attempts included."""
+        return self._before_s + time.perf_counter() - self._started
+
+    def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Part]:
+        from .fit import Fit
+
+        job = self._job
+        train, validation, test = split(dataset, job.validation_fraction, job.seed)
+        model = build_model(job, dataset, self._plugins)
+        fit = Fit(
+            model=model,
+            train=train,
+            validation=validation,
+            batch_size=job.batch_size,
+            epochs=job.epochs,
+            seed=job.seed,
+            stop=self._stop,
+            way=self._circumstances.way(model, tf),
+            on_progress=self._heart.progress,
+            on_fall=self._circumstances.note_way,
+        )
+        return fit, test
+
+    def _newest_checkpoint(self) -> Path | None:
+        newest = self._checkpoints.latest()
+        before = "the checkpoint before it is used" if newest else "the training begins anew"
+        for reason in self._checkpoints.refused:
+            print(f"note: {reason}; {before}")
+        return newest
+
+    def _resume(self, fit: Fit, newest: Path) -> TrainingState:
+        """Gives the model the variables of a checkpoint."""
+        state = restore(newest, fit.model, self._run.run_id)
+        if self._run.summary():  # it had finished, and is given more epochs
+            state = replace(state, stopped=False)
+        self._before_s = state.time_s
+        print(f"resumed after epoch {state.epoch}")
+        return state
+
+    def _epoch(self, fit: Fit, callbacks: Sequence[Any], report: EpochReport) -> None:
+        remembered, arrays = remember(callbacks)
+        state = TrainingState(
+            run_id=self._run.run_id,
+            epoch=report.epoch,
+            history={name: tuple(values) for name, values in fit.history.items()},
+            time_s=self._time_s,
+            stopped=bool(fit.model.stop_training),
+            callbacks=remembered,
+            arrays=arrays,
+        )
+        self._durable()
+        self._checkpoints.save(fit.model, state)
+        self._programs.keep()
+        self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
+        print(report.line(), flush=True)
+        figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
+        self._event(EventKind.EPOCH, figures)
+
+    def _durable(self) -> None:
+        """Waits until the checkpoint that is being written is on the disk, and says so.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        epoch = self._checkpoints.wait()
+        if epoch is not None:
+            self._event(EventKind.CHECKPOINTED, {"epoch": epoch})
+
+    def _take_best(self, fit: Fit) -> bool:
+        """Gives the model the weights of its best epoch; whether they differ from those of the last."""
+        best = best_epoch(fit.history)
+        print(f"the model has the weights of its best epoch: {best}")
+        if best == len(fit.history["loss"]):
+            return False
+        folder = self._run.checkpoints / f"{best:06}"
+        verify(folder)
+        restore(folder, fit.model, self._run.run_id)
+        return True
+
+    def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
+        self._run.append_event(event)
+        self._plugins.notify(event, self._job, self._run.path)
+
+
+def _introduction(dataset: Dataset, model: Any, device: str) -> str:
+    shape = "×".join(str(size) for size in dataset.shape)
+    return (
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
+        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {model.count_params():,} "
+        f"parameters; {device}"
+    )

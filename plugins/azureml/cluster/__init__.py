@@ -1,0 +1,1 @@
+"""The compute that jobs run on."""

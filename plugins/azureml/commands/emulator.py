@@ -1,0 +1,81 @@
+"""`stoker azureml emulator`: runs the emulator in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....engine.errors import BackendError, OptionError, PluginError
+
+if TYPE_CHECKING:
+    from ....engine.command import Context
+
+_ENVIRONMENT = "environment.sh"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.add_argument("--root", type=Path, metavar="DIR", help="where it keeps what it is told (default: nowhere)")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="where it listens (default: a free port)")
+
+
+def run(options: argparse.Namespace, context: Context) -> int:
+    """Starts the emulator and waits for Ctrl-C."""
+    if not 0 <= options.port <= 65535:
+        raise OptionError("--port is no port", received=options.port, expected="a number from 0 to 65535")
+    # A shell starts what runs in its background deaf to Ctrl-C, and ends it with SIGTERM.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.root:
+        return serve(options.root, port=options.port)
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as folder:
+        return serve(Path(folder), port=options.port)
+
+
+def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None) -> int:
+    """Runs the emulator until Ctrl-C, and says how clients find it.
+
+    Args:
+        root: Where it keeps what it is told; `environment.sh` and `config.json` appear there.
+        port: Where it listens; 0 takes a free port.
+        wait: Returns, or is interrupted, when it is enough; None waits for ever.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        BackendError: The port is taken.
+        PluginError: A package is missing.
+    """
+    from ...azureml_emulator import Emulator
+
+    emulator = Emulator(root, port=port)
+    try:
+        emulator.start()
+    except ModuleNotFoundError as error:
+        hint = "pip install 'stoker[azureml]'"
+        raise PluginError(f"the emulator needs the package {error.name!r}", hint=hint) from error
+    except OSError as error:
+        hint = "leave --port out for a free one"
+        raise BackendError(f"can't listen on 127.0.0.1:{port}: {error.strerror}", hint=hint) from error
+    try:
+        _announce(emulator.client_environment(), root, emulator.write_config(root))
+        (wait or threading.Event().wait)()
+    except KeyboardInterrupt:
+        print("# stopped", flush=True)
+    finally:
+        emulator.stop()
+    return 0
+
+
+def _announce(environment: dict[str, str], root: Path, config: Path) -> None:
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    (root / _ENVIRONMENT).write_text(lines, encoding="utf-8")
+    print(lines, end="")
+    print(f"# set these in the shell of the client, or there: . {shlex.quote(str(root / _ENVIRONMENT))}")
+    print(f"# the workspace is described by {config}; Ctrl-C stops the emulator", flush=True)

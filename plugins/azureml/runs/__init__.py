@@ -1,0 +1,1 @@
+"""What is done with runs at Azure ML: watching, cancelling, fetching and registering."""

@@ -1,0 +1,1 @@
+"""azureml-core: quiet, bounded in time, and signed in."""

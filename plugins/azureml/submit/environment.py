@@ -1,0 +1,190 @@
+"""The Python environment of the node: made from the versions that are installed here, or the user's own file."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....engine.errors import InputError
+from ....engine.packaging import secrets
+from .. import catalogue
+from ..settings import AzureSettings
+
+NEEDED = ("keras", "matplotlib", "numpy", "platformdirs", "pluggy", "requests", "tensorflow")
+"""What stoker itself needs in a training process."""
+
+SDK = "azureml-core"
+MOUNTS = "azureml-dataset-runtime"
+"""What a node mounts data sets with; `fuse` is the part of it that does."""
+
+WITHOUT_IMGHDR = (3, 13)
+"""From this Python on, the SDK lacks a module that the standard library had."""
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
+_ALIASES = {"tensorflow-cpu": "tensorflow", "azureml-defaults": SDK, "mlflow-skinny": "mlflow"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """The environment of a job.
+
+    Attributes:
+        text: The conda YAML.
+        origin: Where it comes from, in words.
+        warnings: What may go wrong with it, one sentence each.
+    """
+
+    text: str
+    origin: str
+    warnings: tuple[str, ...] = ()
+
+
+def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -> Environment:
+    """The environment for a job.
+
+    Args:
+        settings: They name a file, or a VM size that decides about CUDA.
+        requirements: What the user's code needs beside stoker: {distribution: version}.
+
+    Raises:
+        InputError: The user's file can't be read or lacks what is needed.
+    """
+    if settings.environment:
+        return _of_user(Path(settings.environment).expanduser(), requirements)
+    pins = pinned(requirements)
+    missing = [name for name in (SDK, MOUNTS) if name not in pins]
+    warnings = [f"{name} is not installed here, so its version in the environment is not pinned" for name in missing]
+    gpu = catalogue.has_gpu(settings.vm_size)
+    return Environment(text=_text(pins, gpu=gpu), origin="what is installed here", warnings=tuple(warnings))
+
+
+def pinned(requirements: Mapping[str, str]) -> dict[str, str]:
+    """The distributions that a job needs, with the versions that are installed here; what isn't is left out."""
+    names = [*NEEDED, SDK, MOUNTS]
+    found = {name: version for name in names if (version := _version(name))}
+    if sys.version_info >= WITHOUT_IMGHDR and (version := _version("standard-imghdr")):
+        found["standard-imghdr"] = version
+    return dict(sorted({**requirements, **found}.items()))
+
+
+def _text(pins: Mapping[str, str], *, gpu: bool) -> str:
+    """The YAML: conda for Python itself, pip for the rest, whose versions are those of this machine's pip."""
+    # The image has CUDA but not the cuDNN that this TensorFlow was built for; the extra brings both in the versions
+    # that it was, whatever the image has.
+    extras = {"tensorflow": "[and-cuda]"} if gpu else {}
+    extras[MOUNTS] = "[fuse]"
+    lines = [f"{name}{extras.get(name, '')}=={version}" for name, version in pins.items()]
+    lines += [name + extras.get(name, "") for name in (SDK, MOUNTS) if name not in pins]
+    if sys.version_info >= WITHOUT_IMGHDR and "standard-imghdr" not in pins:
+        lines.append("standard-imghdr")
+    head = f"python={sys.version_info.major}.{sys.version_info.minor}"  # conda lacks some patch releases
+    return "\n".join(
+        [
+            "channels:",
+            "  - conda-forge",
+            "dependencies:",
+            f"  - {head}",
+            "  - pip",
+            "  - pip:",
+            *(f"      - {line}" for line in sorted(lines)),
+            "",
+        ]
+    )
+
+
+def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"can't read the environment {path}", received=reason, path=path) from error
+    finding = secrets.find(text.encode())
+    if finding:
+        hint = "give the node its access by a connection of the workspace"
+        raise InputError(f"{path} may not leave this machine: it holds {finding}", hint=hint, path=path)
+    origin = str(path)
+    try:
+        import yaml
+    except ModuleNotFoundError:
+        note = f"{path} was not checked: that takes PyYAML, which comes with stoker[azureml]"
+        return Environment(text=text, origin=origin, warnings=(note,))
+    try:
+        listed = _listed(yaml.safe_load(text))
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(
+            f"{path} is no conda environment",
+            received=" ".join(str(error).split()),
+            expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
+            path=path,
+        ) from error
+    _require(path, listed)
+    return Environment(text=text, origin=origin, warnings=tuple(_differences(listed, requirements)))
+
+
+def _listed(document: Any) -> dict[str, str]:
+    """The packages of a conda environment: {name in lower case: version, or ""}.
+
+    Raises:
+        ValueError: It is none.
+    """
+    entries = document.get("dependencies") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("no list of dependencies")
+    flat: list[str] = []
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
+            flat += [str(each) for each in entry["pip"]]
+        elif isinstance(entry, str):
+            flat.append(entry.rpartition("::")[2])
+        else:
+            raise ValueError(f"not a package: {entry!r}")
+    matches = [match for each in flat if (match := _NAME.match(each))]
+    return {canonical(match[1]): match[2] or "" for match in matches}
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as all its spellings have it."""
+    plain = re.sub(r"[-_.]+", "-", name).lower()
+    return _ALIASES.get(plain, plain)
+
+
+def _require(path: Path, listed: Mapping[str, str]) -> None:
+    """Refuses an environment in which stoker can't train."""
+    lacking = [name for name in ("python", *NEEDED) if name not in listed]
+    if lacking:
+        raise InputError(
+            f"the environment {path} lacks {', '.join(lacking)}",
+            expected="all that stoker needs to train",
+            hint="`stoker train --backend azureml --dry-run DIR` without this option writes one that has them",
+            path=path,
+        )
+
+
+def _differences(listed: Mapping[str, str], requirements: Mapping[str, str]) -> list[str]:
+    """What is another version there than here, or isn't there."""
+    here = {canonical(name): version for name, version in pinned(requirements).items()}
+    python = ".".join(map(str, sys.version_info[:2]))
+    found = []
+    if listed["python"] and not f"{listed['python']}.".startswith(f"{python}."):
+        found.append(f"the environment has Python {listed['python']}, this is {python}")
+    for name, version in here.items():
+        there = listed.get(name)
+        if there is None and name in {canonical(each) for each in (*requirements, SDK)}:
+            found.append(f"the environment lacks {name}, which is needed here in version {version}")
+        elif there == "" and name in {"tensorflow", "keras", "numpy"}:
+            found.append(f"the environment does not say which version of {name}; here it is {version}")
+        elif there and there != version and name in NEEDED:
+            found.append(f"the environment has {name} {there}, here it is {version}")
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

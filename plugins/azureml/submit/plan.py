@@ -1,0 +1,186 @@
+"""The plan of a submission: all that would go up, be made and be paid for. No workspace, no network."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ....engine.backend import Plan
+from ....engine.errors import BackendError
+from ....engine.job import TrainJob
+from ....engine.packaging.package import Package
+from .. import catalogue
+from ..settings import MNIST_DATASET, AzureSettings
+from . import runconfig
+from .environment import SDK, Environment, make_environment
+
+NAME = "azureml"
+PACKAGE, ENVIRONMENT, CONFIGURATION, FACTS = "package", "environment.yml", "runconfig.json", "package.json"
+"""What `--dry-run DIR` writes: the folder of the package, and files beside it."""
+
+CHECKPOINTS = "stoker/RUN_ID/checkpoints"
+"""Where checkpoints go on the workspace's default datastore."""
+
+_INSTALL = "pip install 'stoker[azureml]'"
+_SHOWN = 8
+
+
+def plan(job: TrainJob, settings: AzureSettings, today: date | None = None) -> Plan:
+    """What a submission of a job would do.
+
+    Args:
+        job: The job.
+        settings: Where it would run.
+        today: The day, for what is retired; None asks the clock.
+
+    Raises:
+        InputError: The job can't run there.
+        BackendError: The SDK does not take it.
+    """
+    day = today or date.today()
+    settings.refuse_retired(day)
+    package = Package.of(job)
+    environment = make_environment(settings, package.requirements)
+    data = data_name(job, settings)
+    configuration, note = _configuration(settings, environment, package.job, data)
+    documents = {f"{PACKAGE}/{place}": content for place, content in package.files.items()}
+    documents[ENVIRONMENT] = environment.text.encode()
+    documents[FACTS] = _json(_facts(package, settings, data))
+    if configuration:
+        documents[CONFIGURATION] = _json(configuration)
+    warnings = [*settings.warnings(day), *package.warnings, *environment.warnings, *_age(day), *note]
+    return Plan(
+        backend=NAME,
+        steps=tuple(_steps(job, settings, package, environment)),
+        warnings=tuple(dict.fromkeys(warnings)),
+        files=package.sizes,
+        documents=documents,
+    )
+
+
+def data_name(job: TrainJob, settings: AzureSettings) -> str:
+    """The name of the registered data set that the job would mount; "" if it mounts none.
+
+    A folder that is to be named by its content is "(by content)" here, for reading it may take long.
+    """
+    return settings.dataset_of(job) or ("(by content)" if job.data_folder else "")
+
+
+def bound(settings: AzureSettings) -> str:
+    """What a job costs at most, in node-hours of its cluster."""
+    kept = f", and {settings.min_nodes} kept when idle" if settings.min_nodes else ""
+    idle = f" and {settings.idle_seconds} s of waiting for more" if settings.idle_seconds else ""
+    return f"at most {settings.max_hours:g} node-hours of {settings.vm_size}{idle}{kept}"
+
+
+def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment: Environment) -> Iterator[str]:
+    size = sum(package.sizes.values())
+    yield f"make a package of {len(package.files)} files, {size / 1e6:.2f} MB, sha256:{package.digest}"
+    digests = package.digests
+    facts = (f"{place}: {bytes_:,} bytes, sha256:{digests[place][:12]}…" for place, bytes_ in package.sizes.items())
+    yield from _few("put into it", list(facts))
+    yield from _few("leave here", [f"{path} ({rule})" for path, rule in package.left_out.items()])
+    yield f"open the workspace of {settings.config or 'config.json, found from this folder upwards'}"
+    yield _data_step(job, settings)
+    priority = "low-priority" if settings.low_priority else "dedicated"
+    yield (
+        f"find or make the cluster {settings.compute!r}: {settings.min_nodes} to {settings.max_nodes} {priority} nodes "
+        f"of {settings.vm_size}{_hardware(settings)}, which go after {settings.idle_seconds} s without work"
+    )
+    name = runconfig.environment_name(environment, settings.image)
+    yield f"find or build the environment {name} from {environment.origin}, on the image {settings.image}"
+    yield (
+        f"run the package on one node, as a run of the experiment {settings.experiment_of(job)!r}, "
+        f"with checkpoints in {CHECKPOINTS} on the default datastore"
+    )
+    yield f"end it after {settings.max_hours:g} hours: {bound(settings)}"
+    yield "bring its outputs into the run's folder"
+    if job.register:
+        yield f"register the model as {job.register!r}, in the workspace and here"
+
+
+def _data_step(job: TrainJob, settings: AzureSettings) -> str:
+    anew = ", as a new version" if settings.new_dataset_version else ", if it isn't there"
+    if job.data_folder:
+        named = f"as {settings.dataset!r}" if settings.dataset else "under a name made from its content"
+        return f"upload {job.data_folder} to the default datastore and register it {named}{anew}; mount it, read-only"
+    name = settings.dataset_of(job)
+    if name == MNIST_DATASET and not settings.dataset:
+        return f"register the four files of MNIST on the web as {name!r}{anew}; mount it, read-only"
+    if name:
+        return f"mount the registered data set {name!r}, read-only"
+    return f"leave it to the node to get the data set {job.dataset!r}"
+
+
+def _hardware(settings: AzureSettings) -> str:
+    size = catalogue.find(settings.vm_size)
+    if size is None:
+        return ""
+    gpus = f", {size.gpus:g} {size.gpu}" if size.gpu else ""
+    return f" ({size.cores} cores, {size.memory_gib} GiB{gpus})"
+
+
+def _configuration(
+    settings: AzureSettings, environment: Environment, job: str, data: str
+) -> tuple[Mapping[str, Any] | None, list[str]]:
+    """The run configuration, or why there is none."""
+    try:
+        return runconfig.described(settings, environment, job, data, CHECKPOINTS), []
+    except ModuleNotFoundError as error:
+        package = SDK if str(error.name).startswith(NAME) else error.name
+        missing = f"{package} is not installed: the run configuration is not shown, and nothing could be submitted"
+        return None, [f"{missing}; {_INSTALL}"]
+    except Exception as error:  # the SDK raises what it likes
+        raise BackendError(
+            "azureml-core could not make the run configuration",
+            received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
+            hint=f"is {environment.origin} an environment that conda takes?" if settings.environment else "",
+        ) from error
+
+
+def _facts(package: Package, settings: AzureSettings, data: str) -> dict[str, Any]:
+    """What is known about the package, for people and for `stoker rehearse`."""
+    return {
+        "sha256": package.digest,
+        "files": {
+            place: {"bytes": package.sizes[place], "sha256": digest} for place, digest in package.digests.items()
+        },
+        "left_out": dict(package.left_out),
+        "requirements": dict(package.requirements),
+        "experiment_data": data,
+        "bound": bound(settings),
+    }
+
+
+def _age(day: date) -> list[str]:
+    """What is said about an SDK that has had its day, and about another version than the one that was tried."""
+    notes = []
+    if day > catalogue.SDK_SUPPORT_ENDED:
+        notes.append(f"Microsoft's support of the SDK v1 (azureml-core) ended on {catalogue.SDK_SUPPORT_ENDED}")
+    try:
+        version = importlib.metadata.version(SDK)
+    except importlib.metadata.PackageNotFoundError:
+        return notes
+    if version != catalogue.SDK_VERSION:
+        notes.append(f"azureml-core {version} is installed; stoker was tried with {catalogue.SDK_VERSION}")
+    return notes
+
+
+def _few(what: str, entries: list[str]) -> Iterator[str]:
+    """A step for each entry, or for the first ones and the number of the others."""
+    yield from (f"{what} {entry}" for entry in entries[:_SHOWN])
+    if len(entries) > _SHOWN:
+        yield f"{what} {len(entries) - _SHOWN} more, which package.json of --dry-run DIR names"
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def is_plan(folder: Path) -> bool:
+    """Whether a folder is one that `--dry-run DIR` wrote."""
+    return (folder / FACTS).is_file() and (folder / PACKAGE).is_dir()

@@ -1,0 +1,121 @@
+"""The run configuration: what the SDK posts when it submits a job, made without a workspace and without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....engine.packaging.engine_code import ENTRY
+from ..sdk import sdk
+from ..settings import AzureSettings
+
+if TYPE_CHECKING:
+    from .environment import Environment
+
+DATA, CHECKPOINTS = "data", "checkpoints"
+"""The names of the mounted data set and of the mounted output in the run configuration."""
+
+
+RUN_ID = "--run-id"
+"""The argument of the entry script before the id of the run."""
+
+JOB = "STOKER_JOB"
+"""The variable that has the job as JSON. The node reads its file; this is for whoever finds the run: `adopting.py`."""
+
+
+def environment_name(environment: Environment, image: str) -> str:
+    """A name made from what the environment is, so that the same one is built once."""
+    whole = "\n".join([image, environment.text])
+    return f"stoker-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+
+
+def arguments(run_id: str, data: Any, checkpoints: Any) -> list[Any]:
+    """The arguments of the entry script.
+
+    Args:
+        run_id: The run.
+        data: The mounted data set, or None if the job takes none.
+        checkpoints: The mounted output for checkpoints.
+    """
+    mounted = ["--data-folder", data] if data is not None else []
+    return [RUN_ID, run_id, *mounted, "--checkpoints", checkpoints]
+
+
+def script_run_config(
+    folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Environment, job: str
+) -> Any:
+    """The SDK's `ScriptRunConfig` for a package.
+
+    Args:
+        folder: The folder with the package's files.
+        words: What `arguments` gave.
+        settings: The cluster, the image, the bound in time.
+        environment: The Python environment.
+        job: The job, as JSON.
+
+    Raises:
+        ModuleNotFoundError: azureml-core is not installed.
+    """
+    from azureml.core import ScriptRunConfig
+    from azureml.core.runconfig import DockerConfiguration
+
+    config = ScriptRunConfig(
+        source_directory=str(folder),
+        script=ENTRY,
+        arguments=list(words),
+        compute_target=settings.compute,
+        environment=sdk_environment(environment, settings.image),
+        docker_runtime_config=DockerConfiguration(use_docker=True),
+        max_run_duration_seconds=settings.max_seconds,
+    )
+    config.run_config.node_count = 1
+    config.run_config.environment_variables[JOB] = job
+    return config
+
+
+def sdk_environment(environment: Environment, image: str) -> Any:
+    """The SDK's `Environment`."""
+    from azureml.core import Environment as SdkEnvironment
+
+    with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
+        path = Path(folder) / "environment.yml"
+        path.write_text(environment.text, encoding="utf-8")
+        made = SdkEnvironment.from_conda_specification(environment_name(environment, image), str(path))
+    made.docker.base_image = image
+    return made
+
+
+def serialised(config: Any) -> dict[str, Any]:
+    """What the SDK posts for a `ScriptRunConfig`, without what only a workspace knows."""
+    from azureml._execution._commands import _serialize_run_config_to_dict
+    from azureml.core.script_run_config import get_run_config_from_script_run
+
+    made: dict[str, Any] = _serialize_run_config_to_dict(get_run_config_from_script_run(config))
+    return made
+
+
+def described(
+    settings: AzureSettings, environment: Environment, job: str, data: str, checkpoints: str
+) -> Mapping[str, Any]:
+    """The configuration that would be posted; the run id, the data set and the output stand for what is made later.
+
+    Raises:
+        ModuleNotFoundError: azureml-core is not installed.
+    """
+    mounted = f"DatasetConsumptionConfig:{DATA}" if data else None
+    words = arguments("RUN_ID", mounted, f"DatasetOutputConfig:{CHECKPOINTS}")
+    sdk.prepare()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDK warns of itself
+        made = serialised(script_run_config(Path(), words, settings, environment, job))
+    made = dict(json.loads(json.dumps(made, default=str)))
+    if data:
+        made["data"] = {DATA: {"dataLocation": {"dataset": {"name": data}}, "mechanism": "mount"}}
+    location = {"dataPath": {"datastoreName": "(the workspace's default)", "relativePath": checkpoints}}
+    made["outputData"] = {CHECKPOINTS: {"outputLocation": location, "mechanism": "mount"}}
+    return made

@@ -1,0 +1,62 @@
+"""Datastores: where the workspace keeps data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..network.message import Request, Response, not_found, reply
+from ..network.routes import Routes
+from ..state.settings import CONTAINER
+from ..state.store import Record
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/datastore/v1.0{ws}")
+DEFAULT = "workspaceblobstore"
+
+
+@routes("GET", "/default")
+def default(service: Service, request: Request) -> Response:
+    """The default datastore."""
+    return reply(_dto(service))
+
+
+@routes("PUT", "/default/{name}")
+@routes("GET", "/datastores/{name}")
+def get(service: Service, request: Request) -> Response:
+    """The one datastore that there is."""
+    if request.parts["name"] != DEFAULT:
+        raise not_found(f"the datastore '{request.parts['name']}'")
+    return reply(_dto(service))
+
+
+@routes("GET", "/datastores")
+def all_of_them(service: Service, request: Request) -> Response:
+    """The one datastore that there is."""
+    return reply({"value": [_dto(service)], "continuationToken": None})
+
+
+def _dto(service: Service) -> Record:
+    settings = service.settings
+    key = service.tokens.account_key
+    return {
+        "name": DEFAULT,
+        "dataStoreType": "AzureBlob",
+        "isDefault": True,
+        "hasBeenValidated": True,
+        "tags": {},
+        "azureStorageSection": {
+            "accountName": settings.account,
+            "containerName": CONTAINER,
+            "endpoint": "core.windows.net",
+            "protocol": "https",
+            "credentialType": "AccountKey",
+            "credential": key,
+            "accountKey": key,
+            "sasToken": None,
+            "isSas": False,
+            "subscriptionId": settings.subscription_id,
+            "resourceGroup": settings.resource_group,
+        },
+    }

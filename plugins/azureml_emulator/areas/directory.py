@@ -1,0 +1,74 @@
+"""The directory that signs in: OpenID configuration and tokens."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from ..network.message import Request, Response, parse_query, reply
+from ..network.routes import Routes
+from ..state.settings import LOGIN
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(LOGIN, open=True)
+
+_CODE = "EMU1AT0R"
+
+
+@routes("GET", "/{tenant}/v2.0/.well-known/openid-configuration")
+def configuration(service: Service, request: Request) -> Response:
+    """Where tokens are given."""
+    base = f"https://{LOGIN}/{urllib.parse.quote(request.parts['tenant'])}"
+    return reply(
+        {
+            "issuer": f"{base}/v2.0",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
+        }
+    )
+
+
+@routes("GET", "/common/discovery/instance")
+def instance(service: Service, request: Request) -> Response:
+    """Which hosts are the directory's."""
+    names = [LOGIN]
+    return reply(
+        {
+            "tenant_discovery_endpoint": f"https://{LOGIN}/{service.settings.tenant_id}/v2.0/.well-known/openid-configuration",
+            "metadata": [{"preferred_network": LOGIN, "preferred_cache": LOGIN, "aliases": names}],
+        }
+    )
+
+
+@routes("POST", "/{tenant}/oauth2/v2.0/devicecode")
+def device_code(service: Service, request: Request) -> Response:
+    """What a person would enter at another machine; nobody does, so that the token is declined."""
+    page = "https://microsoft.com/devicelogin"
+    message = f"To sign in, use a web browser to open the page {page} and enter the code {_CODE} to authenticate."
+    code = {"user_code": _CODE, "device_code": "emulated", "verification_uri": page, "expires_in": 900, "interval": 1}
+    return reply({**code, "message": message})
+
+
+@routes("POST", "/{tenant}/oauth2/v2.0/token")
+def token(service: Service, request: Request) -> Response:
+    """A token for a service principal that gives the right secret."""
+    settings = service.settings
+    form = parse_query(request.body.decode())
+    if form.get("device_code"):
+        return _refuse(400, "authorization_declined", "AADSTS50126: Nobody has entered the code.")
+    if request.parts["tenant"] != settings.tenant_id:
+        return _refuse(400, "invalid_request", f"AADSTS90002: Tenant '{request.parts['tenant']}' not found.")
+    if form.get("client_id") != settings.client_id:
+        return _refuse(400, "unauthorized_client", "AADSTS700016: Application was not found in the directory.")
+    if form.get("client_secret") != settings.client_secret:
+        return _refuse(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+    scope = form.get("scope", "")
+    given = service.tokens.give(aud=scope.partition("/.default")[0], appid=settings.client_id, oid=settings.client_id)
+    return reply({"token_type": "Bearer", "expires_in": service.tokens.life_s, "access_token": given})
+
+
+def _refuse(status: int, error: str, description: str) -> Response:
+    return reply({"error": error, "error_description": description, "error_codes": []}, status=status)

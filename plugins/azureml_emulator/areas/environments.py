@@ -1,0 +1,52 @@
+"""Environments: definitions by name, each change a version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..network.message import Request, Response, not_found, reply
+from ..network.routes import Routes
+from ..state.store import Record, Store
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/environment/v1.0{ws}")
+_KIND = "environments"
+
+
+@routes("PUT", "/environments/{name}")
+def register(service: Service, request: Request) -> Response:
+    """Registers a definition; the same one again is the same version."""
+    name = request.parts["name"]
+    definition = {**request.json, "name": name}
+    definition.pop("version", None)
+    with service.store.lock:
+        versions = _versions(service.store, name)
+        for known in versions:
+            if {**known, "version": None} == {**definition, "version": None}:
+                return reply(known)
+        made = {**definition, "version": str(len(versions) + 1)}
+        return reply(service.store.put(_KIND, f"{name}:{made['version']}", made))
+
+
+@routes("GET", "/environments/{name}")
+@routes("GET", "/environments/{name}/versions/{version}")
+def get(service: Service, request: Request) -> Response:
+    """One version, or the newest."""
+    name, version = request.parts["name"], request.parts.get("version")
+    versions = [one for one in _versions(service.store, name) if version in {None, one["version"]}]
+    if not versions:
+        raise not_found(f"the environment '{name}'")
+    return reply(versions[-1])
+
+
+@routes("GET", "/environments")
+def all_of_them(service: Service, request: Request) -> Response:
+    """The newest version of each."""
+    newest = {one["name"]: one for one in service.store.all(_KIND)}
+    return reply({"value": list(newest.values()), "continuationToken": None})
+
+
+def _versions(store: Store, name: str) -> list[Record]:
+    return sorted(store.all(_KIND, lambda one: one["name"] == name), key=lambda one: int(one["version"]))

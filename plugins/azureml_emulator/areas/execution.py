@@ -1,0 +1,47 @@
+"""Execution: runs begin here, and are canceled here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..network.message import Refusal, Request, Response, reply
+from ..network.routes import Routes
+from .snapshots import snapshot_files
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/execution/v1.0{ws}")
+
+
+@routes("POST", "/experiments/{experiment}/snapshotrun")
+def submit(service: Service, request: Request) -> Response:
+    """Begins a run under the id that the client chose."""
+    asked = request.json
+    configuration, snapshot = asked["Configuration"], asked["SnapshotId"]
+    target = str(configuration["target"])
+    service.clusters.record(target)
+    files = snapshot_files(service, snapshot)
+    script = configuration.get("script")
+    if script and script not in files:
+        raise Refusal(400, "ScriptNotFound", f"the snapshot has no file '{script}'")
+    run = service.runs.create(
+        request.query.get("runId", ""),
+        request.parts["experiment"],
+        target=target,
+        runDefinition=configuration,
+        snapshotId=snapshot,
+        submitted=True,
+        parentRunId=asked.get("ParentRunId"),
+        properties={"ContentSnapshotId": snapshot},
+    )
+    service.jobs.start(run["runId"])
+    return reply({"runId": run["runId"]})
+
+
+@routes("POST", "/runs/{run}/cancel")
+def cancel(service: Service, request: Request) -> Response:
+    """Asks for a run's end."""
+    service.runs.get(request.parts["run"])
+    service.jobs.cancel(request.parts["run"])
+    return reply({})

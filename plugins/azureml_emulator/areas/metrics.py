@@ -1,0 +1,62 @@
+"""Metrics: what runs log, appended in the order of arrival."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..network.message import Request, Response, not_found, reply
+from ..network.routes import Routes
+from ..state.store import Record
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/metric/v2.0{ws}/runs/{run}")
+_KIND = "metrics"
+
+
+@routes("POST", "/batch")
+def post(service: Service, request: Request) -> Response:
+    """Appends."""
+    run_id = request.parts["run"]
+    service.runs.get(run_id)
+    with service.store.lock:
+        metrics = _metrics(service, run_id)
+        for sent in request.json["values"]:
+            metric = metrics.setdefault(
+                sent["name"], {"name": sent["name"], "columns": {}, "value": [], "properties": sent.get("properties")}
+            )
+            metric["columns"].update(sent["columns"])
+            metric["value"] += sent["value"]
+        service.store.put(_KIND, run_id, metrics)
+    return reply({"errors": []})
+
+
+@routes("POST", "/list")
+def names(service: Service, request: Request) -> Response:
+    """The names of the metrics of a run."""
+    metrics = _metrics(service, request.parts["run"])
+    value = [
+        {
+            "dataLocation": None,
+            "metricKey": {"name": name},
+            "columns": metric["columns"],
+            "properties": metric["properties"],
+        }
+        for name, metric in metrics.items()
+    ]
+    return reply({"value": value, "continuationToken": None})
+
+
+@routes("POST", "/full")
+def full(service: Service, request: Request) -> Response:
+    """Every value of one metric."""
+    name = request.json["metricName"]
+    metrics = _metrics(service, request.parts["run"])
+    if name not in metrics:
+        raise not_found(f"the metric '{name}'")
+    return reply({**metrics[name], "continuationToken": None})
+
+
+def _metrics(service: Service, run_id: str) -> Record:
+    return service.store.get(_KIND, run_id) or {}

@@ -1,0 +1,107 @@
+"""History: one run, its tags and properties, its details, and the events that end it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..network.message import Request, Response, now, reply
+from ..network.routes import Routes
+from ..state.runs import RunState, artifact, files_of
+from ..state.settings import ARTIFACTS
+from ..state.store import Record
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/history/v1.0{ws}")
+_BY_NAME = "/experiments/{experiment}/runs/{run}"
+_BY_ID = "/experimentids/{experiment_id}/runs/{run}"
+_TOLD = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "tags", "properties")
+_EVENTS = {
+    "Microsoft.MachineLearning.Run.Start": RunState.RUNNING,
+    "Microsoft.MachineLearning.Run.Completed": RunState.COMPLETED,
+    "Microsoft.MachineLearning.Run.Failed": RunState.FAILED,
+    "Microsoft.MachineLearning.Run.Canceled": RunState.CANCELED,
+}
+
+
+@routes("GET", "/runs/{run}")
+@routes("GET", _BY_NAME)
+@routes("GET", _BY_ID)
+def get(service: Service, request: Request) -> Response:
+    """A run."""
+    return reply(service.runs.dto(service.runs.get(request.parts["run"])))
+
+
+@routes("PATCH", _BY_NAME)
+@routes("PATCH", _BY_ID)
+def patch(service: Service, request: Request) -> Response:
+    """Adds tags and properties, and makes a run that isn't submitted; the state is the service's own business."""
+    asked, run_id = request.json, request.parts["run"]
+    with service.store.lock:
+        if service.runs.find(run_id) is None:
+            service.runs.create(run_id, _experiment(service, request), runType=asked.get("runType") or "sdk")
+        run = service.runs.annotate(run_id, tags=asked.get("tags"), properties=asked.get("properties"))
+    return reply(service.runs.dto(run))
+
+
+@routes("DELETE", _BY_NAME + "/tags")
+def remove_tags(service: Service, request: Request) -> Response:
+    """Takes tags away."""
+    service.runs.get(request.parts["run"])
+    return reply(service.runs.dto(service.runs.remove_tags(request.parts["run"], request.json)))
+
+
+@routes("GET", _BY_NAME + "/details")
+def details(service: Service, request: Request) -> Response:
+    """All that is known of a run, with the addresses of its logs."""
+    run = service.runs.get(request.parts["run"])
+    told = service.runs.dto(run)
+    names = [
+        name for folder in ("azureml-logs/", "user_logs/") for name in files_of(service.storage, run["runId"], folder)
+    ]
+    return reply(
+        {
+            **{key: told[key] for key in _TOLD},
+            "runDefinition": run.get("runDefinition"),
+            "logFiles": {name: service.storage.url(ARTIFACTS, artifact(run["runId"], name)) for name in names},
+            "inputDatasets": [],
+            "outputDatasets": [],
+        }
+    )
+
+
+@routes("POST", _BY_NAME + "/events")
+def post_event(service: Service, request: Request) -> Response:
+    """What a client says of a run: its end, or a wish for it."""
+    run_id, event = request.parts["run"], request.json
+    run = service.runs.get(run_id)
+    state = _EVENTS.get(event.get("name", ""))
+    if run.get("submitted"):
+        if state is RunState.CANCELED:
+            service.jobs.cancel(run_id)
+    elif state:
+        service.runs.advance(run_id, state)
+    return reply({})
+
+
+@routes("GET", _BY_NAME + "/metricsingest/wait")
+@routes("GET", _BY_ID + "/metricsingest/wait")
+def wait_for_metrics(service: Service, request: Request) -> Response:
+    """Metrics are there as soon as they are sent."""
+    service.runs.get(request.parts["run"])
+    return reply({})
+
+
+@routes("GET", _BY_NAME + "/token")
+@routes("GET", _BY_ID + "/token")
+def token(service: Service, request: Request) -> Response:
+    """A new token for a job that runs for longer than one lasts."""
+    return reply({"token": service.tokens.give(run=request.parts["run"]), "expiryTimeUtc": now()})
+
+
+def _experiment(service: Service, request: Request) -> str:
+    if name := request.parts.get("experiment"):
+        return name
+    found: Record = service.runs.experiment_by_id(request.parts["experiment_id"])
+    return str(found["name"])

@@ -1,0 +1,106 @@
+"""Snapshots: what clients submit, as a list of files, of which only those come that a parent lacks."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from ..network.message import Refusal, Request, Response, not_found, reply
+from ..network.routes import Routes
+from ..state.settings import SNAPSHOTS
+from ..state.storage import size_of
+from ..state.store import Record
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/content/v{version}{ws}/snapshots")
+_KIND = "snapshots"
+
+
+@routes("GET", "/latest/metadata")
+def latest(service: Service, request: Request) -> Response:
+    """No snapshot is assumed known: a client that has forgotten its last one sends everything."""
+    return reply({"id": "00000000-0000-0000-0000-000000000000", "root": {}})
+
+
+@routes("POST", "/getblob")
+def addresses(service: Service, request: Request) -> Response:
+    """Where to put the files."""
+    group = uuid.uuid4().hex
+    names = request.json["FileNames"]
+    return reply(
+        {
+            "fileNodes": [
+                {"fullName": name, "blobUri": service.storage.url(SNAPSHOTS, f"{group}/{number}")}
+                for number, name in enumerate(names)
+            ]
+        }
+    )
+
+
+@routes("POST", "/{id}")
+def create(service: Service, request: Request) -> Response:
+    """Makes a snapshot of the files of the tree: those that were sent, and the rest from the parent."""
+    asked = request.json
+    known = _parent_files(service, asked.get("ParentSnapshotId"))
+    known |= {node["FullName"]: _blob_name(node["BlobUri"]) for node in asked["FileRevisionList"]["FileNodes"]}
+    names = _files(asked["DirTreeNode"])
+    if missing := [name for name in names if name not in known]:
+        raise Refusal(400, "MissingFiles", f"the content of {missing[0]!r} was not sent")
+    files = {name: known[name] for name in names}
+    _check_limits(service, files)
+    service.store.put(_KIND, request.parts["id"], {"id": request.parts["id"], "files": files})
+    return reply({"id": request.parts["id"]})
+
+
+@routes("GET", "/{id}/metadata")
+def get(service: Service, request: Request) -> Response:
+    """What a snapshot holds."""
+    return reply({"id": request.parts["id"], "files": sorted(snapshot_files(service, request.parts["id"]))})
+
+
+def snapshot_files(service: Service, identifier: str) -> dict[str, str]:
+    """The files of a snapshot: the name of the blob of each.
+
+    Raises:
+        Refusal: There is no such snapshot.
+    """
+    found = service.store.get(_KIND, identifier)
+    if found is None:
+        raise not_found(f"the snapshot '{identifier}'")
+    return dict(found["files"])
+
+
+def _parent_files(service: Service, parent: str | None) -> dict[str, str]:
+    if not parent or not service.store.get(_KIND, parent):
+        return {}
+    return snapshot_files(service, parent)
+
+
+def _blob_name(address: str) -> str:
+    return address.partition("?")[0].partition(f"/{SNAPSHOTS}/")[2]
+
+
+def _files(node: Record, folder: str = "") -> list[str]:
+    names = []
+    for name, child in node["children"].items():
+        path = f"{folder}{name}"
+        names += [path] if child["type"] == "File" else _files(child, f"{path}/")
+    return names
+
+
+def _check_limits(service: Service, files: dict[str, str]) -> None:
+    settings = service.settings
+    if len(files) > settings.snapshot_files:
+        message = f"the snapshot has {len(files)} files; it may have {settings.snapshot_files}"
+        raise Refusal(400, "SnapshotFileCountExceeded", message)
+    size = 0
+    for name, blob in files.items():
+        record = service.storage.get(SNAPSHOTS, blob)
+        if record is None:
+            raise Refusal(400, "MissingFiles", f"the content of {name!r} was not sent")
+        size += size_of(record)
+    if size > settings.snapshot_bytes:
+        message = f"the snapshot has {size} bytes; it may have {settings.snapshot_bytes}"
+        raise Refusal(400, "SnapshotSizeExceeded", message)

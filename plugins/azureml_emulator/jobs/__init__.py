@@ -1,0 +1,1 @@
+"""Jobs as the emulator runs them: processes on this machine."""

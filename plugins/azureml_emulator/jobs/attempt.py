@@ -1,0 +1,134 @@
+"""One attempt of a job on its node: a fresh folder with the snapshot's files, the mounts, and the process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..state.runs import artifact
+from ..state.settings import ARTIFACTS, SNAPSHOTS
+from ..state.store import Record
+from .mounts import Mounts
+from .process import JobProcess
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+LOG = "user_logs/std_log.txt"
+_PUBLISHED = ("outputs", "logs")
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+_SYNC_S = 0.25
+
+
+class Attempt:
+    """A job on its node.
+
+    Attributes:
+        folder: Everything of it on this machine.
+        process: What runs.
+    """
+
+    def __init__(self, service: Service, run: Record, folder: Path, environment: Mapping[str, str]) -> None:
+        self._service = service
+        self._run_id = str(run["runId"])
+        self.folder = folder
+        self._code, self._log = folder / "wd", folder / "std_log.txt"
+        self._assemble(run["snapshotId"])
+        self._mounts = Mounts.make(service, run, folder / "mounts")
+        self._synced_at = time.monotonic()
+        self._log.touch()
+        service.storage.follow(ARTIFACTS, artifact(self._run_id, LOG), self._log)
+        self.process = JobProcess(
+            self._command(run["runDefinition"]),
+            folder=self._code,
+            environment=self._environment(run, environment),
+            log=self._log,
+        )
+
+    def sync(self) -> None:
+        """Writes the mounts back, now and then."""
+        if time.monotonic() >= self._synced_at + _SYNC_S:
+            self.write_back()
+
+    def write_back(self, torn: set[Path] | None = None) -> None:
+        """Writes the mounts back."""
+        for output in self._mounts.outputs.values():
+            output.write_back(torn or ())
+        self._synced_at = time.monotonic()
+
+    def publish(self) -> None:
+        """Makes what lies below `outputs` and `logs` files of the run."""
+        for top in _PUBLISHED:
+            for path in sorted((self._code / top).rglob("*")):
+                if path.is_file():
+                    name = path.relative_to(self._code).as_posix()
+                    self._service.storage.put_file(ARTIFACTS, artifact(self._run_id, name), path)
+
+    def keep_log(self) -> None:
+        """Makes a blob of the log, which no longer grows."""
+        self._service.storage.put_file(ARTIFACTS, artifact(self._run_id, LOG), self._log)
+
+    def last_lines(self) -> str:
+        """The end of the log."""
+        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+
+    def remove(self) -> None:
+        """Removes the folder; the blobs have what is to stay."""
+        for path in self.folder.rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o755)
+        shutil.rmtree(self.folder)
+
+    def _assemble(self, snapshot: str) -> None:
+        from ..areas.snapshots import snapshot_files
+
+        self._code.mkdir(parents=True)
+        for name, blob in snapshot_files(self._service, snapshot).items():
+            target = self._code / name
+            if not target.resolve().is_relative_to(self._code.resolve()):
+                raise ValueError(f"a file of the snapshot would lie outside of it: {name!r}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            record = self._service.storage.get(SNAPSHOTS, blob)
+            assert record is not None, blob
+            shutil.copyfile(record["file"], target)
+
+    def _command(self, configuration: Record) -> list[str]:
+        interpreter = str(self._service.settings.interpreter)
+        words = configuration.get("command") or []
+        if isinstance(words, str):
+            return ["/bin/sh", "-c", words]
+        if not words:
+            words = ["python", configuration["script"], *(configuration.get("arguments") or [])]
+        resolved = [self._mounts.resolve(word) for word in words]
+        return [interpreter, *resolved[1:]] if resolved[0] in {"python", "python3"} else resolved
+
+    def _environment(self, run: Record, environment: Mapping[str, str]) -> dict[str, str]:
+        service, settings = self._service, self._service.settings
+        home, temporary = self.folder / "home", self.folder / "tmp"
+        (home / ".azureml").mkdir(parents=True)
+        temporary.mkdir()
+        asked = (run["runDefinition"].get("environment") or {}).get("environmentVariables") or {}
+        return {
+            **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            **environment,
+            **{name: str(value) for name, value in asked.items()},
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "PYTHONUNBUFFERED": "1",
+            "AZUREML_RUN_ID": self._run_id,
+            "AZUREML_ARM_SUBSCRIPTION": settings.subscription_id,
+            "AZUREML_ARM_RESOURCEGROUP": settings.resource_group,
+            "AZUREML_ARM_WORKSPACE_NAME": settings.workspace_name,
+            "AZUREML_ARM_PROJECT_NAME": run["experimentName"],
+            "AZUREML_EXPERIMENT_ID": run["experimentId"],
+            "AZUREML_WORKSPACE_ID": service.workspace_id,
+            "AZUREML_RUN_TOKEN": service.tokens.give(run=self._run_id),
+            "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + service.tokens.life_s),
+            "AZUREML_SERVICE_ENDPOINT": f"https://{settings.api}",
+            "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"https://{settings.api}/discovery",
+            **self._mounts.environment,
+        }

@@ -1,0 +1,163 @@
+"""Mounts: what a job's arguments for data sets and outputs become on its node, which is a folder."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shutil
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..areas.blobs import open_data_record
+from ..areas.datasets import SAVED
+from ..network.message import Refusal, not_found
+from ..state.settings import CONTAINER, OPEN_DATA
+from ..state.store import Record
+from .outputs import Output
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+_INPUT, _OUTPUT = "DatasetConsumptionConfig:", "DatasetOutputConfig:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mounts:
+    """The folders of one attempt of a job.
+
+    Attributes:
+        inputs: The folder of each data set by the name that the job has for it.
+        outputs: The writable ones.
+    """
+
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, service: Service, run: Record, folder: Path) -> Mounts:
+        """Makes them.
+
+        Raises:
+            Refusal: A data set or its files can't be found.
+        """
+        configuration = run["runDefinition"]
+        inputs = {
+            name: _make_input(service, wanted, folder / "inputs" / name)
+            for name, wanted in (configuration.get("data") or {}).items()
+        }
+        outputs = {
+            name: _make_output(service, wanted, run["runId"], name, folder / "outputs" / name)
+            for name, wanted in (configuration.get("outputData") or {}).items()
+        }
+        return cls(inputs=inputs, outputs=outputs)
+
+    def resolve(self, argument: Any) -> str:
+        """An argument with the folder in place of the name of a mount."""
+        text = str(argument)
+        if text.startswith(_INPUT):
+            return str(self.inputs[text.removeprefix(_INPUT)])
+        if text.startswith(_OUTPUT):
+            return str(self.outputs[text.removeprefix(_OUTPUT)].folder)
+        return text
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells the SDK in the job of them."""
+        paths = {name: str(path) for name, path in self.inputs.items()}
+        paths |= {name: str(output.folder) for name, output in self.outputs.items()}
+        named = {
+            "AZUREML_DATASET_ENVIRONMENT_VARS": ",".join(f"{name}:mount" for name in self.inputs),
+            "AZUREML_DATASET_FILE_OUTPUTS": ";".join(self.outputs),
+        }
+        return paths | {name: text for name, text in named.items() if text}
+
+
+def _make_input(service: Service, wanted: Record, folder: Path) -> Path:
+    """A folder with copies of the files, which can't be written to."""
+    identifier = wanted["dataLocation"]["dataset"]["id"]
+    saved = service.store.get(SAVED, identifier)
+    if saved is None:
+        raise not_found(f"the data set with the id '{identifier}'")
+    for place, source in _files(service, saved["dataflowJson"]):
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        target.chmod(0o444)
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            path.chmod(0o555)
+    return folder
+
+
+def _make_output(service: Service, wanted: Record, run_id: str, name: str, folder: Path) -> Output:
+    location = (wanted.get("outputLocation") or {}).get("dataPath") or {}
+    prefix = location.get("relativePath") or "dataset/{run-id}/{output-name}"
+    prefix = prefix.replace("{run-id}", run_id).replace("{output-name}", name).strip("/")
+    return Output.mount(service.storage, CONTAINER, prefix, folder)
+
+
+def _files(service: Service, definition: str) -> Iterable[tuple[str, str]]:
+    """The files of a data set's definition: where each comes to lie, and where it is now."""
+    addresses = [address for entry in _paths(definition) for address in entry.values()]
+    alone = len(addresses) == 1
+    for address in addresses:
+        parts = urllib.parse.urlsplit(address)
+        if parts.scheme == "azureml":
+            yield from _of_datastore(service, urllib.parse.unquote(parts.path), alone=alone)
+        else:
+            yield _web_place(parts, alone=alone), _web_file(service, parts)
+
+
+def _paths(definition: str) -> list[dict[str, str]]:
+    """The `paths` of a definition: YAML within JSON, as the SDK sends it; each a mapping of one entry."""
+    import yaml
+
+    text = json.loads(definition)["meta"]["RsDataflow"]
+    return list(yaml.safe_load(text)["paths"])
+
+
+def _web_place(parts: urllib.parse.SplitResult, *, alone: bool) -> str:
+    container, host, path = _blob_address(parts)
+    # As the SDK's to_path() has it: https%3A/%2Fhost/folder/name
+    return path.rpartition("/")[2] if alone else f"https%3A/%2F{host}/{container}/{path}"
+
+
+def _web_file(service: Service, parts: urllib.parse.SplitResult) -> str:
+    container, host, path = _blob_address(parts)
+    if host == OPEN_DATA and container == "mnist":
+        return str(open_data_record(path)["file"])
+    record = service.storage.get(container, path) if host == service.settings.blob else None
+    if record is None:
+        raise Refusal(404, "DataAccessError", f"{parts.geturl()} can't be mounted: not found")
+    return str(record["file"])
+
+
+def _blob_address(parts: urllib.parse.SplitResult) -> tuple[str, str, str]:
+    """Container, host and name of a blob; the SDK writes `wasbs://container@host/name` for what was `https:`."""
+    path = urllib.parse.unquote(parts.path).lstrip("/")
+    if parts.scheme == "wasbs":
+        return parts.username or "", parts.hostname or "", path
+    container, _, name = path.partition("/")
+    return container, parts.netloc, name
+
+
+def _of_datastore(service: Service, path: str, *, alone: bool) -> Iterable[tuple[str, str]]:
+    head, _, pattern = path.partition("/paths/")
+    datastore = head.rpartition("/")[2]
+    fixed = pattern[: min((pattern.index(sign) for sign in "*?" if sign in pattern), default=len(pattern))]
+    folder = fixed[: fixed.rfind("/") + 1]
+    names = service.storage.names(CONTAINER, fixed)
+    found = [name for name in names if name == pattern or pattern.endswith("/") or not pattern or _fits(name, pattern)]
+    if not found:
+        raise Refusal(404, "DataAccessError", f"nothing is at '{pattern}' in the datastore '{datastore}'")
+    for name in found:
+        record = service.storage.get(CONTAINER, name)
+        if record and not record["metadata"].get("hdi_isfolder"):
+            yield (name[len(folder) :] if alone else f"{datastore}/{name}"), str(record["file"])
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern.replace("**/", ""))

@@ -1,0 +1,81 @@
+"""A writable mount: a folder of a datastore's blobs, which are written back as the job goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..state.storage import Storage
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Output:
+    """One of them.
+
+    Attributes:
+        storage: Where the blobs are.
+        container: Their container.
+        prefix: What their names begin with.
+        folder: What the job sees.
+    """
+
+    storage: Storage
+    container: str
+    prefix: str
+    folder: Path
+    _known: dict[str, _Stamp] = field(default_factory=dict)
+
+    @classmethod
+    def mount(cls, storage: Storage, container: str, prefix: str, folder: Path) -> Output:
+        """Makes the folder, with what the blobs hold."""
+        folder.mkdir(parents=True)
+        output = cls(storage=storage, container=container, prefix=prefix, folder=folder)
+        for name in storage.names(container, f"{prefix}/"):
+            record = storage.get(container, name)
+            if record and not record["metadata"].get("hdi_isfolder"):
+                target = folder / name.removeprefix(f"{prefix}/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(record["file"], target)
+        output._known = output._stamps()
+        return output
+
+    def write_back(self, torn: Iterable[Path] = ()) -> None:
+        """Writes what has changed since the last time.
+
+        Args:
+            torn: Files that were open for writing when their node was lost: a mount has then sent nothing but the
+                empty file that it began with.
+        """
+        lost = set(torn)
+        stamps = self._stamps()
+        for name, stamp in stamps.items():
+            path = self.folder / name
+            if path in lost:
+                self.storage.put(self.container, f"{self.prefix}/{name}", b"")
+            elif self._known.get(name) != stamp:
+                self._send(path, name)
+        for name in self._known.keys() - stamps.keys():
+            self.storage.delete(self.container, f"{self.prefix}/{name}")
+        self._known = stamps
+
+    def _send(self, path: Path, name: str) -> None:
+        try:
+            self.storage.put_file(self.container, f"{self.prefix}/{name}", path)
+        except FileNotFoundError:
+            return  # renamed or removed meanwhile; the next time sees that
+
+    def _stamps(self) -> dict[str, _Stamp]:
+        found = {}
+        for place, _, names in os.walk(self.folder):  # passes over folders that go meanwhile
+            for path in (Path(place, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat()
+                    stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                    found[path.relative_to(self.folder).as_posix()] = stamp
+        return found

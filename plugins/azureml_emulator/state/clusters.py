@@ -1,0 +1,168 @@
+"""The clusters of the workspace: what was asked for, what the quota allows, and the nodes that there are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from ..network.message import Refusal, not_found, now
+from .catalogue import LOW_PRIORITY, SIZES, Size
+from .nodes import Node, Nodes, Scale, seconds
+from .settings import Settings
+from .store import Record, Store
+
+_KIND = "computes"
+_POLL_S = 0.02
+
+
+class Clusters:
+    """Creates clusters, and gives nodes to runs.
+
+    Args:
+        store: Where the clusters are remembered; their nodes are not.
+        settings: Quotas and times.
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(self, store: Store, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._nodes: dict[str, Nodes] = {}
+        self._ready_at: dict[str, float] = {}
+
+    def names(self) -> list[str]:
+        """All clusters."""
+        return self._store.keys(_KIND)
+
+    def create(self, name: str, asked: Record) -> Record:
+        """Makes a cluster, or changes the scale and the tags of one that is there.
+
+        Raises:
+            Refusal: The size is unknown or retired, or another than that of the cluster.
+        """
+        size = _size(asked)
+        with self._lock:
+            known = self._store.get(_KIND, name)
+            if known and _size(known) != size:
+                raise Refusal(400, "PropertyChangeNotAllowed", "the vmSize of a compute can't be changed")
+            record = {**asked, "createdOn": known["createdOn"] if known else now(), "modifiedOn": now()}
+            record["failure"] = self._lack(record)
+            self._ready_at.setdefault(name, self._clock() + self._settings.create_s)
+            return self._store.put(_KIND, name, record)
+
+    def rescale(self, name: str, scale: Record) -> None:
+        """Changes the scale alone."""
+        self.record(name)
+        with self._store.change(_KIND, name) as record:
+            record["properties"]["properties"]["scaleSettings"] = scale
+            record["modifiedOn"] = now()
+
+    def delete(self, name: str) -> None:
+        """Removes a cluster.
+
+        Raises:
+            Refusal: There is none, or it is running something.
+        """
+        with self._lock:
+            if self.nodes(name).counts()["runningNodeCount"]:
+                raise Refusal(409, "ComputeInUse", f"runs are active on the compute '{name}'")
+            self._store.delete(_KIND, name)
+            self._nodes.pop(name, None)
+            self._ready_at.pop(name, None)
+
+    def record(self, name: str) -> Record:
+        """What was asked for.
+
+        Raises:
+            Refusal: There is no such cluster.
+        """
+        record = self._store.get(_KIND, name)
+        if record is None:
+            raise not_found(f"the compute '{name}'")
+        return record
+
+    def state(self, name: str) -> str:
+        """How the creation of a cluster is going."""
+        record = self.record(name)
+        if self._clock() < self._ready_at.get(name, 0.0):
+            return "Creating"
+        return "Failed" if record["failure"] else "Succeeded"
+
+    def nodes(self, name: str) -> Nodes:
+        """The nodes as they are now."""
+        record = self.record(name)
+        with self._lock:
+            nodes = self._nodes.setdefault(name, Nodes())
+            if self.state(name) == "Succeeded":
+                nodes.advance(self._scale(record), self._clock())
+            return nodes
+
+    def acquire(self, name: str, count: int, wanted: Callable[[], bool]) -> list[Node]:
+        """Waits for so many nodes; an empty list: they aren't wanted any more."""
+        while wanted():
+            with self._lock:
+                nodes, scale = self.nodes(name), self._scale(self.record(name))
+                taken = nodes.take(count, scale, self._clock()) if self.state(name) == "Succeeded" else None
+            if taken is not None:
+                return taken
+            time.sleep(_POLL_S)
+        return []
+
+    def release(self, name: str, nodes: list[Node], *, preempted: bool = False) -> None:
+        """Gives nodes back."""
+        with self._lock:
+            if name in self._nodes:
+                self._nodes[name].give_back(nodes, self._clock(), preempted=preempted)
+
+    def used(self, family: str) -> int:
+        """How many cores of a family's quota are in use."""
+        records = {name: self.record(name) for name in self.names()}
+        return sum(
+            self.nodes(name).target * _size(record).cores
+            for name, record in records.items()
+            if _family(record) == family
+        )
+
+    def quota_error(self, name: str) -> Record | None:
+        """Why a cluster can't grow to what was asked for, or None."""
+        record = self.record(name)
+        most = int(record["properties"]["properties"]["scaleSettings"]["maxNodeCount"])
+        return None if self._allowed(record) >= most else self._quota_error(record)
+
+    def _scale(self, record: Record) -> Scale:
+        asked = record["properties"]["properties"]["scaleSettings"]
+        return Scale(
+            least=int(asked["minNodeCount"]),
+            most=min(int(asked["maxNodeCount"]), self._allowed(record)),
+            idle_s=seconds(asked["nodeIdleTimeBeforeScaleDown"]),
+            up_s=self._settings.scale_up_s,
+            down_s=self._settings.scale_down_s,
+        )
+
+    def _allowed(self, record: Record) -> int:
+        return self._settings.quotas.get(_family(record), 0) // _size(record).cores
+
+    def _lack(self, record: Record) -> Record | None:
+        least = int(record["properties"]["properties"]["scaleSettings"]["minNodeCount"])
+        return None if self._allowed(record) >= max(1, least) else self._quota_error(record)
+
+    def _quota_error(self, record: Record) -> Record:
+        family, cores = _family(record), self._settings.quotas.get(_family(record), 0)
+        message = f"the quota of {family} is {cores} cores; a node of {_size(record).name} takes {_size(record).cores}"
+        return {"error": {"code": "ClusterCoreQuotaReached", "message": message}}
+
+
+def _size(record: Record) -> Size:
+    name = str(record["properties"]["properties"]["vmSize"])
+    if name.lower() not in SIZES:
+        message = f"the specified vmSize '{name}' is retired or not offered in this region"
+        raise Refusal(400, "InvalidPropertyValue", message)
+    return SIZES[name.lower()]
+
+
+def _family(record: Record) -> str:
+    priority = str(record["properties"]["properties"].get("vmPriority") or "dedicated").lower()
+    return LOW_PRIORITY if priority == "lowpriority" else _size(record).family

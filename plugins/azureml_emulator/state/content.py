@@ -1,0 +1,76 @@
+"""The content of a blob over the wire: ranges, and the headers and refusals of Blob Storage."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..network.message import Request, Response
+from .storage import size_of
+from .store import Record
+
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+
+
+class BlobRefusal(Exception):  # noqa: N818 (it is an answer, not a failure of the emulator)
+    """Blob Storage says no.
+
+    Attributes:
+        status: The code.
+        code: What a program reads.
+        message: What a person reads.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def response(self, *, head: bool) -> Response:
+        """The answer in XML; that to a HEAD has no body."""
+        error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
+        body = f'<?xml version="1.0" encoding="utf-8"?>{error}'
+        headers = {"Content-Type": "application/xml", "x-ms-error-code": self.code}
+        return Response(status=self.status, body=b"" if head else body.encode(), headers=headers)
+
+
+def content_headers(record: Record) -> dict[str, str]:
+    """The headers of a blob."""
+    named = {f"x-ms-meta-{name}": value for name, value in record["metadata"].items()}
+    digest = {"Content-MD5": record["md5"]} if record["md5"] else {}
+    return {
+        "Content-Length": str(size_of(record)),
+        "Content-Type": "application/octet-stream",
+        "Accept-Ranges": "bytes",
+        "ETag": record["etag"],
+        "Last-Modified": record["modified"],
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-lease-status": "unlocked",
+        **digest,
+        **named,
+    }
+
+
+def read(record: Record, request: Request) -> Response:
+    """The content, or the range that the request names."""
+    headers = content_headers(record)
+    size = int(headers["Content-Length"])
+    found = _RANGE.fullmatch(request.headers.get("x-ms-range") or request.headers.get("Range") or "")
+    if not found:
+        return Response(body=_bytes(record, 0, size), headers=headers)
+    start, end = int(found[1]), min(int(found[2] or size - 1), size - 1)
+    if start > end:
+        raise BlobRefusal(416, "InvalidRange", "the range is not within the blob")
+    # The digest in a header of that name would be taken for the range's.
+    whole = headers.pop("Content-MD5", "")
+    data = _bytes(record, start, end + 1 - start)
+    ranged = {"Content-Length": str(len(data)), "Content-Range": f"bytes {start}-{end}/{size}"}
+    digest = {"x-ms-blob-content-md5": whole} if whole else {}
+    return Response(status=206, body=data, headers={**headers, **ranged, **digest})
+
+
+def _bytes(record: Record, start: int, count: int) -> bytes:
+    with Path(record["file"]).open("rb") as stream:
+        stream.seek(start)
+        return stream.read(count)

@@ -1,0 +1,194 @@
+"""The runs that the workspace knows, and the states that they go through."""
+
+from __future__ import annotations
+
+import enum
+import urllib.parse
+import uuid
+from typing import Any
+
+from ..network.message import Refusal, not_found, now
+from .settings import ARTIFACTS, Settings
+from .storage import Storage
+from .store import Record, Store
+
+_KIND = "runs"
+_EXPERIMENTS = "experiments"
+
+
+class RunState(enum.StrEnum):
+    """The states, in the words of the service, in the order in which a run goes through them."""
+
+    NOT_STARTED = "NotStarted"
+    STARTING = "Starting"
+    PREPARING = "Preparing"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    CANCEL_REQUESTED = "CancelRequested"
+    FINALIZING = "Finalizing"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a run stays so."""
+        return self in {RunState.COMPLETED, RunState.FAILED, RunState.CANCELED}
+
+    @property
+    def rank(self) -> int:
+        """How far along; a run never goes to a lower one, preemption excepted."""
+        return list(RunState).index(self)
+
+
+class Runs:
+    """Makes, finds and changes runs and experiments."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def experiment(self, name: str) -> Record:
+        """The experiment of this name.
+
+        Raises:
+            Refusal: There is none.
+        """
+        found = self._store.get(_EXPERIMENTS, name)
+        if not found:
+            raise not_found(f"the experiment '{name}'")
+        return found
+
+    def make_experiment(self, name: str) -> Record:
+        """The experiment of this name, made if need be."""
+        with self._store.lock:
+            return self._store.get(_EXPERIMENTS, name) or self._store.put(
+                _EXPERIMENTS, name, {"experimentId": str(uuid.uuid4()), "name": name, "createdUtc": now(), "tags": {}}
+            )
+
+    def experiments(self) -> list[Record]:
+        """All experiments."""
+        return self._store.all(_EXPERIMENTS)
+
+    def experiment_by_id(self, identifier: str) -> Record:
+        """The experiment of this id.
+
+        Raises:
+            Refusal: There is none.
+        """
+        for one in self.experiments():
+            if one["experimentId"] == identifier:
+                return one
+        raise not_found(f"the experiment with the id '{identifier}'")
+
+    def create(self, run_id: str, experiment: str, **fields: Any) -> Record:
+        """A new run.
+
+        Raises:
+            Refusal: The id is taken, or longer than it may be.
+        """
+        if not 0 < len(run_id) <= 256:
+            raise Refusal(400, "InvalidRunId", "a run id has between 1 and 256 characters")
+        with self._store.lock:
+            if self._store.get(_KIND, run_id):
+                raise Refusal(409, "RunIdInUse", f"a run with the id '{run_id}' already exists")
+            record: Record = {
+                "runId": run_id,
+                "runNumber": len(self._store.keys(_KIND)) + 1,
+                "experimentName": experiment,
+                "experimentId": self.make_experiment(experiment)["experimentId"],
+                "status": RunState.NOT_STARTED,
+                "createdUtc": now(),
+                "tags": {},
+                "properties": {},
+                "warnings": [],
+                **fields,
+            }
+            return self._store.put(_KIND, run_id, record)
+
+    def find(self, run_id: str) -> Record | None:
+        """A run, or None."""
+        return self._store.get(_KIND, run_id)
+
+    def get(self, run_id: str) -> Record:
+        """A run.
+
+        Raises:
+            Refusal: There is none.
+        """
+        found = self.find(run_id)
+        if not found:
+            raise not_found(f"the run '{run_id}'")
+        return found
+
+    def all(self, experiment: str | None = None) -> list[Record]:
+        """The runs of an experiment, or all, newest first."""
+        runs = self._store.all(_KIND, lambda run: experiment in {None, run["experimentName"]})
+        return sorted(runs, key=lambda run: -int(run["runNumber"]))
+
+    def state(self, run_id: str) -> RunState:
+        """How far a run is."""
+        return RunState(self.get(run_id)["status"])
+
+    def advance(self, run_id: str, state: RunState, **fields: Any) -> bool:
+        """Goes on to a later state; False, and nothing changes: the run is there already, or further."""
+        with self._store.change(_KIND, run_id) as run:
+            at = RunState(run["status"])
+            if at.ended or state.rank <= at.rank:
+                return False
+            run.update(fields, status=state)
+            if state is RunState.RUNNING:
+                run.setdefault("startTimeUtc", now())
+            if state.ended:
+                run["endTimeUtc"] = now()
+            return True
+
+    def requeue(self, run_id: str, warning: str) -> None:
+        """Goes back into the queue, the one way back there is."""
+        with self._store.change(_KIND, run_id) as run:
+            if RunState(run["status"]) is RunState.RUNNING:
+                run["status"] = RunState.QUEUED
+            run["warnings"].append({"source": "AzureMLCompute", "message": warning})
+
+    def annotate(self, run_id: str, **changes: Record | None) -> Record:
+        """Adds tags and properties; None adds nothing."""
+        with self._store.change(_KIND, run_id) as run:
+            for field, more in changes.items():
+                run[field].update(more or {})
+            return dict(run)
+
+    def remove_tags(self, run_id: str, names: list[str]) -> Record:
+        """Takes tags away."""
+        with self._store.change(_KIND, run_id) as run:
+            for name in names:
+                run["tags"].pop(name, None)
+            return dict(run)
+
+    def dto(self, run: Record) -> Record:
+        """A run as the service tells of it."""
+        fields = {key: value for key, value in run.items() if key not in {"submitted", "snapshotId", "experimentName"}}
+        address = f"https://{self._settings.api}/execution/v1.0{self._settings.scope}"
+        return {
+            "parentRunId": None,
+            "rootRunId": run["runId"],
+            "runType": "azureml.scriptrun",
+            "target": None,
+            "startTimeUtc": None,
+            "endTimeUtc": None,
+            "error": None,
+            **fields,
+            "dataContainerId": f"dcid.{run['runId']}",
+            "cancelUri": f"{address}/runs/{urllib.parse.quote(run['runId'], safe='')}/cancel",
+            "createdBy": {"userObjectId": self._settings.client_id, "userName": "emulated"},
+        }
+
+
+def artifact(run_id: str, path: str) -> str:
+    """The name of the blob that holds a run's file."""
+    return f"ExperimentRun/dcid.{run_id}/{path}"
+
+
+def files_of(storage: Storage, run_id: str, prefix: str = "") -> list[str]:
+    """The files of a run whose path begins so."""
+    start = len(artifact(run_id, ""))
+    return [name[start:] for name in storage.names(ARTIFACTS, artifact(run_id, prefix))]

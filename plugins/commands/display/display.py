@@ -1,0 +1,169 @@
+"""How a run looks on a terminal: as plain lines, as JSON lines, as one live region (`live.py`), or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TextIO
+
+from ....engine.errors import UnknownNameError
+from ....engine.event import EpochReport
+from ....engine.status import RunState, RunStatus
+
+MODES = ("live", "plain", "json", "quiet")
+"""What `open_display` knows."""
+
+PATIENCE_S = 2.0
+"""For how long a run may wait without a reason before a plain display says so; a local run never waits that long."""
+
+_WAITING = {RunState.QUEUED, RunState.PREPARING}
+
+
+class Display(Protocol):
+    """Shows one run to whoever watches it; all calls come from one thread."""
+
+    def line(self, text: str) -> None:
+        """Takes one complete line of the run's log, without its newline."""
+
+    def status(self, status: RunStatus) -> None:
+        """Takes what the backend knows now; called about ten times a second."""
+
+    def close(self) -> None:
+        """Ends the display and leaves the terminal in order; a second call does nothing."""
+
+
+def display_mode(*, quiet: bool, json: bool, stream: TextIO) -> str:
+    """The mode for what the user asked for; "live" only on a terminal that can move its cursor and knows UTF-8."""
+    if quiet:
+        return "quiet"
+    if json:
+        return "json"
+    able = os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
+    return "live" if stream.isatty() and able and _encoding(stream).startswith("utf") else "plain"
+
+
+def open_display(mode: str, title: str, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> Display:
+    """Opens a display; close it in a `finally`, or a live one leaves the cursor hidden.
+
+    Args:
+        mode: One of `MODES`.
+        title: The name of the run, for a person.
+        stream: Where to write.
+        clock: Tells the time in seconds.
+
+    Raises:
+        UnknownNameError: There is no such mode.
+    """
+    if mode == "live":
+        from .live import open_live
+
+        return open_live(title, stream, clock)
+    if mode == "plain":
+        return PlainDisplay(stream, clock)
+    if mode == "json":
+        return JsonDisplay(stream)
+    if mode == "quiet":
+        return QuietDisplay()
+    raise UnknownNameError("display", mode, MODES)
+
+
+class QuietDisplay:
+    """Shows nothing."""
+
+    def line(self, text: str) -> None:
+        """Drops the line."""
+
+    def status(self, status: RunStatus) -> None:
+        """Drops the status."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class PlainDisplay:
+    """Writes the log as it is, and a line where a run waits or was started anew; flushes each line.
+
+    A reader that goes away shows as `BrokenPipeError`, for the caller to end quietly.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._attempt = 1
+        self._state: RunState | None = None
+        self._since = 0.0
+        self._said = ""
+
+    def line(self, text: str) -> None:
+        """Writes the line; a character that the stream's encoding lacks becomes its escape."""
+        encoding = _encoding(self._stream)
+        self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        self._stream.flush()
+
+    def status(self, status: RunStatus) -> None:
+        """Writes what a reader wants to know: a new attempt; that the run waits, and for what."""
+        if status.attempt > self._attempt:
+            self._attempt = status.attempt
+            self.line(f"started anew, attempt {status.attempt}")
+        if status.state != self._state:
+            self._state, self._since, self._said = status.state, self._clock(), ""
+        text = ": ".join(filter(None, (status.state, " ".join(status.message.split()))))
+        known = bool(status.message) or self._clock() - self._since >= PATIENCE_S
+        if status.state in _WAITING and known and text != self._said:
+            self._said = text
+            self.line(text)
+
+    def close(self) -> None:
+        """Does nothing: each line is out already."""
+
+
+class JsonDisplay:
+    """Writes one JSON object per line, its `kind` "line", "epoch" or "status"; NaN and infinity become null."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: Mapping[str, Any] = {}
+
+    def line(self, text: str) -> None:
+        """Writes the figures of an epoch, or else the text of the line."""
+        report = EpochReport.parse(text)
+        if report is None:
+            self._write({"kind": "line", "text": text})
+            return
+        metrics = {name: value if math.isfinite(value) else None for name, value in report.metrics.items()}
+        self._write(
+            {
+                "kind": "epoch",
+                "epoch": report.epoch,
+                "epochs": report.epochs,
+                "metrics": metrics,
+                "seconds": report.seconds,
+            }
+        )
+
+    def status(self, status: RunStatus) -> None:
+        """Writes state, attempt and message when one of them changed."""
+        value = {
+            "kind": "status",
+            "state": str(status.state),
+            "attempt": status.attempt,
+            "message": status.message,
+        }
+        if value != self._last:
+            self._last = value
+            self._write(value)
+
+    def close(self) -> None:
+        """Does nothing: each line is out already."""
+
+    def _write(self, value: Mapping[str, Any]) -> None:
+        self._stream.write(json.dumps(value) + "\n")
+        self._stream.flush()
+
+
+def _encoding(stream: TextIO) -> str:
+    """The encoding of a stream; one that has none takes any text."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower()

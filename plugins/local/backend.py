@@ -1,0 +1,211 @@
+"""The local backend: the job runs in a child process of its own session, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ...engine import files
+from ...engine.backend import Manifest, ModelVersion, Plan
+from ...engine.errors import BackendError, InputError, StokerError, StorageError
+from ...engine.fetch import copy_outputs
+from ...engine.job import TrainJob
+from ...engine.registry import Registry
+from ...engine.rundir import RunDirectory
+from ...engine.status import Handle, RunState, RunStatus
+
+NAME = "local"
+GRACE_S = 10.0
+"""How long a cancelled run may take to write its checkpoint before it is killed."""
+_HEARTBEAT_S = 30.0
+_PATIENCE_S = 5.0
+_SHOWN = 200
+"""Characters of a handle that a message shows."""
+_CLI = Path(__file__).resolve().parents[2] / "cli.py"
+
+
+class LocalBackend:
+    """Runs jobs on this machine; keeps the promises of `engine.backend.Backend`.
+
+    The lock of the run's folder is taken before the child process is started and handed to it, so that it is held
+    from before the job exists until its process is gone, however that ends. It tells who is alive, and makes a second
+    submission find the first.
+    """
+
+    poll_s = 0.05
+    runs_here = True
+    limits: Mapping[str, str] = MappingProxyType({})
+
+    def plan(self, job: TrainJob) -> Plan:
+        """What would happen; checks that the packages are there."""
+        _require_packages()
+        data = f"read the data set {job.dataset!r}" + (f" from {job.data_folder}" if job.data_folder else "")
+        steps = [
+            data,
+            f"train the model {job.model!r} for {job.epochs} epochs of batches of {job.batch_size} in a child process",
+            "write the model, its figures and its picture into the run's folder",
+        ]
+        if job.register:
+            steps.append(f"register the model as {job.register!r}")
+        documents = {"job.json": f"{json.dumps(job.to_json(), indent=2)}\n".encode()}
+        return Plan(backend=NAME, steps=tuple(steps), documents=documents)
+
+    def submit(self, job: TrainJob, run_dir: Path) -> Handle:
+        """Starts the child process."""
+        _require_packages()
+        run = RunDirectory(run_dir.resolve())
+        handle = Handle(backend=NAME, reference=str(run.path))
+        with files.lock(run.lock, timeout_s=1) as held:  # whoever looks at a run holds its lock for a moment
+            if held is None:
+                return handle
+            before = run.status()
+            attempt = before[0].attempt + 1 if before else 1
+            run.write_status(RunStatus(state=RunState.PREPARING, attempt=attempt))
+            _start(run, held.fileno())
+        return handle
+
+    def status(self, handle: Handle) -> RunStatus:
+        """What the child process wrote, or LOST if it is gone without a last word."""
+        run = _find(handle)
+        before = _read(run) if run else None
+        if run is None or before is None:
+            return RunStatus(state=RunState.LOST, message=_missing(handle).what)
+        if before[0].state.ended or _alive(run, before[1]):
+            return before[0]
+        status, _ = run.status() or before  # its last word may have come between the two looks
+        if status.state.ended:
+            return status
+        return RunStatus(
+            state=RunState.LOST,
+            attempt=status.attempt,
+            message="its process is gone without a word: killed, or the machine went down",
+            progress=status.progress,
+        )
+
+    def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
+        """The run's `log.txt`."""
+        run = _find(handle)
+        while run:
+            ended = not follow or self.status(handle).state.ended
+            try:
+                with run.log.open("rb") as stream:
+                    stream.seek(offset)
+                    piece = stream.read()
+            except OSError:
+                return
+            if piece:
+                yield piece
+            offset += len(piece)
+            if ended:
+                return
+            time.sleep(self.poll_s)
+
+    def cancel(self, handle: Handle) -> None:
+        """Asks the child process to end (SIGTERM), and ends it after a grace."""
+        run = _require(handle)
+        deadline = time.monotonic() + GRACE_S
+        asked = False
+        while not self.status(handle).state.ended:
+            facts = (run.status() or (None, {}))[1]
+            if facts.get("host", socket.gethostname()) != socket.gethostname():
+                raise BackendError(f"the run is on the machine {facts['host']}", hint="cancel it there")
+            late = time.monotonic() > deadline
+            if facts.get("pid") and (late or not asked):
+                _signal(int(facts["pid"]), signal.SIGKILL if late else signal.SIGTERM)
+                asked = True
+            if time.monotonic() > deadline + GRACE_S:
+                raise BackendError(f"the run {run.run_id} does not end", hint=f"its process is {facts.get('pid')}")
+            time.sleep(self.poll_s)
+        if self.status(handle).state is RunState.LOST and asked:
+            run.write_status(RunStatus(state=RunState.CANCELLED, message="it did not end in time and was killed"))
+
+    def fetch(self, handle: Handle, target: Path) -> Manifest:
+        """Copies the run's outputs."""
+        return copy_outputs(_require(handle).outputs, target)
+
+    def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
+        """Registers the model in the registry beside the runs."""
+        run = _require(handle)
+        try:
+            return Registry.beside(run).register(name, run.outputs / model, lineage={"run": run.run_id})
+        except InputError:
+            raise
+        except StokerError as error:
+            raise BackendError(error.what, received=error.received, hint=error.hint) from error
+
+
+def _find(handle: Handle) -> RunDirectory | None:
+    """The run of a handle; None if it is another backend's, or leads to no folder of this machine."""
+    ours = handle.backend == NAME and os.path.isabs(handle.reference)  # noqa: PTH117 - Path can't hold just any text
+    return RunDirectory(Path(handle.reference)) if ours and os.path.isdir(handle.reference) else None  # noqa: PTH112
+
+
+def _require(handle: Handle) -> RunDirectory:
+    run = _find(handle)
+    if run is None:
+        raise _missing(handle)
+    return run
+
+
+def _read(run: RunDirectory) -> tuple[RunStatus, Mapping[str, Any]] | None:
+    """What the child process wrote last; while it lives, a file that can't be read is read again."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while (found := run.status()) is None and _alive(run, {}) and time.monotonic() < deadline:
+        time.sleep(LocalBackend.poll_s)
+    return found
+
+
+def _missing(handle: Handle) -> BackendError:
+    reference = handle.reference if len(handle.reference) < _SHOWN else f"{handle.reference[:_SHOWN]}…"
+    return BackendError(f"there is no run of the backend {NAME!r} in {reference!r}", hint="was its folder deleted?")
+
+
+def _require_packages() -> None:
+    missing = [name for name in ("tensorflow", "keras", "numpy") if importlib.util.find_spec(name) is None]
+    if missing:
+        hint = shlex.join([sys.executable, "-m", "pip", "install", *missing])
+        raise InputError(f"the package {missing[0]!r} is not installed for {sys.executable}", hint=hint)
+
+
+def _start(run: RunDirectory, lock_descriptor: int) -> None:
+    """Starts the child process: a session of its own, its output into the log, the lock in its hands."""
+    with files.storage_errors(run.log), run.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(_CLI), "exec", str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(lock_descriptor,),
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that it is no zombie where this process lives on
+
+
+def _alive(run: RunDirectory, facts: Mapping[str, Any]) -> bool:
+    """Whether the process of the run lives: it holds the lock, or on another machine, its heart beats."""
+    if facts.get("host", socket.gethostname()) != socket.gethostname():
+        return time.time() - float(facts.get("heartbeat_s", 0)) < _HEARTBEAT_S
+    try:
+        with files.lock(run.lock, timeout_s=0) as held:
+            return held is None
+    except StorageError:  # a folder that may only be read: nobody trains in it
+        return False
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Sends a signal to the process of a run, which holds the run's lock and so is the one that wrote its pid."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

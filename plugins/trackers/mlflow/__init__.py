@@ -1,0 +1,1 @@
+"""Tracks runs with MLflow."""

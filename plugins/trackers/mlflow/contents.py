@@ -1,0 +1,103 @@
+"""What the folder of a run holds, under the names that MLflow's users look for."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....engine import VERSION
+from ....engine.event import EventKind
+from ....engine.job import TrainJob
+from ....engine.rundir import RunDirectory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One figure of one epoch.
+
+    Attributes:
+        name: Its name in `metrics.jsonl`, with the characters that MLflow takes.
+        epoch: Which epoch, counted from 1; MLflow calls it the step.
+        value: The figure.
+        time_s: When the epoch had ended, in seconds since 1970.
+    """
+
+    name: str
+    epoch: int
+    value: float
+    time_s: float
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What makes it another figure than one that is known."""
+        return self.name, self.epoch, repr(self.value)
+
+
+def figures(run: RunDirectory) -> Iterator[Figure]:
+    """The figures of a run so far."""
+    ends_s = {event.data.get("epoch"): event.time_s for event in run.events() if event.kind is EventKind.EPOCH}
+    for line in run.metrics():
+        name = re.sub(r"[^/\w.\- :]", "_", line["name"])
+        epoch = int(line["epoch"])
+        yield Figure(name=name, epoch=epoch, value=float(line["value"]), time_s=ends_s.get(epoch, time.time()))
+
+
+def began_s(run: RunDirectory) -> float:
+    """When a run was submitted, in seconds since 1970."""
+    return next((event.time_s for event in run.events()), time.time())
+
+
+def parameters(job: TrainJob) -> dict[str, str]:
+    """A job, but for its trackers."""
+    fields = job.to_json()
+    del fields["schema"]
+    every = fields.pop("options").items()
+    options = {name: value for name, value in every if not name.startswith(("mlflow", "tensorboard"))}
+    values = {**fields, **options, "plugins": ", ".join(job.plugins)}
+    return {name: str(value) for name, value in values.items() if value not in ("", None)}
+
+
+def tags(job: TrainJob, run: RunDirectory) -> dict[str, str]:
+    """What identifies a run, and the state of the source that it was started from."""
+    source = (run.environment() or {}).get("source", {})
+    found = {
+        "stoker.run_id": run.run_id,
+        "stoker.version": VERSION,
+        "stoker.job_sha256": job.digest(),
+        "stoker.git.changed": ", ".join(source.get("changed", ()))[:5000],  # servers take tags of 5,000 characters
+        "stoker.git.diff_sha256": source.get("diff_sha256", ""),
+        "mlflow.source.name": "stoker",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": source.get("commit", ""),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def records(run: RunDirectory, *, finished: bool) -> list[Path]:
+    """The files that tell what was trained, under what circumstances, and how well."""
+    names = ["job.json", *sorted(path.name for path in run.path.glob("job-*.json")), "environment.json"]
+    names += ["summary.json"] if finished else []
+    return [run.path / name for name in names if (run.path / name).is_file()]
+
+
+def model_notes(run: RunDirectory, mlflow_run_id: str, place: str) -> dict[str, str]:
+    """The files beside a model that `mlflow.keras.load_model` and `mlflow.pyfunc.load_model` read: {name: text}."""
+    from mlflow.models import Model
+
+    packages = dict((run.environment() or {}).get("packages", {}))
+    described: Any = Model(run_id=mlflow_run_id, artifact_path=place)
+    described.add_flavor(
+        "keras",
+        data=".",  # the folder itself, in which the flavor looks for `model.keras`
+        keras_version=packages.get("keras", ""),
+        keras_backend="tensorflow",
+        save_exported_model=False,
+    )
+    described.add_flavor("python_function", loader_module="mlflow.keras", python_version=platform.python_version())
+    needs = "".join(f"{name}=={version}\n" for name, version in packages.items() if name != "stoker")
+    return {"requirements.txt": needs, "MLmodel": described.to_yaml()}

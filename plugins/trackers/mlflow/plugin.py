@@ -1,0 +1,81 @@
+"""MLflow: `--mlflow` keeps an MLflow run like the run's folder: parameters, figures, files, how it ended.
+
+The folder is the queue: whatever MLflow does not have yet is brought over after each epoch, in a thread, so that a
+server that is slow, silent or gone costs the training nothing, and one that comes back gets what it has missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....engine.event import EventKind, RunEvent
+from ....engine.hookspecs import hookimpl
+from ....engine.job import TrainJob
+from ..requirements import require
+from .uri import address
+
+if TYPE_CHECKING:
+    from .sync import Mirror
+
+NAME = "mlflow"
+_PROGRESS = (EventKind.STARTED, EventKind.EPOCH)
+_ENDS = {EventKind.FINISHED: "FINISHED", EventKind.FAILED: "FAILED", EventKind.CANCELLED: "KILLED"}
+
+_mirrors: dict[Path, Mirror] = {}
+"""Those of the runs that train in this process."""
+
+
+@hookimpl
+def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds the options to `train`."""
+    if command != "train":
+        return
+    group = parser.add_argument_group(NAME)
+    group.add_argument("--mlflow", action="store_true", help="keep a run in MLflow too, and register the model there")
+    where = "tracking server or database (default: what MLflow is set up for, else ./mlflow.db)"
+    group.add_argument("--mlflow-uri", type=address, default="", metavar="URI", help=where)
+    experiment = "MLflow experiment of the run (default: what MLflow is set up for)"
+    group.add_argument("--mlflow-experiment", default="", metavar="NAME", help=experiment)
+
+
+@hookimpl
+def stoker_configure_job(job: TrainJob) -> None:
+    """Refuses the job where MLflow is not installed."""
+    if _asked(job.options):
+        require(NAME)
+
+
+@hookimpl
+def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
+    """Brings over what is new; at the end, all of it."""
+    if not _asked(job.options):
+        return
+    if event.kind in _PROGRESS:
+        _mirror(job, run_dir).keep_up()
+    elif event.kind in _ENDS:
+        _mirror(job, run_dir).end(_ENDS[event.kind], event.time_s)
+
+
+@hookimpl
+def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Registers the model in MLflow's registry too."""
+    if not _asked(options):
+        return None
+    mirror = next((each for each in _mirrors.values() if each.run.model == model), None)
+    return mirror.register(name) if mirror else None
+
+
+def _asked(options: Mapping[str, Any]) -> bool:
+    return any(options.get(name) for name in ("mlflow", "mlflow_uri", "mlflow_experiment"))
+
+
+def _mirror(job: TrainJob, run_dir: Path) -> Mirror:
+    if run_dir not in _mirrors:
+        require(NAME)
+        from .sync import Mirror
+
+        _mirrors[run_dir] = Mirror(job, run_dir)
+    return _mirrors[run_dir]

@@ -1,0 +1,66 @@
+"""Addresses of tracking servers: those with a password or token in them are kept out of files and messages."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+from ....engine.errors import OptionError
+
+_SQLITE = "sqlite:///"
+_SECRET = re.compile("passw|pwd|token|secret|key|sig", re.I)
+_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+
+
+def address(text: str) -> str:
+    """The value of `--mlflow-uri`; the path of a database file is made absolute.
+
+    Raises:
+        OptionError: It has a password or token in it, and would take that into `job.json`.
+        ValueError: It is none.
+    """
+    if has_secret(text):
+        raise OptionError(
+            "--mlflow-uri has a password or token in it, which would be written into the run's folder",
+            expected="an address without one",
+            hint="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; a database "
+            "with a password goes whole into MLFLOW_TRACKING_URI",
+        )
+    path = unquote(text.removeprefix(_SQLITE))
+    if text.startswith(_SQLITE) and path and path[0] != ":":
+        return _SQLITE + quote(str(Path(path).expanduser().absolute()))
+    return text
+
+
+def has_secret(uri: str) -> bool:
+    """Whether an address has a password or token in it; over HTTP a user name may be one.
+
+    Raises:
+        ValueError: It is no address.
+    """
+    parts = urlsplit(uri)
+    names = [name for name, _ in parse_qsl(parts.query)]
+    return bool(parts.password or (parts.username and _is_http(parts)) or any(_SECRET.search(name) for name in names))
+
+
+def bare(uri: str) -> str:
+    """An address as it may be shown."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if has_secret(uri) else uri
+
+
+def hidden(text: str, uri: str) -> str:
+    """A text that may quote an address or what it takes to enter, without the secrets of both."""
+    parts = urlsplit(uri)
+    secrets = [os.environ.get(name, "") for name in _VARIABLES]
+    if has_secret(uri):
+        secrets += [parts.netloc.rpartition("@")[0], parts.query, unquote(parts.password or "")]
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _is_http(parts: SplitResult) -> bool:
+    return parts.scheme in {"http", "https"}
