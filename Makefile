@@ -50,7 +50,7 @@ types: .venv/.dev
 	@$(if $(EXAMPLES),$(OURS) -m mypy $(EXAMPLES))
 
 rules: .venv/.dev
-	@$(OURS) -m pytest --quiet tests/test_imports.py $(wildcard tests/test_docs.py)
+	@$(OURS) -m pytest --quiet tests/project/test_imports.py $(wildcard tests/project/test_docs.py)
 
 bench: .venv/.installed
 	@$(OURS) benchmarks --peers "$$PEERS" $(ARGS)

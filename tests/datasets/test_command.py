@@ -1,0 +1,180 @@
+"""`stoker data`: what a user sees of data sets, and what happens when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stoker.datasets import idx
+from stoker.datasets.sheet import choose, terminal_sheet, write_png
+from stoker.datasets.source.catalogue import CATALOGUE
+from stoker.engine.data import Dataset, Split
+from stoker.engine.errors import DatasetError
+
+CLI = Path(__file__).resolve().parents[2] / "cli.py"
+NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """No network: every address goes to a proxy that isn't there."""
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    kept = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    return {**kept, **nowhere, "STOKER_CACHE_DIR": str(tmp_path / "cache"), "COLUMNS": "100"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small data set in a folder with a difficult name."""
+    place = tmp_path / "my data; it's $mine\n数字"
+    place.mkdir()
+    pixels = np.zeros((6, 8, 8), np.uint8)
+    pixels[:, 2:6, 3:5] = 255
+    arrays = (pixels, np.arange(6, dtype=np.uint8) % 3, pixels[:3], np.arange(3, dtype=np.uint8))
+    for name, array in zip(NAMES, arrays, strict=True):
+        idx.write(place / name, array)
+    return place
+
+
+def stoker(environment: dict[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(CLI), "data", *map(str, words)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd="/", check=False)
+
+
+def said(environment: dict[str, str], *words: str | Path) -> str:
+    done = stoker(environment, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def complained(environment: dict[str, str], *words: str | Path) -> str:
+    done = stoker(environment, *words)
+    assert done.returncode in {1, 2}
+    assert done.stderr.startswith("error:")
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_info_lists_all_data_sets(environment: dict[str, str]) -> None:
+    lines = said(environment, "info").splitlines()
+    assert {*CATALOGUE, "folder"} <= {line.split()[0] for line in lines}
+
+
+def test_info_describes_a_folder(environment: dict[str, str], folder: Path) -> None:
+    text = said(environment, "info", "--data-folder", folder)
+    assert "6 examples of uint8 [8, 8], 2 to 2 in each class" in text
+    assert str(folder / NAMES[0]) in text
+
+
+def test_mnist_is_fetched_described_and_verified_without_a_network(environment: dict[str, str]) -> None:
+    text = said(environment, "fetch", "mnist")
+    assert "60,000 examples of uint8 [28, 28]" in text
+    assert "no mirror answered: the copy of mnist bundled with stoker is used" in text
+    assert "in the cache, 55 MB" in said(environment, "info")
+    assert "no mirror" not in said(environment, "info", "mnist")
+    text = said(environment, "verify")
+    assert text.count("the SHA-256 in stoker's catalogue") == 4
+    assert "kmnist" in text.splitlines()[-1]
+
+
+def test_a_set_that_was_never_fetched_says_how_to_fetch_it(environment: dict[str, str]) -> None:
+    assert "stoker data fetch kmnist" in said(environment, "info", "kmnist")
+    assert "nothing to verify" in said(environment, "verify", "kmnist")
+    assert "stoker data fetch kmnist" in complained(environment, "show", "kmnist", "--offline")
+
+
+def test_a_mirror_that_does_not_answer_is_named(environment: dict[str, str]) -> None:
+    assert "codh.rois.ac.jp" in complained(environment, "fetch", "kmnist")
+
+
+def test_a_folder_is_verified_to_the_last_byte(environment: dict[str, str], folder: Path) -> None:
+    text = said(environment, "verify", "--data-folder", folder)
+    assert text.count("not of a data set that stoker knows") == 4
+    assert "6 + 3 examples in good order" in text
+    assert "is not train-images-idx3-ubyte of mnist" in complained(
+        environment, "verify", "mnist", "--data-folder", folder
+    )
+    (folder / NAMES[1]).write_bytes(b"<html>log in</html>")
+    assert "it looks like an HTML page" in complained(environment, "verify", "--data-folder", folder)
+
+
+def test_wrong_words_are_refused(environment: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    assert "did you mean 'mnist'?" in complained(environment, "fetch", "mnits")
+    assert "pass --data-folder" in complained(environment, "fetch", "folder")
+    assert "--count" in complained(environment, "show", "--data-folder", folder, "--count", "-1")
+    assert "PNG" in complained(environment, "show", "--data-folder", folder, "--output", tmp_path / "a.jpg")
+    assert "can't write" in complained(environment, "show", "--data-folder", folder, "--output", "/no/such/a.png")
+
+
+def test_samples_are_drawn_into_a_png(environment: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "sheet of 数字.PNG"
+    assert said(environment, "show", "--data-folder", folder, "--output", target) == f"wrote {target}\n"
+    assert target.read_bytes().startswith(PNG)
+
+
+def test_samples_are_drawn_as_characters_where_there_are_no_colours(environment: dict[str, str], folder: Path) -> None:
+    lines = said(environment, "show", "--data-folder", folder, "--count", "3").splitlines()
+    assert lines[0].split() == ["0", "1", "2"]
+    assert "@@" in lines[2]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_samples_are_drawn_in_colours_on_a_terminal(environment: dict[str, str], folder: Path) -> None:
+    environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1"}
+    environment.pop("NO_COLOR", None)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, str(CLI), "data", "show", "--data-folder", str(folder), "--count", "3"]
+    with subprocess.Popen(command, env=environment, stdout=theirs, stderr=subprocess.PIPE, cwd="/") as process:
+        os.close(theirs)
+        drawn = b""
+        while piece := _read(ours):
+            drawn += piece
+        assert process.wait(60) == 0
+    os.close(ours)
+    assert "▀▀".encode() in drawn
+    assert b"\x1b[38;2;255;255;255" in drawn
+
+
+def _read(descriptor: int) -> bytes:
+    """What a terminal shows next; its end is an error on Linux."""
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:
+        return b""
+
+
+def dataset(images: np.ndarray, name: str = "some") -> Dataset:
+    labels = np.arange(len(images), dtype=np.int32) % 3
+    split = Split(images=images, labels=labels)
+    return Dataset(name=name, train=split, test=split, classes=3)
+
+
+@pytest.mark.parametrize("name", ["$x^{", "a\nb", "数字", "<b>[red]"])
+@pytest.mark.parametrize("shape", [(7, 5, 4), (7, 5, 4, 1), (7, 5, 4, 3), (7, 5, 4, 4)])
+def test_pictures_of_any_kind_and_name_are_drawn(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    images = np.linspace(-1, 3, int(np.prod(shape)), dtype=np.float32).reshape(shape)
+    write_png(dataset(images, name), "train", 5, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    lines = terminal_sheet(dataset(images, name), "test", 5, width=10, colours=False)
+    assert all(line.cell_len <= 14 for line in lines)
+
+
+def test_examples_that_are_no_pictures_are_not_drawn(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="can't be drawn"):
+        write_png(dataset(np.zeros((4, 9), np.uint8)), "train", 3, tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_show_each_class_in_turn() -> None:
+    labels = np.array([5, 5, 1, 5, 1, 9], np.int32)
+    split = Split(images=np.zeros((6, 2, 2), np.uint8), labels=labels)
+    assert labels[choose(split, 100)].tolist() == [1, 5, 9, 1, 5, 5]
+    assert choose(split, 2) == [2, 0]

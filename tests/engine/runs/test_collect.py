@@ -1,0 +1,184 @@
+"""A run that was trained elsewhere ends with a folder like that of a run on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stoker.engine.files import sha256_file
+from stoker.engine.registry import Registry
+from stoker.engine.rundir import RunDirectory, list_runs
+
+from ... import tiny
+from ...stoker_process import stoker
+
+JOB = ("--data-folder", "data", "--epochs", 2, "--batch-size", 20, "--first-layer-neurons", 12)
+AWAY = """
+from dataclasses import replace
+from pathlib import Path
+
+from stoker.engine import files
+from stoker.engine.backend import Plan
+from stoker.engine.hookspecs import hookimpl
+from stoker.engine.status import Handle
+from stoker.plugins.local.backend import LocalBackend
+
+AWAY = Path(__file__).with_name("away")
+
+
+@hookimpl
+def stoker_backends():
+    return {"away": "another folder"}
+
+
+@hookimpl
+def stoker_get_backend(name, options):
+    return Away(**options) if name == "away" else None
+
+
+@hookimpl
+def stoker_add_options(parser, command):
+    if command == "train":
+        parser.add_argument("--away-speed", default="slow")
+
+
+def there(handle):
+    return Handle(backend="local", reference=handle.reference)
+
+
+class Away:
+    poll_s, runs_here, limits = 0.05, False, {}
+
+    def __init__(self, speed):
+        self.speed = speed
+
+    def plan(self, job):
+        return Plan(backend="away", steps=("train there",), warnings=(f"it is far away, and {self.speed}",))
+
+    def submit(self, job, run_dir):
+        folder = AWAY / run_dir.name
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(folder / "job.json", replace(job, register="").to_json())
+        return Handle(backend="away", reference=LocalBackend().submit(job, folder).reference)
+
+    def status(self, handle):
+        return LocalBackend().status(there(handle))
+
+    def logs(self, handle, offset=0, *, follow=False):
+        return LocalBackend().logs(there(handle), offset, follow=follow)
+
+    def cancel(self, handle):
+        LocalBackend().cancel(there(handle))
+
+    def fetch(self, handle, target):
+        return LocalBackend().fetch(there(handle), target)
+
+    def register(self, handle, model, name):
+        return LocalBackend().register(there(handle), model, name)
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and the plugin of a backend that trains in another folder."""
+    folder = tmp_path_factory.mktemp("place")
+    tiny.write(folder / "data")
+    (folder / "away.py").write_text(AWAY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(place: Path) -> str:
+    """What a whole run elsewhere prints."""
+    done = stoker("-p", "away.py", "train", "--backend", "away", *JOB, "--register", "far", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "warning: it is far away, and slow\n")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run(place: Path, output: str) -> RunDirectory:
+    """That run, in its folder on this machine."""
+    (found,) = list_runs(place / "runs")
+    return found
+
+
+def test_outputs_log_and_figures_come_home(run: RunDirectory, output: str, place: Path):
+    there = RunDirectory(place / "away" / run.run_id)
+    assert run.log.read_bytes() == there.log.read_bytes()
+    assert (run.model / "model.keras").read_bytes() == (there.model / "model.keras").read_bytes()
+    assert f"fetched: {run.outputs}" in output
+    ours, theirs = ({(line["epoch"], line["name"]): line["value"] for line in one.metrics()} for one in (run, there))
+    assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-4)
+    summary = run.summary()
+    assert summary is not None
+    assert (summary["epochs"], summary["model"]) == (2, "outputs/model")
+    assert summary["registered"] == {"name": "far", "version": 1}
+
+
+def test_the_model_is_registered_once_the_run_is_home(place: Path, output: str, run: RunDirectory):
+    assert "registered: far version 1" in output
+    (there,) = Registry.of_runs(place / "away").versions("far")
+    (here,) = Registry.of_runs(place / "runs").versions("far")
+    assert (here.version, here.digest) == (there.version, there.digest) == (1, sha256_file(run.model / "model.keras"))
+    assert output.count("registered: far version 1") == 2
+
+
+def test_runs_show_has_the_figures(place: Path, run: RunDirectory):
+    done = stoker("-p", "away.py", "runs", "show", run.run_id, cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    assert "model.keras" in done.stdout
+
+
+def test_a_run_that_is_watched_later_comes_home_then(place: Path):
+    words = ("-p", "away.py", "train", "--backend", "away", *JOB, "--detach", "--runs-dir", "later")
+    assert stoker(*words, cwd=place).returncode == 0
+    (found,) = list_runs(place / "later")
+    assert not found.outputs.exists()
+    for _ in range(2):
+        done = stoker("-p", "away.py", "runs", "attach", "latest", "--runs-dir", "later", cwd=place)
+        assert done.returncode == 0, done.stderr
+        assert (found.model / "model.keras").is_file()
+    assert [line["epoch"] for line in found.metrics() if line["name"] == "Loss"] == [1, 2]
+
+
+def test_a_resume_goes_where_the_run_is(place: Path):
+    words = ("-p", "away.py", "train", "--backend", "away", *JOB, "--runs-dir", "resumed")
+    assert stoker(*words, cwd=place).returncode == 0
+    (found,) = list_runs(place / "resumed")
+    go_on = ("train", "--resume", "latest", "--epochs", 4, "--runs-dir", "resumed")
+    elsewhere = stoker(*go_on, "--backend", "local", cwd=place)
+    assert elsewhere.returncode == 2
+    assert "--backend can't be changed at a resume" in elsewhere.stderr
+    unknown = stoker(*go_on, cwd=place)
+    assert "unknown backend: 'away'" in unknown.stderr
+    job = json.loads((place / "away" / found.run_id / "job.json").read_text())
+    assert job["epochs"] == 2
+    again = stoker("-p", "away.py", *go_on, cwd=place)
+    assert again.returncode == 0, again.stderr
+    assert "resumed after epoch 2" in again.stdout
+    assert [line["epoch"] for line in found.metrics() if line["name"] == "Loss"] == [1, 2, 3, 4]
+
+
+def test_a_resume_takes_the_options_that_the_run_was_submitted_with_unless_others_are_given(place: Path):
+    fast = ("--away-speed", "fast", "--runs-dir", "fast")
+    done = stoker("-p", "away.py", "train", "--backend", "away", *JOB, *fast, cwd=place)
+    assert done.stderr == "warning: it is far away, and fast\n"
+    go_on = ("-p", "away.py", "train", "--resume", "latest", "--runs-dir", "fast")
+    assert "and fast" in stoker(*go_on, "--epochs", 3, cwd=place).stderr
+    assert "and faster" in stoker(*go_on, "--epochs", 4, "--away-speed", "faster", cwd=place).stderr
+
+
+def test_a_run_whose_submission_nobody_saw_end_is_submitted_to_where_it_was_to_go(place: Path):
+    words = ("-p", "away.py", "train", "--backend", "away", *JOB, "--runs-dir", "unsure")
+    assert stoker(*words, cwd=place).returncode == 0
+    (found,) = list_runs(place / "unsure")
+    for name in ("handle.json", "summary.json"):
+        (found.path / name).unlink()
+    shown = stoker("-p", "away.py", "runs", "show", "--runs-dir", "unsure", cwd=place)
+    assert "it is not known whether the run" in shown.stderr
+    done = stoker("-p", "away.py", "train", "--resume", "latest", "--runs-dir", "unsure", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert found.handle().backend == "away"

@@ -1,0 +1,280 @@
+"""The life of a local run: detached, watched, cancelled, killed, resumed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stoker.engine import files
+from stoker.engine.errors import InputError
+from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory, find_run, list_runs
+from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.plugins.local.backend import LocalBackend
+
+from .. import tiny
+from ..stoker_process import start, stoker
+
+JOB = ("train", "--data-folder", "data", "--batch-size", 20, "--first-layer-neurons", 12, "--second-layer-neurons", 8)
+LONG = (*JOB, "--epochs", 100_000)
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data in `data`."""
+    folder = tmp_path_factory.mktemp("place")
+    tiny.write(folder / "data")
+    return folder
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Returns as soon as something is true; fails after a while."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def detached(place: Path, name: str, *more: object) -> RunDirectory:
+    """A run that goes on for ever, past its second epoch."""
+    done = stoker(*LONG, "--detach", "--name", name, *more, cwd=place)
+    assert done.returncode == 0, done.stderr
+    run = find_run(place / "runs", done.stdout.split()[1])
+    wait_until(lambda: run.log.read_text().count("\nepoch") >= 2)
+    return run
+
+
+def state(run: RunDirectory) -> RunState:
+    """What the backend says of the run."""
+    return LocalBackend().status(run.handle()).state
+
+
+def pid(run: RunDirectory) -> int:
+    """The process of the run."""
+    found = run.status()
+    assert found is not None
+    return int(found[1]["pid"])
+
+
+def epochs(text: str) -> list[int]:
+    """The numbers of the epochs of which a log tells, in its order."""
+    return [int(line.split()[1].partition("/")[0]) for line in text.splitlines() if line.startswith("epoch")]
+
+
+def test_a_detached_run_goes_on_and_is_watched_from_elsewhere_without_a_gap(place: Path):
+    run = detached(place, "watched")
+    watchers = [start("runs", "attach", run.run_id, cwd=place, stdout=subprocess.PIPE) for _ in range(2)]
+    wait_until(lambda: run.log.read_text().count("\nepoch") >= 60)
+    assert stoker("runs", "cancel", run.run_id, cwd=place).returncode == 0
+    for watcher in watchers:
+        text, _ = watcher.communicate(timeout=PATIENCE_S)
+        assert watcher.returncode == 1
+        assert epochs(text) == list(range(1, len(epochs(text)) + 1))
+        assert text == run.log.read_text()
+
+
+def test_cancelling_is_quick_twice_is_harmless_and_leaves_nobody(place: Path):
+    run = detached(place, "cancelled")
+    process = pid(run)
+    started = time.monotonic()
+    assert stoker("runs", "cancel", run.run_id, cwd=place).returncode == 0
+    assert time.monotonic() - started < 5
+    assert state(run) is RunState.CANCELLED
+    again = stoker("runs", "cancel", run.run_id, cwd=place)
+    assert (again.returncode, "ended already" in again.stdout) == (0, True)
+    wait_until(lambda: not Path(f"/proc/{process}").exists())
+
+
+def test_a_killed_run_is_lost_and_resumes_to_the_same_weights_as_one_that_was_not(place: Path):
+    run = detached(place, "killed")
+    os.kill(pid(run), signal.SIGKILL)
+    wait_until(lambda: state(run) is RunState.LOST)
+    done = sorted(int(folder.name) for folder in run.checkpoints.iterdir() if folder.name.isdigit())
+    goal = done[-1] + 3
+    listed = stoker("runs", "list", cwd=place).stdout
+    assert "lost" in listed
+    assert stoker(*JOB, "--epochs", goal, "--runs-dir", "straight", cwd=place).returncode == 0
+    resumed = stoker("train", "--resume", run.run_id, "--epochs", goal, cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"resumed after epoch {done[-1]}" in resumed.stdout
+    assert epochs(resumed.stdout) == [done[-1] + 1, done[-1] + 2, done[-1] + 3]
+    (straight,) = list_runs(place / "straight")
+    last = f"{goal:06}/variables.npz"
+    assert (run.checkpoints / last).read_bytes() == (straight.checkpoints / last).read_bytes()
+
+    def figures(one: RunDirectory) -> list[tuple[int, str, float]]:
+        return [(line["epoch"], line["name"], line["value"]) for line in one.metrics()]
+
+    assert figures(run) == figures(straight)
+
+
+def test_a_finished_run_with_nothing_left_says_so(place: Path):
+    assert stoker(*JOB, "--epochs", 1, "--runs-dir", "short", cwd=place).returncode == 0
+    again = stoker("train", "--resume", "latest", "--runs-dir", "short", cwd=place)
+    assert again.returncode == 2
+    assert "has finished, after 1 epochs" in again.stderr
+    assert "--epochs" in again.stderr
+
+
+def test_other_options_than_epochs_are_refused_at_a_resume(place: Path):
+    done = stoker("train", "--resume", "latest", "--runs-dir", "short", "--batch-size", 3, cwd=place)
+    assert done.returncode == 2
+    assert "--batch-size can't be changed at a resume" in done.stderr
+
+
+def test_a_running_run_is_not_resumed_a_second_time(place: Path):
+    run = detached(place, "running")
+    again = stoker("train", "--resume", run.run_id, cwd=place)
+    assert again.returncode == 1
+    assert "is running" in again.stderr
+    stoker("runs", "cancel", run.run_id, cwd=place)
+
+
+def test_submitting_twice_gives_one_process_and_the_same_handle(place: Path):
+    run = detached(place, "twice")
+    before = pid(run)
+    backend = LocalBackend()
+    assert backend.submit(run.job(), run.path) == run.handle()
+    assert pid(run) == before
+    assert state(run) is RunState.RUNNING
+    backend.cancel(run.handle())
+
+
+def test_the_run_outlives_a_terminal_that_was_closed(place: Path):
+    master, slave = pty.openpty()
+    watcher = start(
+        *LONG, "--name", "closed", cwd=place, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    )
+    wait_until(lambda: any("closed" in run.run_id for run in list_runs(place / "runs")))
+    run = next(run for run in list_runs(place / "runs") if "closed" in run.run_id)
+    wait_until(lambda: run.log.read_text().count("\nepoch") >= 1)
+    os.killpg(watcher.pid, signal.SIGHUP)
+    os.close(slave)
+    os.close(master)
+    watcher.wait(timeout=PATIENCE_S)
+    seen = run.log.read_text().count("\nepoch")
+    wait_until(lambda: run.log.read_text().count("\nepoch") > seen + 5)
+    assert state(run) is RunState.RUNNING
+    LocalBackend().cancel(run.handle())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_without_anybody_to_ask_cancels_the_run(place: Path, number: signal.Signals, code: int):
+    name = f"interrupted-{number}"
+    watcher = start(
+        *LONG, "--name", name, cwd=place, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    wait_until(lambda: any(name in run.run_id for run in list_runs(place / "runs")))
+    run = next(run for run in list_runs(place / "runs") if name in run.run_id)
+    wait_until(lambda: run.log.read_text().count("\nepoch") >= 1)
+    watcher.send_signal(number)
+    _, text = watcher.communicate(timeout=PATIENCE_S)
+    assert watcher.returncode == code
+    assert f"stoker train --resume {run.run_id}" in text
+    assert state(run) is RunState.CANCELLED
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(b"d\n", RunState.RUNNING), (b"c\n", RunState.CANCELLED)])
+def test_ctrl_c_in_a_terminal_asks_whether_to_detach_or_to_cancel(place: Path, answer: bytes, expected: RunState):
+    master, slave = pty.openpty()
+    name = f"asked-{expected}"
+    watcher = start(*LONG, "--name", name, cwd=place, stdin=slave, stdout=slave, stderr=slave)
+    wait_until(lambda: any(name in run.run_id for run in list_runs(place / "runs")))
+    run = next(run for run in list_runs(place / "runs") if name in run.run_id)
+    wait_until(lambda: run.log.read_text().count("\nepoch") >= 1)
+    os.set_blocking(master, False)
+    shown = _read_until(master, b"")
+    watcher.send_signal(signal.SIGINT)
+    shown = _read_until(master, b"ancel it?")
+    assert b"[d]etach" in shown
+    os.write(master, answer)
+    wait_until(lambda: watcher.poll() is not None or not _read_until(master, b""))
+    assert watcher.wait(timeout=PATIENCE_S) == (0 if expected is RunState.RUNNING else 130)
+    assert state(run) is expected
+    LocalBackend().cancel(run.handle())
+    os.close(slave)
+    os.close(master)
+
+
+def _read_until(master: int, wanted: bytes) -> bytes:
+    """What a terminal shows, up to the wanted text."""
+    seen = b""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            seen += os.read(master, 1 << 16)
+        except BlockingIOError:
+            if not wanted or wanted in seen:
+                return seen
+            time.sleep(0.02)
+    return seen
+
+
+def test_a_run_that_is_not_there_is_lost_not_an_error(tmp_path: Path):
+    status = LocalBackend().status(Handle(backend="local", reference=str(tmp_path / "nothing")))
+    assert status.state is RunState.LOST
+    assert "no run" in status.message
+
+
+def test_a_run_whose_process_never_came_up_is_lost(tmp_path: Path):
+    run = RunDirectory(tmp_path)
+    run.write_status(RunStatus(state=RunState.PREPARING))
+    assert LocalBackend().status(Handle(backend="local", reference=str(tmp_path))).state is RunState.LOST
+
+
+def test_a_foreign_process_with_the_pid_of_a_dead_run_is_never_signalled(tmp_path: Path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as foreign:
+        run = RunDirectory(tmp_path)
+        run.write_status(RunStatus(state=RunState.RUNNING), pid=foreign.pid)
+        LocalBackend().cancel(Handle(backend="local", reference=str(tmp_path)))
+        assert foreign.poll() is None
+        foreign.communicate(b"\n")
+        assert foreign.returncode == 0
+
+
+def test_a_run_of_another_machine_is_judged_by_its_heart(tmp_path: Path):
+    run = RunDirectory(tmp_path)
+    handle = Handle(backend="local", reference=str(tmp_path))
+    run.write_status(RunStatus(state=RunState.RUNNING), host="elsewhere")
+    assert LocalBackend().status(handle).state is RunState.RUNNING
+    value = json.loads((tmp_path / "status.json").read_text())
+    files.write_json(tmp_path / "status.json", value | {"heartbeat_s": time.time() - 120})
+    assert LocalBackend().status(handle).state is RunState.LOST
+
+
+def test_logs_in_pieces_are_the_whole_log(tmp_path: Path):
+    run = RunDirectory(tmp_path)
+    run.log.write_bytes("epoch 1/2  loss 0.5\nnäxt\n".encode())
+    handle, backend = Handle(backend="local", reference=str(tmp_path)), LocalBackend()
+    whole = run.log.read_bytes()
+    for offset in range(len(whole) + 1):
+        assert whole[:offset] + b"".join(backend.logs(handle, offset)) == whole
+
+
+def test_a_second_signal_ends_the_training_process_at_once(place: Path):
+    run = detached(place, "signalled")
+    process = pid(run)
+    os.kill(process, signal.SIGSTOP)  # so that both signals are there before it can act on the first
+    os.kill(process, signal.SIGTERM)
+    os.kill(process, signal.SIGINT)
+    os.kill(process, signal.SIGCONT)
+    wait_until(lambda: state(run).ended)
+
+
+def test_a_machine_without_tensorflow_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run, find = RunDirectory.create(tmp_path, TrainJob()), importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
+    with pytest.raises(InputError, match="the package 'tensorflow' is not installed for") as caught:
+        LocalBackend().submit(run.job(), run.path)
+    assert caught.value.hint.endswith("-m pip install tensorflow")
