@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..engine.command import Context
 from ..engine.errors import OptionError
-from ..engine.terminal.bars import byte_bars
+from ..engine.terminal.bars import byte_progress
 
 if TYPE_CHECKING:
-    from ..engine.data import Dataset, Progress, Split
+    from ..engine.data import Dataset, ProgressCallback, Split
     from .source.catalogue import KnownSet
     from .source.verify import Finding
 
@@ -47,7 +47,7 @@ def _add_show_options(child: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> int:
     """Does what the sub-command says."""
-    with byte_bars() as progress:
+    with byte_progress() as progress:
         actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
         lines = actions[options.action](options, context, progress)
     for line in lines:
@@ -55,12 +55,12 @@ def run(options: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _fetch(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+def _fetch(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     dataset = context.plugins.get_dataset(options.name).load(None, progress=progress)
     return [f"{options.name} is ready", *_describe(dataset)]
 
 
-def _verify(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+def _verify(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     from .source.catalogue import CATALOGUE
     from .source.verify import verify_cached, verify_folder
 
@@ -87,7 +87,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
     return [f"  {one.path}\n    sha256  {one.sha256}\n    {one.verdict or unknown}" for one in findings]
 
 
-def _info(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+def _info(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     from .source.catalogue import CATALOGUE
 
     if not options.name and not options.data_folder:
@@ -132,7 +132,7 @@ def _count(split: Split) -> str:
     return f"{len(split):,} examples of {kind}, {counts.min():,} to {counts.max():,} in each class"
 
 
-def _show(options: argparse.Namespace, context: Context, progress: Progress | None) -> list[str]:
+def _show(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     if options.count < 0:
         raise OptionError("--count must be positive", received=options.count, hint="try --count 20")
     if options.output and options.output.suffix.lower() != ".png":

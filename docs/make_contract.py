@@ -64,7 +64,7 @@ _VALUES: tuple[Any, ...] = (
     *(backend.Manifest, backend.ModelVersion, backend.FoundRun, data.Dataset, data.Split, model.ModelConfig),
     *(event.RunEvent, event.EventKind, command.Command, command.Context),
 )
-_ALIASES = ((backend, "LIMITS"), (model, "ModelBuilder"), (data, "Progress"))
+_ALIASES = ((backend, "LIMITS"), (model, "ModelBuilder"), (data, "ProgressCallback"))
 _TOOLS: tuple[Callable[..., Any], ...] = (
     *(fetch.copy_outputs, fetch.list_files, rundir.RunDirectory.job, rundir.RunDirectory.status),
     *(rundir.RunDirectory.write_status, registry.Registry.beside, registry.Registry.register),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Called as `progress(what, done_bytes, total_bytes)` while something long is read; total 0 means unknown."""
 
 
@@ -69,7 +69,7 @@ class DatasetReader(Protocol):
     name: str
     summary: str
 
-    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+    def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
         """Reads the data set.
 
         Args:

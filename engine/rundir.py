@@ -114,7 +114,7 @@ class RunDirectory:
             raise
         return run
 
-    def unsaid(self, notes: Iterable[str]) -> list[str]:
+    def new_notes(self, notes: Iterable[str]) -> list[str]:
         """The notes as lines of the log, but for those that it has already."""
         log = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         known = log.splitlines()
@@ -132,7 +132,7 @@ class RunDirectory:
         """
         return TrainJob.from_json(self._read(self._jobs()[-1]))
 
-    def amend(self, job: TrainJob) -> None:
+    def write_next_job(self, job: TrainJob) -> None:
         """Writes the job that the next attempt of this run is of, beside those before: `job-2.json`."""
         files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
 
@@ -206,7 +206,7 @@ class RunDirectory:
         """The lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
         return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
 
-    def rewind(self, epochs: int) -> None:
+    def truncate_metrics(self, epochs: int) -> None:
         """Takes away what a resumed run makes anew: figures of epochs after `epochs`, the final ones, the summary."""
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
         kept = [json.dumps(line) for line in lines]

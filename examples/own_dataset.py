@@ -18,7 +18,7 @@ from stoker.engine.hookspecs import hookimpl
 if TYPE_CHECKING:  # only for the type checker: the command line asks all plugins for names, and should not wait
     from numpy.typing import NDArray
 
-    from stoker.engine.data import Dataset, DatasetReader, Progress
+    from stoker.engine.data import Dataset, DatasetReader, ProgressCallback
 
 NAME, SUMMARY = "table", "train.csv and test.csv, or train.npz and test.npz, below --data-folder"
 
@@ -41,7 +41,7 @@ class TableReader:
     name = NAME
     summary = SUMMARY
 
-    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+    def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
         """Reads both tables; stoker's own `assemble` then checks that they belong together.
 
         Raises:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.model import ModelConfig
 from ...engine.training.checkpoint import Checkpoints, TrainingState
-from ...engine.training.execution_mode import choose
+from ...engine.training.execution_mode import choose_mode
 from ...engine.training.runtime import import_keras
 from ...models import dnn
 from ..task import LEARNING_RATE, SEED, Task
 from . import networks
 
 if TYPE_CHECKING:
-    from ...engine.training.fit import Fit, Part
+    from ...engine.training.fit import Fit, Subset
 
 TITLE = "stoker, without checkpoints"
 NEEDS: tuple[str, ...] = ("tensorflow", "keras")
@@ -62,15 +62,15 @@ def _fit(task: Task) -> Fit:
         epochs=task.epochs,
         seed=SEED,
         stop=threading.Event(),
-        way=choose(model, 1)[0],
+        mode=choose_mode(model, 1)[0],
         on_progress=lambda progress: None,
     )
 
 
-def _part(task: Task, name: str) -> Part:
+def _part(task: Task, name: str) -> Subset:
     import numpy as np
 
-    from ...engine.training.fit import Part
+    from ...engine.training.fit import Subset
 
     labels = task.labels(name)
-    return Part(data=(task.images(name), labels.astype(np.int32)), rows=np.arange(len(labels)))
+    return Subset(data=(task.images(name), labels.astype(np.int32)), rows=np.arange(len(labels)))

@@ -10,16 +10,17 @@ import gzip
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...engine import files
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 from .content import PIECE_BYTES, Content
 from .header import NAMES, Header, claim, cut_off, parse, too_long
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PROVEN_FIRST_BYTES = 64 << 20
 """Compressed content that claims more than this is counted before memory is taken for it."""
@@ -44,6 +45,8 @@ def read(path: Path) -> NDArray[Any]:
     Raises:
         DatasetError: The file is missing, damaged, or not IDX, or it doesn't fit into memory.
     """
+    import numpy as np
+
     _prove(path)
     with Content(path) as content:
         header = parse(content)
@@ -64,6 +67,8 @@ def open_mapped(path: Path) -> NDArray[Any]:
     Raises:
         DatasetError: The file is missing, compressed, of the wrong size, or not IDX.
     """
+    import numpy as np
+
     with Content(path) as content:
         header = parse(content)
     if content.compressed:
@@ -77,7 +82,7 @@ def open_mapped(path: Path) -> NDArray[Any]:
     return _shaped(path, np.asarray(mapped), header)
 
 
-def unpack(path: Path, sink: BinaryIO, *, progress: Progress | None = None) -> str:
+def unpack(path: Path, sink: BinaryIO, *, progress: ProgressCallback | None = None) -> str:
     """Copies the decompressed file into `sink`, checking it on the way and holding one piece of it at a time.
 
     Returns:
@@ -109,6 +114,8 @@ def write(path: Path, array: NDArray[Any]) -> None:
         DatasetError: The format can't hold such an array.
         StorageError: The file can't be written.
     """
+    import numpy as np
+
     header = _header_for(path, array)
     data = np.ascontiguousarray(array, header.dtype).reshape(-1).view(np.uint8).data
     with files.atomic_writer(path) as stream:
@@ -151,6 +158,8 @@ def _prove(path: Path) -> None:
 
 
 def _allocate(path: Path, header: Header) -> NDArray[np.uint8]:
+    import numpy as np
+
     try:
         return np.empty(header.data_bytes, np.uint8)
     except (MemoryError, ValueError, OverflowError) as error:

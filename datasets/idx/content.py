@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 
 PIECE_BYTES = 1 << 20
@@ -91,7 +91,7 @@ class Content:
         with _faults(self.path):
             return self._stream.read(size_bytes)
 
-    def report(self, progress: Progress | None, what: str) -> None:
+    def report(self, progress: ProgressCallback | None, what: str) -> None:
         """Tells `progress` how much of the stored file has been read."""
         if progress:
             progress(what, min(self._file.tell(), self.size_bytes), self.size_bytes)

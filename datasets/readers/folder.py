@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...engine.data import Dataset, Progress
+from ...engine.data import Dataset, ProgressCallback
 from ...engine.errors import DatasetError, StorageError
 from .. import idx
 from ..assemble import Part, assemble
@@ -25,7 +25,7 @@ class FolderReader:
     name = "folder"
     summary = "the four IDX files below --data-folder, whatever they hold"
 
-    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+    def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
         """Reads the data set; it is called as its folder is.
 
         Args:
@@ -46,7 +46,9 @@ class FolderReader:
         return assemble(folder.resolve().name or self.name, parts, notes=notes)
 
 
-def read_parts(paths: Mapping[str, Path], *, progress: Progress | None = None) -> tuple[dict[str, Part], list[str]]:
+def read_parts(
+    paths: Mapping[str, Path], *, progress: ProgressCallback | None = None
+) -> tuple[dict[str, Part], list[str]]:
     """Opens the files of a data set where they lie: raw ones are mapped, gzip ones unpacked into the cache first.
 
     Where the cache can't be written, gzip files are read into memory instead, and a note says so.
@@ -71,7 +73,7 @@ def read_parts(paths: Mapping[str, Path], *, progress: Progress | None = None) -
     return parts, notes[:1]
 
 
-def _read_part(path: Path, progress: Progress | None) -> Part:
+def _read_part(path: Path, progress: ProgressCallback | None) -> Part:
     with Content(path) as content:
         compressed = content.compressed
     if not compressed:

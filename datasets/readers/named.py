@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...engine import cache
-from ...engine.data import Dataset, Progress
+from ...engine.data import Dataset, ProgressCallback
 from ...engine.errors import StorageError
 from .. import idx
 from ..assemble import Part, assemble
@@ -36,7 +36,7 @@ class NamedReader:
         self._known = known
         self._transport = transport
 
-    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+    def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
         """Reads the data set, downloading it first if need be.
 
         Args:
@@ -57,7 +57,7 @@ class NamedReader:
             notes = [*notes, self._known.remark]
         return assemble(self.name, parts, notes=notes)
 
-    def _from_cache(self, offline: bool, progress: Progress | None) -> tuple[dict[str, Part], list[str]]:
+    def _from_cache(self, offline: bool, progress: ProgressCallback | None) -> tuple[dict[str, Part], list[str]]:
         try:
             notes = fetch(self._known, offline=offline, transport=self._transport, progress=progress)
         except StorageError as error:
@@ -77,7 +77,7 @@ class NamedReader:
             parts[role] = Part(path=path, array=idx.read(path), source=f"sha256:{sha256}")
         return parts
 
-    def _from_folder(self, folder: Path, progress: Progress | None) -> tuple[dict[str, Part], list[str]]:
+    def _from_folder(self, folder: Path, progress: ProgressCallback | None) -> tuple[dict[str, Part], list[str]]:
         parts, notes = read_parts(locate(folder, prefer=self._known.prefix), progress=progress)
         unknown = []
         for role, part in parts.items():
@@ -100,7 +100,7 @@ def _cached_part(set_name: str, file_name: str) -> Part:
     return Part(path=place, array=idx.open_mapped(place), source=source)
 
 
-def _digest(part: Part, progress: Progress | None) -> str:
+def _digest(part: Part, progress: ProgressCallback | None) -> str:
     """The SHA-256 of a part's content; known already if it went through the cache."""
     if part.source.startswith("sha256:"):
         return part.source.removeprefix("sha256:")

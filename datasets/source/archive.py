@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from ...engine import files
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 from ..idx.content import PIECE_BYTES
 
@@ -16,7 +16,9 @@ _FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, R
 """What reading a damaged, encrypted or unusual zip file raises."""
 
 
-def extract(archive: Path, member: str, target: Path, *, limit_bytes: int, progress: Progress | None = None) -> None:
+def extract(
+    archive: Path, member: str, target: Path, *, limit_bytes: int, progress: ProgressCallback | None = None
+) -> None:
     """Copies one member of a zip file to `target`, which appears whole or not at all.
 
     Args:

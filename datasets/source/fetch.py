@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...engine import cache, files
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError, DownloadError
 from ..idx.content import looks_like
 from . import store
@@ -23,7 +23,11 @@ BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
 
 
 def fetch(
-    known: KnownSet, *, offline: bool = False, transport: Transport | None = None, progress: Progress | None = None
+    known: KnownSet,
+    *,
+    offline: bool = False,
+    transport: Transport | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[str]:
     """Makes sure that a data set is in the cache; what is there is only measured, not read.
 
@@ -81,7 +85,7 @@ def _network(known: KnownSet, transport: Transport | None) -> Iterator[Transport
 
 
 def _without_network(
-    known: KnownSet, missing: Iterable[KnownFile], reason: str, progress: Progress | None
+    known: KnownSet, missing: Iterable[KnownFile], reason: str, progress: ProgressCallback | None
 ) -> list[str]:
     if not known.bundled:
         raise DatasetError(
@@ -97,7 +101,7 @@ def _without_network(
 
 
 def _download(
-    known: KnownSet, missing: Iterable[KnownFile], transport: Transport, progress: Progress | None
+    known: KnownSet, missing: Iterable[KnownFile], transport: Transport, progress: ProgressCallback | None
 ) -> list[str]:
     if known.archive:
         _extract(known, known.archive, missing, transport, progress)
@@ -112,7 +116,7 @@ def _download(
     ]
 
 
-def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progress: Progress | None) -> None:
+def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progress: ProgressCallback | None) -> None:
     from .mirrors import Wanted, download
 
     target = store.place_of(known.name, file.name)
@@ -132,7 +136,11 @@ def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progr
 
 
 def _extract(
-    known: KnownSet, archive: Archive, missing: Iterable[KnownFile], transport: Transport, progress: Progress | None
+    known: KnownSet,
+    archive: Archive,
+    missing: Iterable[KnownFile],
+    transport: Transport,
+    progress: ProgressCallback | None,
 ) -> None:
     from .archive import extract
 
@@ -148,7 +156,7 @@ def _extract(
             packed.unlink(missing_ok=True)
 
 
-def _download_archive(archive: Archive, transport: Transport, progress: Progress | None) -> Path:
+def _download_archive(archive: Archive, transport: Transport, progress: ProgressCallback | None) -> Path:
     """The archive in the cache, where it stays for the other sets in it."""
     from .mirrors import Wanted, download
 
@@ -170,7 +178,7 @@ def _download_archive(archive: Archive, transport: Transport, progress: Progress
     return target
 
 
-def _store(file: KnownFile, packed: Path, target: Path, origin: str, progress: Progress | None) -> None:
+def _store(file: KnownFile, packed: Path, target: Path, origin: str, progress: ProgressCallback | None) -> None:
     """Unpacks a file into the cache; its digest must be the documented one, or the one recorded before."""
     record = store.recorded(target)
     expected = file.sha256 or (record.sha256 if record else "")

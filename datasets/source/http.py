@@ -11,7 +11,7 @@ import requests
 import urllib3.exceptions
 
 from ...engine import files
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from .partial import Partial, validator_of
 
 _PIECE_BYTES = 1 << 16
@@ -82,7 +82,7 @@ class Outcome:
 
 
 def attempt(
-    url: str, partial: Partial, transport: Transport, *, limit_bytes: int, progress: Progress | None = None
+    url: str, partial: Partial, transport: Transport, *, limit_bytes: int, progress: ProgressCallback | None = None
 ) -> Outcome:
     """Asks `url` for what `partial` lacks, and adds what comes.
 
@@ -105,7 +105,7 @@ def attempt(
                 return refusal
             return _Receiver(partial, response, transport, limit_bytes).receive(progress, url)
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-        return Outcome(fault=_reason(error), again=_may_pass(error))
+        return Outcome(fault=_reason(error), again=_is_transient(error))
 
 
 def _headers(url: str, partial: Partial) -> dict[str, str]:
@@ -160,7 +160,7 @@ class _Receiver:
         length = response.headers.get("Content-Length", "")
         self._total = self._size + int(length) if length.isascii() and length.isdigit() else 0
 
-    def receive(self, progress: Progress | None, url: str) -> Outcome:
+    def receive(self, progress: ProgressCallback | None, url: str) -> Outcome:
         """Adds the body to the partial file, until it ends or is given up."""
         if self._total > self._limit_bytes:
             return self._too_large()
@@ -172,7 +172,7 @@ class _Receiver:
             return Outcome(fault=f"the answer ended after {self._size} of {self._total} bytes", again=True)
         return outcome
 
-    def _copy(self, sink: BinaryIO, progress: Progress | None, what: str) -> Outcome:
+    def _copy(self, sink: BinaryIO, progress: ProgressCallback | None, what: str) -> Outcome:
         pace = _Pace(self._transport)
         while piece := self._read(_PIECE_BYTES, decode_content=False):
             with files.storage_errors(self._partial.path):
@@ -211,7 +211,7 @@ class _Pace:
         return not enough
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Whether an error of the network may be gone in a moment; a refused or unknown host is none of these."""
     cause: Any = error.args[0] if error.args else None
     if isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError):

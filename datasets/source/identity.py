@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 from ..idx.content import PIECE_BYTES, Content
 from . import store
 from .catalogue import CATALOGUE, KnownFile, KnownSet
 
 
-def content_sha256(path: Path, *, progress: Progress | None = None) -> str:
+def content_sha256(path: Path, *, progress: ProgressCallback | None = None) -> str:
     """The SHA-256 of a file's decompressed content, in hexadecimal.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...engine import files
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError, DownloadError
 from .http import Outcome, Transport, attempt
 from .partial import Partial
@@ -33,7 +33,9 @@ class Wanted:
     limit_bytes: int
 
 
-def download(urls: Sequence[str], wanted: Wanted, transport: Transport, *, progress: Progress | None = None) -> None:
+def download(
+    urls: Sequence[str], wanted: Wanted, transport: Transport, *, progress: ProgressCallback | None = None
+) -> None:
     """Downloads a file and installs it, unless it is there already.
 
     Of several processes that want the same file one downloads it and the others wait for it. What has arrived when
@@ -54,7 +56,7 @@ def download(urls: Sequence[str], wanted: Wanted, transport: Transport, *, progr
             _from_first(urls, wanted, transport, progress)
 
 
-def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progress: Progress | None) -> None:
+def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progress: ProgressCallback | None) -> None:
     faults: list[str] = []
     begun = transport.clock()
     for url in urls:
@@ -71,7 +73,7 @@ def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progr
     )
 
 
-def _from_one(url: str, wanted: Wanted, transport: Transport, progress: Progress | None) -> str:
+def _from_one(url: str, wanted: Wanted, transport: Transport, progress: ProgressCallback | None) -> str:
     """Tries one mirror until it gives the file or is given up; the reason for giving up, or ""."""
     if not url.lower().startswith(("http://", "https://")):
         return "only http and https are allowed"
@@ -88,7 +90,9 @@ def _from_one(url: str, wanted: Wanted, transport: Transport, progress: Progress
     return ""
 
 
-def _persist(url: str, partial: Partial, wanted: Wanted, transport: Transport, progress: Progress | None) -> str:
+def _persist(
+    url: str, partial: Partial, wanted: Wanted, transport: Transport, progress: ProgressCallback | None
+) -> str:
     """Repeats attempts as long as patience lasts; bytes that nobody had before restore it."""
     patience = transport.patience
     failures, furthest_bytes = 0, partial.size_bytes if partial.validator(url) else 0

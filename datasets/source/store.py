@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...engine import cache, files
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 
 
@@ -69,7 +69,7 @@ def write_record(target: Path, *, sha256: str, origin: str) -> Record:
 
 
 def keep(
-    source: Path, target: Path, *, origin: str, expected_sha256: str = "", progress: Progress | None = None
+    source: Path, target: Path, *, origin: str, expected_sha256: str = "", progress: ProgressCallback | None = None
 ) -> Record:
     """Puts an IDX file, decompressed and checked, into the cache.
 
@@ -99,7 +99,7 @@ def keep(
     return write_record(target, sha256=sha256, origin=origin)
 
 
-def unpacked(source: Path, *, progress: Progress | None = None) -> tuple[Path, Record]:
+def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple[Path, Record]:
     """The decompressed twin of a gzip file outside the cache, made once for each state of that file.
 
     Returns:

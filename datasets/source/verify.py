@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...engine.data import Progress
+from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 from ..idx.locate import locate
 from . import store
@@ -28,7 +28,7 @@ class Finding:
     verdict: str
 
 
-def verify_cached(known: KnownSet, *, progress: Progress | None = None) -> list[Finding]:
+def verify_cached(known: KnownSet, *, progress: ProgressCallback | None = None) -> list[Finding]:
     """Compares the files of a named data set in the cache with what they must be.
 
     Returns:
@@ -53,7 +53,7 @@ def verify_cached(known: KnownSet, *, progress: Progress | None = None) -> list[
     return findings
 
 
-def verify_folder(folder: Path, name: str = "", *, progress: Progress | None = None) -> list[Finding]:
+def verify_folder(folder: Path, name: str = "", *, progress: ProgressCallback | None = None) -> list[Finding]:
     """Reads the files of a data set below a folder of the user's and tells what they are.
 
     Args:

@@ -29,7 +29,7 @@ _BINARY = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Secret:
     """A secret in a text; what it is, never what it says.
 
     Attributes:
@@ -44,7 +44,7 @@ class Finding:
         return f"{self.what} in line {self.line}"
 
 
-def find(content: bytes) -> Finding | None:
+def find(content: bytes) -> Secret | None:
     """The first secret in a file's content; None if there is none, or if it is no text."""
     if _BINARY in content[:8192]:
         return None
@@ -52,5 +52,5 @@ def find(content: bytes) -> Finding | None:
     for what, pattern in _PATTERNS:
         match = pattern.search(text)
         if match:
-            return Finding(what, text.count("\n", 0, match.start()) + 1)
+            return Secret(what, text.count("\n", 0, match.start()) + 1)
     return None

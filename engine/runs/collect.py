@@ -12,7 +12,7 @@ from ..rundir import RunDirectory
 from ..training.prepare import named_for_tutorial
 
 
-def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
+def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
 
     Done again, it does the same again.
@@ -34,7 +34,7 @@ def bring_home(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     files.write_bytes(run.log, log)
     backend.fetch(handle, run.outputs)
     there = backend.register(handle, "model", job.register) if job.register else None
-    run.rewind(0)
+    run.truncate_metrics(0)
     if isinstance(backend, RecordingBackend):
         backend.fetch_record(handle, run.path)
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import files
 from ..backend import Backend
-from ..data import Progress
+from ..data import ProgressCallback
 from ..errors import InputError, RunError
 from ..event import EventKind, RunEvent
 from ..job import TrainJob
@@ -24,7 +24,7 @@ def submit(
     backend: Backend,
     root: Path,
     plugins: Plugins,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     *,
     place: tuple[str, Mapping[str, Any]] | None = None,
 ) -> RunDirectory:
@@ -45,7 +45,7 @@ def submit(
     notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
     run = RunDirectory.create(root, job)
     try:
-        for line in run.unsaid(notes):
+        for line in run.new_notes(notes):
             files.append_line(run.log, line)
         if place:
             run.write_place(*place)
@@ -74,9 +74,9 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
     if not backend.status(run.handle()).state.ended:
         raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
     if job != run.job():
-        run.amend(job)
+        run.write_next_job(job)
     if not backend.runs_here:
-        run.rewind(0)  # when it comes home again, it brings its figures along
+        run.truncate_metrics(0)  # when it comes home again, it brings its figures along
     written = sum(len(piece) for piece in backend.logs(run.handle()))
     _start(run, job, backend, plugins)
     return written

@@ -8,22 +8,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..data import Progress
+    from ..data import ProgressCallback
 
 
 @contextlib.contextmanager
-def byte_bars() -> Iterator[Progress | None]:
-    """Gives a `Progress` that draws bars if stderr is a terminal; None elsewhere."""
+def byte_progress() -> Iterator[ProgressCallback | None]:
+    """Gives a `ProgressCallback` that draws bars if stderr is a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(file=sys.stderr)  # the one of now: another one may be put in its place to keep a library quiet
-    with Bars(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
         tasks = {}
 
         def report(what: str, done_bytes: int, total_bytes: int) -> None:

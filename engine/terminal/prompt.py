@@ -15,7 +15,7 @@ _LEAST = 60
 
 
 @contextlib.contextmanager
-def glances() -> Iterator[Callable[[str], None]]:
+def status_line() -> Iterator[Callable[[str], None]]:
     """Gives what says, on a terminal, what is looked at now; the next line takes its place, "" wipes it."""
     stream = sys.stderr  # of before: the calls of the SDK are kept quiet by another one in its place
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def remember(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def capture(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The plain attributes of callbacks.
 
     Returns:
@@ -31,7 +31,7 @@ def remember(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, 
     return plain, arrays
 
 
-def recall(callbacks: Sequence[Any], plain: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> None:
+def restore(callbacks: Sequence[Any], plain: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> None:
     """Gives callbacks back what they remembered; call it after `on_train_begin`, which forgets it."""
     for number, (callback, values) in enumerate(zip(callbacks, plain, strict=False)):
         for name, value in values.items():

@@ -9,7 +9,7 @@ from ..errors import CheckpointError
 from ..job import TrainJob
 from ..rundir import RunDirectory
 from . import environment
-from .execution_mode import Way, choose
+from .execution_mode import ExecutionMode, choose_mode
 
 
 class Circumstances:
@@ -36,18 +36,18 @@ class Circumstances:
             )
         for change in changed:
             print(f"note: the last bits may differ from those of a run in one piece: {change}")
-        self._now |= {name: before[name] for name in ("way", "way_reason") if name in before}
+        self._now |= {name: before[name] for name in ("execution_mode", "execution_mode_reason") if name in before}
         self._run.write_environment(self._now)
 
-    def way(self, model: Any, tf: Any) -> Way:
+    def mode(self, model: Any, tf: Any) -> ExecutionMode:
         """The way in which the epochs run: as at the first attempt, else as the model asks for."""
-        if "way" not in self._now:
-            self.note_way(*choose(model, tf.distribute.get_strategy().num_replicas_in_sync))
-        return Way(self._now["way"])
+        if "execution_mode" not in self._now:
+            self.note_mode(*choose_mode(model, tf.distribute.get_strategy().num_replicas_in_sync))
+        return ExecutionMode(self._now["execution_mode"])
 
-    def note_way(self, way: Way, reason: str) -> None:
+    def note_mode(self, mode: ExecutionMode, reason: str) -> None:
         """Notes how the epochs run from now on, and says why if that is not the usual way."""
-        self._now |= {"way": str(way), "way_reason": reason}
+        self._now |= {"execution_mode": str(mode), "execution_mode_reason": reason}
         self._run.write_environment(self._now)
         if reason:
-            print(f"note: epochs run as {way}: {reason}", flush=True)
+            print(f"note: epochs run as {mode}: {reason}", flush=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Way(StrEnum):
+class ExecutionMode(StrEnum):
     """How the steps of an epoch are executed; the order of the batches and the arithmetic of a step are the same."""
 
     XLA = "xla"
@@ -19,7 +19,7 @@ class Way(StrEnum):
     """Step after step in Python, for a model compiled with `run_eagerly=True`."""
 
 
-def choose(model: Any, replicas: int) -> tuple[Way, str]:
+def choose_mode(model: Any, replicas: int) -> tuple[ExecutionMode, str]:
     """The way to begin with, and in a few words why; "" for the usual one.
 
     Args:
@@ -27,10 +27,10 @@ def choose(model: Any, replicas: int) -> tuple[Way, str]:
         replicas: How many devices train together.
     """
     if model.run_eagerly:
-        return Way.EAGER, "the model was compiled with run_eagerly=True"
+        return ExecutionMode.EAGER, "the model was compiled with run_eagerly=True"
     if replicas > 1:
-        return Way.GRAPH, f"{replicas} devices train together, and an XLA program has one"
-    return Way.XLA, ""
+        return ExecutionMode.GRAPH, f"{replicas} devices train together, and an XLA program has one"
+    return ExecutionMode.XLA, ""
 
 
 # Measured with TensorFlow 2.21 on a CPU: a small convolutional net takes 17 times as long with XLA at batch 50, and 47
@@ -44,7 +44,7 @@ _SLOW_WITH_XLA = {
 }
 
 
-def objection(graph: Any, *, gpu: bool) -> str:
+def why_not_xla(graph: Any, *, gpu: bool) -> str:
     """Why XLA should not compile a traced step, or "".
 
     Args:

@@ -71,7 +71,7 @@ def unscaled(model: Any) -> Any | None:
 
 def _write(model: Any, folder: Path, example: str) -> None:
     model.save(folder / MODEL_FILE)
-    _settle(folder / MODEL_FILE)
+    _normalize(folder / MODEL_FILE)
     text = _NATIVE.format(native=MODEL_FILE, example=example)
     pair = unscaled(model)
     names = {"architecture": _ARCHITECTURE, "weights": _WEIGHTS}
@@ -87,20 +87,20 @@ def _write(model: Any, folder: Path, example: str) -> None:
             files.sync_file(stream)
 
 
-def _settle(path: Path) -> None:
+def _normalize(path: Path) -> None:
     """Takes out of a saved model what no two savings have in common, so that equal models have equal digests.
 
     That is the date, and where its objects lie in memory; these are numbered instead.
     """
     beside = path.with_name(f"{path.name}.tmp")
-    with zipfile.ZipFile(path) as saved, zipfile.ZipFile(beside, "w") as settled:
+    with zipfile.ZipFile(path) as saved, zipfile.ZipFile(beside, "w") as normalized:
         for name in saved.namelist():
-            _settle_member(name, saved, settled)
+            _settle_member(name, saved, normalized)
     beside.replace(path)
 
 
-def _settle_member(name: str, saved: zipfile.ZipFile, settled: zipfile.ZipFile) -> None:
-    with saved.open(name) as source, settled.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
+def _settle_member(name: str, saved: zipfile.ZipFile, normalized: zipfile.ZipFile) -> None:
+    with saved.open(name) as source, normalized.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
         if name.endswith(".json"):
             target.write(_settled(source.read()))
         else:

@@ -17,7 +17,7 @@ from .export import export
 from .plot import Drawing
 
 if TYPE_CHECKING:
-    from .fit import Fit, Part
+    from .fit import Fit, Subset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ class Finish:
     plugins: Plugins
     drawing: Drawing
 
-    def make(self, fit: Fit, test: Part, dataset: Dataset, *, known: bool, time_s: float) -> None:
+    def make(self, fit: Fit, test: Subset, dataset: Dataset, *, known: bool, time_s: float) -> None:
         """Makes everything, and says in the log what there is.
 
         Args:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError
 from ..event import EpochReport
 from ..status import Progress
-from .callback_state import recall
+from . import callback_state
 from .checkpoint import TrainingState
-from .execution_mode import Way
-from .loop import Loop, ahead, chunks, epoch_order, room_for
+from .execution_mode import ExecutionMode
+from .loop import Loop, chunk_capacity, chunks, epoch_order, prefetch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ class Stopped(Exception):  # noqa: N818 - it reports no error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Subset:
     """Examples of some arrays.
 
     Attributes:
@@ -53,22 +53,22 @@ class Fit:
         epochs: How many epochs there are in all.
         seed: Decides the order of the examples in each epoch.
         stop: Set by whoever wants the training to end.
-        way: How the epochs run; see `engine.training.execution_mode`.
+        mode: How the epochs run; see `engine.training.execution_mode`.
         on_progress: Told after each chunk.
-        on_fall: Told when the training goes on in another way, and why.
+        on_fallback: Told when the training goes on in another mode, and why.
         history: The figures of the finished epochs by Keras' names; those before a resume included.
     """
 
     model: Any
-    train: Part
-    validation: Part
+    train: Subset
+    validation: Subset
     batch_size: int
     epochs: int
     seed: int
     stop: threading.Event
-    way: Way
+    mode: ExecutionMode
     on_progress: Callable[[Progress], None]
-    on_fall: Callable[[Way, str], None] | None = None
+    on_fallback: Callable[[ExecutionMode, str], None] | None = None
     history: dict[str, list[float]] = field(default_factory=dict)
     _train_loop: Loop = field(init=False)
     _test_loop: Loop = field(init=False)
@@ -85,8 +85,8 @@ class Fit:
                 expected=f"a multiple of {self._replicas}",
             )
         build(self.model, self.train.data)
-        self._train_loop = Loop(self.model.train_step, self.way, self.on_fall)
-        self._test_loop = Loop(self.model.test_step, self.way)
+        self._train_loop = Loop(self.model.train_step, self.mode, self.on_fallback)
+        self._test_loop = Loop(self.model.test_step, self.mode)
 
     @property
     def steps(self) -> int:
@@ -129,11 +129,11 @@ class Fit:
         self.history = {name: list(values) for name, values in state.history.items()}
         self.model.history.history = {name: list(values) for name, values in state.history.items()}
         self.model.history.epoch = list(range(state.epoch))
-        recall(callbacks, state.callbacks, state.arrays)
+        callback_state.restore(callbacks, state.callbacks, state.arrays)
         self.model.stop_training = state.stopped
         return state.epoch
 
-    def evaluate(self, part: Part) -> dict[str, float]:
+    def evaluate(self, part: Subset) -> dict[str, float]:
         """The model's figures on some examples."""
         self.model.reset_metrics()
         for _ in self._over(self._test_loop, part, part.rows, TEST_BATCH * self._replicas):
@@ -158,12 +158,12 @@ class Fit:
         watchers.on_test_end(validation)
         return figures | {f"val_{name}": value for name, value in validation.items()}
 
-    def _over(self, loop: Loop, part: Part, order: NDArray[np.int64], batch_size: int) -> Iterator[int]:
+    def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Iterator[int]:
         """Runs a loop over examples; gives the number of steps after each chunk."""
         order = order[: len(order) - len(order) % self._replicas]
         batch_size = min(batch_size, len(order))
-        room = room_for(part.data, batch_size, len(order))
-        for chunk in ahead(chunks(part.data, order, batch_size, room, lambda: loop.wanted)):
+        capacity = chunk_capacity(part.data, batch_size, len(order))
+        for chunk in prefetch(chunks(part.data, order, batch_size, capacity, lambda: loop.target_steps)):
             loop(chunk)
             yield chunk.steps
 

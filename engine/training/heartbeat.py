@@ -15,7 +15,7 @@ from ..status import Progress, RunState, RunStatus
 BEAT_S = 0.2
 
 
-class Heart:
+class Heartbeat:
     """Writes the status of a run: at once when the state changes, and with each beat for progress and liveness.
 
     Attributes:
@@ -31,7 +31,7 @@ class Heart:
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._beat, name="stoker-heart", daemon=True)
 
-    def __enter__(self) -> Heart:
+    def __enter__(self) -> Heartbeat:
         self.set(RunState.PREPARING)
         self._thread.start()
         return self

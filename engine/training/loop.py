@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .execution_mode import Way, objection
-from .gather import Take, taker
+from .execution_mode import ExecutionMode, why_not_xla
+from .gather import RowReader, row_reader
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class Chunk:
     """Some batches of one size, gathered.
 
     Attributes:
-        arrays: The structure of the data with arrays [room, batch, ...]; only the first `steps` are filled.
+        arrays: The structure of the data with arrays [capacity, batch, ...]; only the first `steps` are filled.
         steps: How many batches there are.
     """
 
@@ -55,7 +55,11 @@ class Chunk:
 
 
 def chunks(
-    data: Any, order: NDArray[np.integer[Any]], batch_size: int, room: int, wanted: Callable[[], int] = lambda: _MOST
+    data: Any,
+    order: NDArray[np.integer[Any]],
+    batch_size: int,
+    capacity: int,
+    target_steps: Callable[[], int] = lambda: _MOST,
 ) -> Iterator[Chunk]:
     """The examples of `data` in the given order, as chunks of batches; a ragged last batch comes alone.
 
@@ -63,24 +67,24 @@ def chunks(
         data: Any structure of arrays [N, ...]: (images, labels), or with dictionaries and sample weights.
         order: int64 [n], the examples to take.
         batch_size: Examples of one step.
-        room: Batches that a chunk can hold.
-        wanted: Tells how many batches the next chunk should have; asked for each.
+        capacity: Batches that a chunk can hold.
+        target_steps: Tells how many batches the next chunk should have; asked for each.
     """
     import keras
 
-    takers = keras.tree.map_structure(taker, data)
+    readers = keras.tree.map_structure(row_reader, data)
     whole, first = len(order) // batch_size, 0
     while first < whole:
-        steps = min(wanted(), room, whole - first)
+        steps = min(target_steps(), capacity, whole - first)
         rows = order[first * batch_size : (first + steps) * batch_size]
-        yield Chunk(_gather(takers, data, rows, room, batch_size), steps)
+        yield Chunk(_gather(readers, data, rows, capacity, batch_size), steps)
         first += steps
     if len(order) % batch_size:
         rows = order[whole * batch_size :]
-        yield Chunk(_gather(takers, data, rows, 1, len(rows)), 1)
+        yield Chunk(_gather(readers, data, rows, 1, len(rows)), 1)
 
 
-def room_for(data: Any, batch_size: int, count: int) -> int:
+def chunk_capacity(data: Any, batch_size: int, count: int) -> int:
     """How many batches a chunk of `count` examples in all should hold: at most `CHUNK_BYTES` of them, at least 1."""
     import keras
     import tensorflow as tf
@@ -90,7 +94,7 @@ def room_for(data: Any, batch_size: int, count: int) -> int:
     return max(1, min(most // max(1, row * batch_size), count // batch_size))
 
 
-def ahead(items: Iterator[Chunk]) -> Iterator[Chunk]:
+def prefetch(items: Iterator[Chunk]) -> Iterator[Chunk]:
     """The same chunks, each made by a thread while the one before is in use; an error comes out where it belongs."""
     ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(maxsize=1)
     left = threading.Event()
@@ -121,25 +125,30 @@ class Loop:
     """A step of a model as a loop over the batches of a chunk, for one replica or several.
 
     Attributes:
-        way: How it runs; falls from XLA to GRAPH when XLA can't compile the step, or is slow at it.
-        wanted: Batches that the next chunk should have, from the time that the ones before took.
+        mode: How it runs; falls back from XLA to GRAPH when XLA can't compile the step, or is slow at it.
+        target_steps: Batches that the next chunk should have, from the time that the ones before took.
     """
 
-    def __init__(self, step: Callable[[Any], Any], way: Way, on_fall: Callable[[Way, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        step: Callable[[Any], Any],
+        mode: ExecutionMode,
+        on_fallback: Callable[[ExecutionMode, str], None] | None = None,
+    ) -> None:
         """Takes a step; nothing is compiled before the first chunk.
 
         Args:
             step: What to do with one batch: a model's `train_step` or `test_step`.
-            way: How to begin.
-            on_fall: Told when it goes on in another way, and why.
+            mode: How to begin.
+            on_fallback: Told when it goes on in another mode, and why.
         """
         import tensorflow as tf
 
         self._step = step
         self._strategy = tf.distribute.get_strategy()
-        self._on_fall = on_fall or (lambda way, reason: None)
-        self.way = way
-        self.wanted = _FIRST
+        self._on_fallback = on_fallback or (lambda mode, reason: None)
+        self.mode = mode
+        self.target_steps = _FIRST
         self._programs = 0
         self._run = self._compile()
 
@@ -148,7 +157,7 @@ class Loop:
         import tensorflow as tf
 
         arrays, steps, started = self._placed(chunk.arrays), tf.constant(chunk.steps), time.perf_counter()
-        if self.way is Way.XLA:
+        if self.mode is ExecutionMode.XLA:
             self._run_xla(arrays, steps)
         else:
             self._run(arrays, steps)
@@ -158,31 +167,31 @@ class Loop:
         """Runs the compiled loop, or, when XLA won't do, another; XLA refuses before the first step is taken."""
         import tensorflow as tf
 
-        reason = "" if self._programs else self._objection(arrays, steps)
+        reason = "" if self._programs else self._why_not_xla(arrays, steps)
         try:
             if not reason:
                 self._run(arrays, steps)
                 return
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
             reason = f"XLA can't compile the model: {str(error.message).partition(chr(10))[0]}"
-        self.way = Way.GRAPH
+        self.mode = ExecutionMode.GRAPH
         self._run = self._compile()
         self._run(arrays, steps)
-        self._on_fall(self.way, reason)
+        self._on_fallback(self.mode, reason)
 
-    def _objection(self, arrays: Any, steps: Any) -> str:
+    def _why_not_xla(self, arrays: Any, steps: Any) -> str:
         """Why XLA should not compile the step, or ""; tracing it for this is not lost, for the loop runs the trace."""
         import tensorflow as tf
 
         graph = self._run.get_concrete_function(arrays, steps).graph
-        return objection(graph.as_graph_def(), gpu=bool(tf.config.list_logical_devices("GPU")))
+        return why_not_xla(graph.as_graph_def(), gpu=bool(tf.config.list_logical_devices("GPU")))
 
     def _learn(self, steps: int, seconds: float) -> None:
         """Fits the size of the chunks to the time that one took, unless most of that went into compiling."""
-        programs = 0 if self.way is Way.EAGER else self._run.experimental_get_tracing_count()
+        programs = 0 if self.mode is ExecutionMode.EAGER else self._run.experimental_get_tracing_count()
         if programs == self._programs:
             fitting = int(steps * CHUNK_S / max(seconds, 1e-6))
-            self.wanted = max(1, min(fitting, steps * _MOST_GROWTH))
+            self.target_steps = max(1, min(fitting, steps * _MOST_GROWTH))
         self._programs = programs
 
     def _compile(self) -> Any:
@@ -198,9 +207,9 @@ class Loop:
 
             tf.while_loop(lambda index: index < steps, body, [tf.constant(0)], parallel_iterations=1)
 
-        if self.way is Way.EAGER:
+        if self.mode is ExecutionMode.EAGER:
             return run
-        return tf.function(run, jit_compile=self.way is Way.XLA or None)
+        return tf.function(run, jit_compile=self.mode is ExecutionMode.XLA or None)
 
     def _placed(self, arrays: Any) -> Any:
         """The arrays as tensors; with several replicas, each has its share of every batch."""
@@ -219,14 +228,14 @@ class Loop:
         return tf.nest.map_structure(shares, arrays)
 
 
-def _gather(takers: Any, data: Any, rows: NDArray[np.integer[Any]], room: int, batch_size: int) -> Any:
-    """The rows of each array, as [room, batch_size, ...]; what is left of the room stays as it is found."""
+def _gather(readers: Any, data: Any, rows: NDArray[np.integer[Any]], capacity: int, batch_size: int) -> Any:
+    """The rows of each array, as [capacity, batch_size, ...]; what is left of the block stays as it is found."""
     import keras
     import numpy as np
 
-    def gather(take: Take, array: NDArray[Any]) -> NDArray[Any]:
-        block = np.empty((room * batch_size, *array.shape[1:]), array.dtype.newbyteorder("="))
+    def gather(take: RowReader, array: NDArray[Any]) -> NDArray[Any]:
+        block = np.empty((capacity * batch_size, *array.shape[1:]), array.dtype.newbyteorder("="))
         take(rows, block)
-        return block.reshape(room, batch_size, *array.shape[1:])
+        return block.reshape(capacity, batch_size, *array.shape[1:])
 
-    return keras.tree.map_structure(gather, takers, data)
+    return keras.tree.map_structure(gather, readers, data)

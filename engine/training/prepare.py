@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import Dataset, Progress
+from ..data import Dataset, ProgressCallback
 from ..errors import InputError, OptionError, PluginError, StokerError
 from ..job import TrainJob
 from ..model import ModelConfig
 from ..plugin.plugins import Plugins
 
 if TYPE_CHECKING:
-    from .fit import Part
+    from .fit import Subset
 
 
-def load_dataset(job: TrainJob, plugins: Plugins, progress: Progress | None = None) -> Dataset:
+def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | None = None) -> Dataset:
     """The data of a job, checked.
 
     Raises:
@@ -84,7 +84,7 @@ def _check_model(name: str, model: Any) -> None:
         ) from error
 
 
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Part]:
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Subset, Subset, Subset]:
     """Training, validation and test examples.
 
     Args:
@@ -94,15 +94,19 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Part, Part, Par
     """
     import numpy as np
 
-    from .fit import Part
+    from .fit import Subset
 
     train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
-    whole_test = Part(data=test, rows=np.arange(len(dataset.test)))
+    whole_test = Subset(data=test, rows=np.arange(len(dataset.test)))
     held_out = _held_out(fraction, len(dataset.train))
     if not held_out:
-        return Part(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
+        return Subset(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
     rows = np.random.default_rng([seed]).permutation(len(dataset.train))
-    return Part(data=train, rows=np.sort(rows[held_out:])), Part(data=train, rows=np.sort(rows[:held_out])), whole_test
+    return (
+        Subset(data=train, rows=np.sort(rows[held_out:])),
+        Subset(data=train, rows=np.sort(rows[:held_out])),
+        whole_test,
+    )
 
 
 def _held_out(fraction: float, count: int) -> int:

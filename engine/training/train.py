@@ -18,18 +18,17 @@ from ..job import TrainJob
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
-from . import plot
-from .callback_state import remember
+from . import callback_state, plot
 from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
 from .circumstances import Circumstances
 from .device import configure
 from .finalize import Finish
-from .heartbeat import Heart
+from .heartbeat import Heartbeat
 from .prepare import build_model, load_dataset, named_for_tutorial, split
-from .xla_cache import Programs
+from .xla_cache import XlaCache
 
 if TYPE_CHECKING:
-    from .fit import Fit, Part
+    from .fit import Fit, Subset
 
 PICTURE = "Accuracy vs Loss.png"
 
@@ -46,8 +45,8 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
     Returns:
         How it ended.
     """
-    with Heart(run_dir) as heart, Programs(job, run_dir.path / ".programs") as programs:
-        training = Training(job, run_dir, plugins, heart=heart, programs=programs, stop=stop)
+    with Heartbeat(run_dir) as heartbeat, XlaCache(job, run_dir.path / ".programs") as xla_cache:
+        training = Training(job, run_dir, plugins, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop)
         from .fit import Stopped
 
         try:
@@ -62,7 +61,7 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
             traceback.print_exc()
             first = str(error).strip().partition("\n")[0]
             training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
-        return heart.status.state
+        return heartbeat.status.state
 
 
 class Training:
@@ -74,12 +73,12 @@ class Training:
         run_dir: RunDirectory,
         plugins: Plugins,
         *,
-        heart: Heart,
-        programs: Programs,
+        heartbeat: Heartbeat,
+        xla_cache: XlaCache,
         stop: threading.Event,
     ) -> None:
         self._job, self._run, self._plugins, self._stop = job, run_dir, plugins, stop
-        self._heart, self._programs = heart, programs
+        self._heartbeat, self._xla_cache = heartbeat, xla_cache
         self._checkpoints = Checkpoints(run_dir.checkpoints)
         self._drawing = plot.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
@@ -99,7 +98,7 @@ class Training:
         tf, keras = import_keras()
         self._device = configure(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
-        for line in self._run.unsaid(dataset.notes):
+        for line in self._run.new_notes(dataset.notes):
             print(line)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
@@ -107,14 +106,14 @@ class Training:
         fit, test = self._fit(dataset, tf)
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
-        self._run.rewind(done)
-        self._heart.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
-        self._heart.set(RunState.RUNNING)
-        self._event(EventKind.STARTED, {"attempt": self._heart.status.attempt, "epochs_done": done})
+        self._run.truncate_metrics(done)
+        self._heartbeat.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
+        self._heartbeat.set(RunState.RUNNING)
+        self._event(EventKind.STARTED, {"attempt": self._heartbeat.status.attempt, "epochs_done": done})
         print(_introduction(dataset, fit.model, self._device))
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
-        self._heart.set(RunState.FINALIZING)
+        self._heartbeat.set(RunState.FINALIZING)
         self._durable()
         last = self._job.keep == "last" or not self._take_best(fit)
         known = last and not callbacks and not self._job.validation_fraction
@@ -131,14 +130,14 @@ class Training:
         self._event(kind, {"message": message})
         sys.stdout.flush()
         sys.stderr.flush()
-        self._heart.set(state, message)
+        self._heartbeat.set(state, message)
 
     @property
     def _time_s(self) -> float:
         """Seconds of training so far, those of earlier attempts included."""
         return self._before_s + time.perf_counter() - self._started
 
-    def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Part]:
+    def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Subset]:
         from .fit import Fit
 
         job = self._job
@@ -152,9 +151,9 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            way=self._circumstances.way(model, tf),
-            on_progress=self._heart.progress,
-            on_fall=self._circumstances.note_way,
+            mode=self._circumstances.mode(model, tf),
+            on_progress=self._heartbeat.progress,
+            on_fallback=self._circumstances.note_mode,
         )
         return fit, test
 
@@ -175,19 +174,19 @@ class Training:
         return state
 
     def _epoch(self, fit: Fit, callbacks: Sequence[Any], report: EpochReport) -> None:
-        remembered, arrays = remember(callbacks)
+        captured, arrays = callback_state.capture(callbacks)
         state = TrainingState(
             run_id=self._run.run_id,
             epoch=report.epoch,
             history={name: tuple(values) for name, values in fit.history.items()},
             time_s=self._time_s,
             stopped=bool(fit.model.stop_training),
-            callbacks=remembered,
+            callbacks=captured,
             arrays=arrays,
         )
         self._durable()
         self._checkpoints.save(fit.model, state)
-        self._programs.keep()
+        self._xla_cache.store()
         self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
         print(report.line(), flush=True)
         figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}

@@ -28,7 +28,7 @@ _MOST_BYTES_READ = 32 << 20
 _FLAGS = "TF_XLA_FLAGS"
 
 
-class Programs:
+class XlaCache:
     """The compiled programs of one run; a context that must be entered before TensorFlow is imported.
 
     Whatever goes wrong here, a disk that is full or a folder that can't be written, costs the second and nothing else.
@@ -48,7 +48,7 @@ class Programs:
             "--tf_xla_persistent_cache_read_only=false --tf_xla_persistent_cache_device_types=CPU"
         )
 
-    def __enter__(self) -> Programs:
+    def __enter__(self) -> XlaCache:
         if _FLAGS not in os.environ and "tensorflow" not in sys.modules:
             with contextlib.suppress(OSError, StokerError):
                 files.remove_tree(self._own)
@@ -62,7 +62,7 @@ class Programs:
             del os.environ[_FLAGS]
         files.remove_tree(self._own)
 
-    def keep(self) -> None:
+    def store(self) -> None:
         """Puts what was compiled since into the cache."""
         with contextlib.suppress(OSError, StokerError):
             new = [path for path in self._own.glob("*.pb") if path.name not in self._known]

@@ -14,11 +14,11 @@ from ...engine.errors import BackendError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
-from .progress import Say, to_stderr
+from .progress import Reporter, to_stderr
 from .reference import Reference, Scope
 from .rest.client import Patience, Service
 from .runs import adopt, cancel, models, outputs
-from .runs.status import Reader
+from .runs.status import CloudRun
 from .settings import AzureSettings
 from .submit import submit
 from .submit.plan import plan
@@ -51,7 +51,7 @@ class AzureBackend:
         *,
         patience: Patience | None = None,
         poll_s: float = 2.0,
-        say: Say | None = None,
+        say: Reporter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.poll_s = self._poll_s = poll_s
@@ -60,7 +60,7 @@ class AzureBackend:
         self._say = say or to_stderr()
         self._clock = clock
         self._lock = threading.Lock()
-        self._readers: dict[Reference, Reader] = {}
+        self._cloud_runs: dict[Reference, CloudRun] = {}
 
     def plan(self, job: TrainJob) -> Plan:
         """What a submission would do; touches nothing remote."""
@@ -74,14 +74,14 @@ class AzureBackend:
                 hint = "wait until it is done"
                 raise BackendError(f"another process submits the run {run.run_id} already", hint=hint)
             reference = submit.reference_of(job, run, self._settings)
-            reader = self._reader(reference)
+            cloud_run = self._cloud_run(reference)
             known = run.has_handle()  # else the one before died in between: what it started is what was asked for
             try:
-                run_id = submit.submit(job, reader, self._settings, self._say, again=known)
+                run_id = submit.submit(job, cloud_run, self._settings, self._say, again=known)
             except KeyboardInterrupt:
                 self._say(f"interrupted; go on with: {submit.command(reference)}")
                 raise
-            page = reader.service.page(run_id)
+            page = cloud_run.service.page(run_id)
             self._say(page)
             reference.write(run, page)
         return reference.handle
@@ -91,18 +91,18 @@ class AzureBackend:
         reference = Reference.of_handle(handle)
         if reference is None:
             return RunStatus(state=RunState.LOST, message="this is no handle of a run of the backend 'azureml'")
-        status = self._reader(reference).status()
+        status = self._cloud_run(reference).status()
         with self._lock:
-            self.poll_s = min(reader.poll_s for reader in self._readers.values())
+            self.poll_s = min(cloud_run.poll_s for cloud_run in self._cloud_runs.values())
         return status
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         """What the job has written."""
-        reader = self._found(handle)
+        cloud_run = self._found(handle)
         if follow:
-            yield from reader.follow(offset)
+            yield from cloud_run.follow(offset)
             return
-        piece = reader.log(offset)
+        piece = cloud_run.log(offset)
         if piece:
             yield piece
 
@@ -112,13 +112,13 @@ class AzureBackend:
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Brings the run's outputs here."""
-        reader = self._found(handle)
-        return outputs.fetch(reader.service, str(reader.newest()["runId"]), target)
+        cloud_run = self._found(handle)
+        return outputs.fetch(cloud_run.service, str(cloud_run.newest()["runId"]), target)
 
     def fetch_record(self, handle: Handle, run_dir: Path) -> None:
         """Brings the figures, the environment and the report of the run here."""
-        reader = self._found(handle)
-        outputs.fetch_record(reader.service, str(reader.newest()["runId"]), run_dir)
+        cloud_run = self._found(handle)
+        outputs.fetch_record(cloud_run.service, str(cloud_run.newest()["runId"]), run_dir)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
         """Registers the model in the workspace."""
@@ -129,15 +129,15 @@ class AzureBackend:
         scope = Scope.from_config(self._settings.config)
         return adopt.adopt(Service(scope, self._settings.auth, self._patience), run_id)
 
-    def _found(self, handle: Handle) -> Reader:
-        return self._reader(submit.refuse_unknown(Reference.of_handle(handle)))
+    def _found(self, handle: Handle) -> CloudRun:
+        return self._cloud_run(submit.refuse_unknown(Reference.of_handle(handle)))
 
-    def _reader(self, reference: Reference) -> Reader:
+    def _cloud_run(self, reference: Reference) -> CloudRun:
         """What looks at a run; those of one workspace share its service."""
         with self._lock:
-            if reference not in self._readers:
-                known = [reader.service for reader in self._readers.values()]
+            if reference not in self._cloud_runs:
+                known = [cloud_run.service for cloud_run in self._cloud_runs.values()]
                 service = next((service for service in known if service.scope == reference.scope), None)
                 service = service or Service(reference.scope, self._settings.auth, self._patience)
-                self._readers[reference] = Reader(service, reference, self._poll_s, self._clock)
-            return self._readers[reference]
+                self._cloud_runs[reference] = CloudRun(service, reference, self._poll_s, self._clock)
+            return self._cloud_runs[reference]

@@ -7,17 +7,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from ...engine.data import Progress
-from ...engine.terminal.bars import byte_bars
+from ...engine.data import ProgressCallback
+from ...engine.terminal.bars import byte_progress
 
-Say = Callable[[str], object]
+Reporter = Callable[[str], object]
 """Tells the user what is going on, in a line."""
 
 PERIOD_S = 30.0
 """Between two lines about the same thing."""
 
 
-def to_stderr() -> Say:
+def to_stderr() -> Reporter:
     """Writes to the stderr of now, for the calls of the SDK are kept quiet by another one in its place."""
     stream = sys.stderr
 
@@ -29,13 +29,13 @@ def to_stderr() -> Say:
 
 
 @contextlib.contextmanager
-def bytes_told(say: Say) -> Iterator[Progress]:
+def bytes_told(say: Reporter) -> Iterator[ProgressCallback]:
     """Gives what an upload reports to: a bar if stderr is a terminal, elsewhere a line now and then."""
-    with byte_bars() as bars:
+    with byte_progress() as bars:
         yield bars or lines(say)
 
 
-def lines(say: Say, clock: Callable[[], float] = time.monotonic) -> Progress:
+def lines(say: Reporter, clock: Callable[[], float] = time.monotonic) -> ProgressCallback:
     """Says how many bytes are there, but no more often than each half minute.
 
     Args:

@@ -178,7 +178,7 @@ def _environment(base: Path, conda_yaml: str) -> dict[str, str]:
     boot, home = base / "boot", base / "home"
     for folder in (boot, home):
         folder.mkdir()
-    (boot / "sitecustomize.py").write_text(visible.hiding(names_in(conda_yaml)), encoding="utf-8")
+    (boot / "sitecustomize.py").write_text(visible.hide_undeclared_packages(names_in(conda_yaml)), encoding="utf-8")
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     own = {"HOME": str(home), "TMPDIR": str(base), "PYTHONPATH": str(boot), "PYTHONNOUSERSITE": "1"}
     return {**kept, **own, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"}

@@ -43,7 +43,7 @@ sys.meta_path.insert(0, Hidden())
 '''
 
 
-def hiding(listed: Iterable[str]) -> str:
+def hide_undeclared_packages(listed: Iterable[str]) -> str:
     """The text of a `sitecustomize.py` that hides what does not come with any of the listed distributions."""
     there = _closure(listed)
     owners = importlib.metadata.packages_distributions()

@@ -79,11 +79,11 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
 
 def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:
     """Fetches what a run has made elsewhere, once."""
-    from ...engine.runs.collect import bring_home
+    from ...engine.runs.collect import collect_results
 
     if run.summary():
         return
-    versions = bring_home(run, backend)
+    versions = collect_results(run, backend)
     if not options.quiet and not options.json:
         print(f"fetched: {run.outputs}")
         for version in versions:

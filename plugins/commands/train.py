@@ -16,7 +16,7 @@ from ...engine.errors import InputError, OptionError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import DEVICES, KEEPS, TrainJob
 from ...engine.rundir import RunDirectory, find_run
-from ...engine.terminal.bars import byte_bars
+from ...engine.terminal.bars import byte_progress
 from .follow import add_display_options, follow
 from .plan import SAY_ONLY, show_plan
 from .target import Place, place_of, prefix, resumed_place
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
             return 0
         for warning in planned.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-        progress = stack.enter_context(byte_bars()) if backend.runs_here else None  # else the backend has its own
+        progress = stack.enter_context(byte_progress()) if backend.runs_here else None  # else the backend has its own
         offset = launch.resume(resumed, job, backend, context.plugins) if resumed else 0
         started = resumed or launch.submit(job, backend, options.runs_dir, context.plugins, progress, place=place)
     if options.detach:

@@ -1,4 +1,4 @@
-"""A sweep shows what stoker has made in a workspace, and deletes its clusters and nothing else."""
+"""`stoker azureml cleanup` shows what stoker has made in a workspace, and deletes its clusters and nothing else."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Place:
     def find(self) -> cleanup.Made:
         return cleanup.find(self.service())
 
-    def sweep(self, *words: object, **environment: str) -> Any:
-        return stoker("azureml", "sweep", *words, cwd=self.folder, **environment)
+    def cleanup(self, *words: object, **environment: str) -> Any:
+        return stoker("azureml", "cleanup", *words, cwd=self.folder, **environment)
 
     @property
     def clusters(self) -> list[str]:
@@ -98,27 +98,27 @@ def test_a_job_leaves_a_cluster_that_is_known_again(place: Place):
 
 def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):
     place.make("idle")
-    done = place.sweep()
+    done = place.cleanup()
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         "idle: ready, Standard_NC4as_T4_v3, nodes: none of at most 4; it costs nothing once its idle nodes have gone"
         in shown(done)
     )
     assert "not listed: runs, models" in done.stdout
-    assert done.stdout.endswith("hint: `stoker azureml sweep --delete` deletes the clusters, and nothing else\n")
+    assert done.stdout.endswith("hint: `stoker azureml cleanup --delete` deletes the clusters, and nothing else\n")
     assert place.clusters == ["idle"]
 
 
 def test_a_workspace_in_which_stoker_made_nothing_is_told_as_that(place: Place):
-    assert "made by stoker in the workspace emulator: nothing that can be listed" in place.sweep().stdout
-    assert place.sweep("--delete").returncode == 0
+    assert "made by stoker in the workspace emulator: nothing that can be listed" in place.cleanup().stdout
+    assert place.cleanup("--delete").returncode == 0
 
 
 def test_the_clusters_of_stoker_are_deleted_and_no_others(place: Place):
     for name in ("one", "two"):
         place.make(name)
     place.make("theirs", tags={})
-    done = place.sweep("--delete", "--yes")
+    done = place.cleanup("--delete", "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     assert place.clusters == ["theirs"]
     assert "one: gone after" in done.stdout
@@ -127,7 +127,7 @@ def test_the_clusters_of_stoker_are_deleted_and_no_others(place: Place):
 
 def test_nothing_is_deleted_where_nobody_can_be_asked(place: Place):
     place.make("one")
-    done = place.sweep("--delete")
+    done = place.cleanup("--delete")
     assert done.returncode == 2
     assert done.stderr == "error: nothing was deleted: there is no terminal to ask at\nhint: pass --yes\n"
     assert place.clusters == ["one"]
@@ -137,7 +137,7 @@ def test_nothing_is_deleted_where_nobody_can_be_asked(place: Place):
 def test_at_a_terminal_only_a_yes_deletes(place: Place, answer: str, left: list[str]):
     place.make("one")
     ours, theirs = pty.openpty()
-    process = start("azureml", "sweep", "--delete", cwd=place.folder, stdin=theirs, stdout=theirs, stderr=theirs)
+    process = start("azureml", "cleanup", "--delete", cwd=place.folder, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     os.write(ours, answer.encode())
     text = "".join(read(ours))
@@ -163,10 +163,10 @@ def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
     place.make("c")
     place.client.submit("run-1", "import time; time.sleep(60)")
     place.client.until("run-1", "Running")
-    done = place.sweep("--delete", "--yes")
+    done = place.cleanup("--delete", "--yes")
     assert (done.returncode, done.stderr) == (1, "")
     assert "c stays, for 1 of its nodes are at work; --running deletes it all the same" in done.stdout
-    done = place.sweep("--delete", "--yes", "--running")  # the emulator refuses
+    done = place.cleanup("--delete", "--yes", "--running")  # the emulator refuses
     assert done.returncode == 1
     assert done.stderr.startswith("error: c was not deleted: ")
     assert "runs are active on the compute 'c'" in done.stderr
@@ -176,7 +176,7 @@ def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
 def test_what_can_not_be_listed_is_told_and_keeps_nothing_else_from_the_list(place: Place):
     place.make("one")
     place.emulator.fault("/environment/", FaultKind.FORBIDDEN, times=None)
-    done = place.sweep()
+    done = place.cleanup()
     assert done.returncode == 0
     assert "warning: the environments can't be listed: " in done.stdout
     assert "one: ready" in done.stdout
@@ -195,7 +195,7 @@ def test_a_cluster_counts_as_deleted_when_it_is_gone_and_not_before(place: Place
     (one,) = cluster.listed(service)
     with pytest.raises(BackendError, match="the cluster one is still there after 0 minutes") as caught:
         cluster.delete(service, one, len)
-    assert "stoker azureml sweep" in caught.value.hint
+    assert "stoker azureml cleanup" in caught.value.hint
 
 
 class Paged(Service):

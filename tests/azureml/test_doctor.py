@@ -17,7 +17,7 @@ from stoker import cli
 from stoker.engine.plugin.plugins import Plugins
 from stoker.plugins.azureml import catalogue, visible
 from stoker.plugins.azureml.commands import checks
-from stoker.plugins.azureml.commands.checkup import Finding, State, Visit
+from stoker.plugins.azureml.commands.checkup import CheckResult, Checkup, State
 from stoker.plugins.azureml.commands.doctor import CHECKS, examine
 from stoker.plugins.azureml.rest.arm import Quota, scarcest
 from stoker.plugins.azureml.rest.client import Patience
@@ -46,8 +46,8 @@ class Place:
     def settings(self, **changed: Any) -> AzureSettings:
         return AzureSettings(**{"config": str(self.folder / "config.json"), **changed})
 
-    def findings(self, **changed: Any) -> dict[str, Finding]:
-        return dict(examine(Visit(self.settings(**changed), DAY, PATIENCE)))
+    def findings(self, **changed: Any) -> dict[str, CheckResult]:
+        return dict(examine(Checkup(self.settings(**changed), DAY, PATIENCE)))
 
     def states(self, **changed: Any) -> dict[str, list[str]]:
         """The names of the checks by how they went, without those that went well."""
@@ -70,10 +70,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(emulator=emulator, folder=folder)
 
 
-def look(place: Place, name: str, **changed: Any) -> Finding:
+def look(place: Place, name: str, **changed: Any) -> CheckResult:
     """What one check finds."""
     (check,) = (check for check in CHECKS if check.name == name)
-    return check.look(Visit(place.settings(**changed), DAY, PATIENCE))
+    return check.look(Checkup(place.settings(**changed), DAY, PATIENCE))
 
 
 def test_where_nothing_is_wrong_each_thing_is_ok_and_nothing_was_made(place: Place):
@@ -102,7 +102,7 @@ def test_a_wrong_secret_is_told_without_the_secret(place: Place, monkeypatch: py
     assert found["credentials"].state is State.WRONG
     assert "Invalid client secret" in found["credentials"].found
     assert "az login" in found["credentials"].remedy
-    assert [name for name in ALL if found[name].state is State.UNSEEN] == ["workspace", *NEED_WORKSPACE]
+    assert [name for name in ALL if found[name].state is State.SKIPPED] == ["workspace", *NEED_WORKSPACE]
     assert SECRET not in str(found)
 
 
@@ -131,7 +131,7 @@ def test_a_workspace_that_is_not_there_is_told_with_its_name(place: Place, tmp_p
 def test_a_cluster_is_shown_as_it_is(place: Place):
     Client(emulator=place.emulator).cluster("there", most=3)
     finding = look(place, "cluster", compute="there")
-    assert finding == Finding(State.OK, "there: ready, Standard_NC4as_T4_v3, nodes: none of at most 3")
+    assert finding == CheckResult(State.OK, "there: ready, Standard_NC4as_T4_v3, nodes: none of at most 3")
 
 
 def test_a_cluster_of_another_size_is_a_warning(place: Place):
@@ -179,7 +179,7 @@ def test_a_size_that_the_region_lacks_is_wrong_and_others_are_named(place: Place
     found = place.findings(vm_size="Standard_ND96asr_v4")
     assert found["region"].state is State.WRONG
     assert "Standard_NC4as_T4_v3" in found["region"].remedy
-    assert found["quota"] == Finding(State.UNSEEN, "it needs: region")
+    assert found["quota"] == CheckResult(State.SKIPPED, "it needs: region")
 
 
 def test_a_size_without_quota_is_wrong(place: Place):
@@ -191,13 +191,13 @@ def test_a_size_without_quota_is_wrong(place: Place):
 
 def test_nodes_of_low_priority_have_a_quota_of_their_own(place: Place):
     finding = look(place, "quota", low_priority=True)
-    assert finding == Finding(State.OK, "lowPriorityCores: 0 of 100 cores in use; a node takes 4")
+    assert finding == CheckResult(State.OK, "lowPriorityCores: 0 of 100 cores in use; a node takes 4")
 
 
 def test_a_size_whose_family_azure_does_not_tell_has_no_known_quota(place: Place):
-    visit = Visit(place.settings(), DAY, PATIENCE)
-    visit.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": 4}}
-    finding = checks.quota(visit)
+    checkup = Checkup(place.settings(), DAY, PATIENCE)
+    checkup.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": 4}}
+    finding = checks.quota(checkup)
     assert (finding.state, "does not say which family" in finding.found) == (State.WARNING, True)
 
 
@@ -235,7 +235,7 @@ def test_a_data_set_is_registered_or_made_or_missing(place: Place):
     assert look(place, "data set", dataset="mine").state is State.WARNING
     body = {"name": "mine", "datasetType": "file", "latest": {"dataflow": "{}"}}
     assert Client(emulator=place.emulator).call("POST", "dataset/v1.0", "/datasets", body).status == 200
-    assert look(place, "data set", dataset="mine") == Finding(State.OK, "mine is registered, version 1")
+    assert look(place, "data set", dataset="mine") == CheckResult(State.OK, "mine is registered, version 1")
 
 
 @pytest.mark.parametrize(
@@ -281,9 +281,9 @@ def test_whatever_is_wrong_with_a_service_is_found_in_a_known_time(place: Place,
 
 
 def test_an_answer_that_nobody_expected_stops_nothing(place: Place):
-    visit = Visit(place.settings(), DAY, PATIENCE)
-    visit.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": "many", "family": "x"}}
-    found = dict(examine(visit))
+    checkup = Checkup(place.settings(), DAY, PATIENCE)
+    checkup.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": "many", "family": "x"}}
+    found = dict(examine(checkup))
     assert found["quota"].state is State.WARNING
     assert "unexpected" in found["quota"].found
     assert found["datastore"].state is State.OK
@@ -331,7 +331,7 @@ def test_the_command_speaks_json_and_takes_the_settings_file(place: Place, tmp_p
 
 
 def test_without_the_sdk_the_doctor_says_what_to_install(place: Place, tmp_path: Path):
-    (tmp_path / "sitecustomize.py").write_text(visible.hiding(["pluggy", "requests"]))
+    (tmp_path / "sitecustomize.py").write_text(visible.hide_undeclared_packages(["pluggy", "requests"]))
     done = place.doctor(PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (1, "")
     first, hint, *_ = done.stdout.splitlines()
@@ -343,7 +343,7 @@ def test_without_the_sdk_the_doctor_says_what_to_install(place: Place, tmp_path:
 
 def test_a_sign_in_that_does_not_come_to_an_end_is_left_alone(place: Place, tmp_path: Path):
     plugin = plugin_files.write(
-        tmp_path / "hurry.py", "from stoker.plugins.azureml import checks\nchecks.SIGN_IN_S = 0.5\n"
+        tmp_path / "hurry.py", "from stoker.plugins.azureml.commands import checks\nchecks.SIGN_IN_S = 0.5\n"
     )
     fault = place.emulator.fault("login.microsoftonline.com", FaultKind.TIME_OUT, times=None)
     done = place.doctor("-p", plugin)

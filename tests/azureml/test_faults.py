@@ -42,12 +42,12 @@ class Cloud:
         settings = AzureSettings(config=self.config, max_nodes=16)
         return AzureBackend(settings, patience=PATIENCE, poll_s=0.05, say=len)
 
-    def new_run(self, trial: str) -> tuple[TrainJob, RunDirectory]:
-        job = TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial})
+    def new_run(self, payload: str) -> tuple[TrainJob, RunDirectory]:
+        job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload})
         return job, RunDirectory.create(self.runs, job)
 
-    def submit(self, trial: str) -> Handle:
-        job, run = self.new_run(trial)
+    def submit(self, payload: str) -> Handle:
+        job, run = self.new_run(payload)
         return self.backend().submit(job, run.path)
 
     def until(self, handle: Handle, state: RunState) -> None:

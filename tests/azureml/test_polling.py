@@ -50,8 +50,8 @@ class Cloud:
     def backend(self, clock: Callable[[], float] = time.monotonic) -> AzureBackend:
         return AzureBackend(AzureSettings(config=str(self.folder / "config.json")), say=len, clock=clock)
 
-    def submit(self, trial: str, **options: object) -> Handle:
-        job = TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial, **options})
+    def submit(self, payload: str, **options: object) -> Handle:
+        job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload, **options})
         return self.backend().submit(job, RunDirectory.create(self.folder / "runs", job).path)
 
     def looks(self, backend: AzureBackend, handle: Handle, most: int) -> Iterator[list[Recorded]]:
@@ -91,7 +91,7 @@ def logs(requests: list[Recorded]) -> list[Recorded]:
 
 
 def test_a_look_at_a_run_is_one_request_for_its_status_and_one_for_its_log(cloud: Cloud):
-    handle = cloud.submit("write", trial_lines=150)
+    handle = cloud.submit("write", payload_lines=150)
     cloud.until(handle, RunState.RUNNING)
     looks = [*cloud.looks(cloud.backend(), handle, most=1000)]
     assert len(looks) > 5
@@ -103,7 +103,7 @@ def test_a_look_at_a_run_is_one_request_for_its_status_and_one_for_its_log(cloud
 
 
 def test_no_byte_of_the_log_is_asked_for_twice(cloud: Cloud):
-    handle = cloud.submit("write", trial_lines=60)
+    handle = cloud.submit("write", payload_lines=60)
     asked = logs([request for look in cloud.looks(cloud.backend(), handle, most=1000) for request in look])
     log = b"".join(cloud.backend().logs(handle))
     assert len(log) > 1000

@@ -59,13 +59,13 @@ class Cloud:
         made = AzureSettings(**{"config": self.config, **settings})
         return AzureBackend(made, patience=patience, poll_s=0.05, say=self.said.append, clock=clock)
 
-    def new_run(self, data: Path | None = None, trial: str = "succeed") -> tuple[TrainJob, RunDirectory]:
-        options = {payloads.OPTION: trial}
+    def new_run(self, data: Path | None = None, payload: str = "succeed") -> tuple[TrainJob, RunDirectory]:
+        options = {payloads.OPTION: payload}
         job = TrainJob(name="told", data_folder=str(data or ""), plugins=(payloads.PLUGIN,), options=options)
         return job, RunDirectory.create(self.folder / "runs", job)
 
-    def submit(self, backend: AzureBackend, data: Path | None = None, trial: str = "succeed") -> Handle:
-        job, run = self.new_run(data, trial)
+    def submit(self, backend: AzureBackend, data: Path | None = None, payload: str = "succeed") -> Handle:
+        job, run = self.new_run(data, payload)
         return backend.submit(job, run.path)
 
     def runs_of(self, run: RunDirectory) -> list[str]:

@@ -88,7 +88,7 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
         ("stoker train --backend ", ["azureml", "local"]),
         ("stoker runs ", ["adopt", "attach", "cancel", "fetch", "list", "logs", "show"]),
         ("stoker runs fetch --ou", ["--output"]),
-        ("stoker azureml ", ["doctor", "emulator", "sweep"]),
+        ("stoker azureml ", ["cleanup", "doctor", "emulator"]),
         ("stoker completion ", ["bash", "fish", "zsh"]),
         ("stoker plugins ", ["list", "new"]),
         ("stoker plugins new --ki", ["--kind"]),

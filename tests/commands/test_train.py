@@ -115,7 +115,7 @@ def test_the_environment_is_recorded(run: RunDirectory):
     assert environment["packages"]["keras"]
     assert environment["seed"] == 0
     assert environment["threads"] >= 1
-    assert environment["way"] == "xla"
+    assert environment["execution_mode"] == "xla"
     assert environment["dataset"]["sources"]
 
 

@@ -1,4 +1,4 @@
-"""A plugin that does the trials of the conformance suite beside a training, in a callback, instead of in its place."""
+"""A plugin that runs the payloads of the conformance suite beside a training, in a callback."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
     """Offers the callback."""
     import keras
 
-    class Trial(keras.callbacks.Callback):  # type: ignore[misc]
+    class Payload(keras.callbacks.Callback):  # type: ignore[misc]
         def on_train_begin(self, logs: Any = None) -> None:
             say(f"{payloads.STARTED}{os.getpid()}")
-            if job.options.get("trial_tally"):
-                with Path(str(job.options["trial_tally"])).open("a") as stream:
+            if job.options.get("payload_tally"):
+                with Path(str(job.options["payload_tally"])).open("a") as stream:
                     stream.write(f"{os.getpid()}\n")
             act(job, run_dir)
 
-    return [Trial()]
+    return [Payload()]
 
 
 def act(job: TrainJob, run_dir: Path) -> None:
-    """Does what the trial of a job does, but for what the training does."""
-    trial = job.options[payloads.OPTION]
-    if trial == "fail":
+    """Does what the payload of a job does, but for what the training does."""
+    payload = job.options[payloads.OPTION]
+    if payload == "fail":
         raise RunError(payloads.FAILURE)
-    if trial == "environment":
+    if payload == "environment":
         say("\n".join(f"{payloads.VARIABLE}{name}" for name in os.environ))
-    if trial == "hostile":
+    if payload == "hostile":
         write_hostile(run_dir / "outputs")
-    if trial != "write":
+    if payload != "write":
         say("\n".join(payloads.lines()))
         return
-    for line in payloads.lines(count=int(job.options["trial_lines"] or 0)):
+    for line in payloads.lines(count=int(job.options["payload_lines"] or 0)):
         say(line)
         time.sleep(0.01)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stoker.datasets.readers.folder import FolderReader
-from stoker.engine.data import Dataset, DatasetReader, Progress, Split
+from stoker.engine.data import Dataset, DatasetReader, ProgressCallback, Split
 from stoker.engine.errors import StokerError
 from stoker.engine.testing import DatasetContract
 
@@ -30,7 +30,7 @@ class Changing:
     name: str = "changing"
     summary: str = "four IDX files, and then something goes wrong"
 
-    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+    def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
         return self.change(FolderReader().load(folder), folder)
 
 
@@ -110,7 +110,7 @@ class TestTakesAnyFolder(Broken):
 
 
 class Anything(FolderReader):
-    def load(self, folder: Path | None, *, offline: bool = False, progress: Progress | None = None) -> Dataset:
+    def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
         try:
             return super().load(folder)
         except StokerError:

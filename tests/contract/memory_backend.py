@@ -1,4 +1,4 @@
-"""A reference backend in memory: threads of this process do the trials, and a run is gone with the process."""
+"""A reference backend in memory: threads of this process do the payloads, and a run is gone with the process."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ MEMORY = Memory()
 
 
 class MemoryBackend:
-    """Runs trials in threads; see `engine.backend.Backend`."""
+    """Runs payloads in threads; see `engine.backend.Backend`."""
 
     poll_s = 0.02
     runs_here = True

@@ -21,7 +21,7 @@ FOR_EVER = 100_000
 
 @pytest.mark.faults
 class TestLocalTraining(Local):
-    """Each job trains on the tiny data set, and a plugin does the trial beside the training."""
+    """Each job trains on the tiny data set, and a plugin runs the payload beside the training."""
 
     patience_s = 120.0
     data: Path
@@ -31,15 +31,15 @@ class TestLocalTraining(Local):
         if "data" not in vars(type(self)):
             type(self).data = tiny.write(tmp_path_factory.mktemp("data"))
 
-    def job(self, trial: str, **options: Any) -> TrainJob:
+    def job(self, payload: str, **options: Any) -> TrainJob:
         return TrainJob(
-            name=trial,
+            name=payload,
             dataset="",
             data_folder=str(type(self).data),
-            epochs=FOR_EVER if trial == "wait" else 1,
-            seed=len(str(options.get("trial_content", ""))),
+            epochs=FOR_EVER if payload == "wait" else 1,
+            seed=len(str(options.get("payload_content", ""))),
             plugins=(str(PLUGIN),),
-            options={payloads.OPTION: trial, **options, "first_layer_neurons": 8, "second_layer_neurons": 4},
+            options={payloads.OPTION: payload, **options, "first_layer_neurons": 8, "second_layer_neurons": 4},
         )
 
     def wrote(self) -> Mapping[str, bytes]:

@@ -198,7 +198,7 @@ def test_an_id_that_exists_is_not_taken_twice(tmp_path: Path):
 
 def test_an_amended_job_is_the_job_from_then_on_and_those_before_stay(run: RunDirectory):
     for epochs in range(4, 16):
-        run.amend(TrainJob(name="mine", epochs=epochs))
+        run.write_next_job(TrainJob(name="mine", epochs=epochs))
         assert run.job().epochs == epochs
     assert json.loads((run.path / "job.json").read_text()) == JOB.to_json()
     assert json.loads((run.path / "job-2.json").read_text())["epochs"] == 4
@@ -209,7 +209,7 @@ def test_an_amended_job_is_the_job_from_then_on_and_those_before_stay(run: RunDi
 def test_a_file_of_the_users_own_beside_the_job_is_no_job(run: RunDirectory, name: str):
     (run.path / name).write_text("mine")
     assert run.job() == JOB
-    run.amend(TrainJob(epochs=9))
+    run.write_next_job(TrainJob(epochs=9))
     assert run.job().epochs == 9
 
 
@@ -295,7 +295,7 @@ def test_metrics_of_epochs_after_the_checkpoint_are_cut_at_a_resume(run: RunDire
         run.append_metrics(epoch, {"Loss": 1 / epoch, "Accuracy": 0.5}, time_s=epoch * 1.23456)
     with (run.path / "metrics.jsonl").open("ab") as stream:
         stream.write(b'{"epoch": 4, "na')
-    run.rewind(2)
+    run.truncate_metrics(2)
     assert list(run.metrics()) == [
         {"epoch": epoch, "name": name, "value": value, "time_s": round(epoch * 1.23456, 3)}
         for epoch in (1, 2)

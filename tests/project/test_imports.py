@@ -19,7 +19,6 @@ HEAVY = {"tensorflow", "keras", "numpy", "requests", "rich", "matplotlib", "mlfl
 
 LATE = {
     "stoker.datasets.assemble",
-    "stoker.datasets.idx",
     "stoker.datasets.sheet",
     "stoker.datasets.source.http",
     "stoker.plugins.commands.display.curves",
@@ -140,7 +139,7 @@ def test_nothing_but_the_conformance_suite_imports_the_conformance_suite(module:
     assert complaints(module, [one for one in imports(module) if below(one.name, *SUITE)]) == []
 
 
-def test_the_plugin_for_trials_needs_no_pytest_wherever_it_is_loaded() -> None:
+def test_the_plugin_for_payloads_needs_no_pytest_wherever_it_is_loaded() -> None:
     waiting, found = {"stoker.engine.testing.backend.payload_plugin"}, set()
     while waiting:
         module = waiting.pop()

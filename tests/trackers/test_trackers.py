@@ -24,9 +24,9 @@ from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory, list_runs
 from stoker.plugins.trackers.mlflow import plugin
 from stoker.plugins.trackers.mlflow.run import MlflowRun
-from stoker.plugins.trackers.mlflow.sync import Mirror
+from stoker.plugins.trackers.mlflow.sync import MlflowSync
 from stoker.plugins.trackers.mlflow.uri import address, bare, has_secret, hidden
-from stoker.plugins.trackers.mlflow.worker import Aside
+from stoker.plugins.trackers.mlflow.worker import BackgroundWorker
 
 from .. import tiny
 from ..stoker_process import stoker
@@ -461,7 +461,7 @@ def test_a_token_in_the_environment_does_not_get_into_a_message(monkeypatch: pyt
 
 
 def test_work_aside_keeps_nobody_waiting():
-    aside, go = Aside(), threading.Event()
+    aside, go = BackgroundWorker(), threading.Event()
     started = time.monotonic()
     aside.start(go.wait)
     aside.start(go.wait)
@@ -472,7 +472,7 @@ def test_work_aside_keeps_nobody_waiting():
 
 
 def test_work_aside_is_done_one_piece_after_the_other():
-    aside, go, done = Aside(), threading.Event(), []
+    aside, go, done = BackgroundWorker(), threading.Event(), []
     aside.start(lambda: (go.wait(), done.append("first")))
     threading.Timer(0.05, go.set).start()
     aside.finish(lambda: done.append("last"), 10)
@@ -480,7 +480,7 @@ def test_work_aside_is_done_one_piece_after_the_other():
 
 
 def test_what_work_aside_raises_is_told_and_forgotten_when_it_goes_well():
-    aside = Aside()
+    aside = BackgroundWorker()
 
     def fail() -> None:
         raise SystemExit("enough")
@@ -494,11 +494,11 @@ def test_what_work_aside_raises_is_told_and_forgotten_when_it_goes_well():
 
 def test_a_failure_is_told_once_however_many_epochs_follow(tmp_path: Path):
     run = RunDirectory.create(tmp_path / "runs", TrainJob())
-    mirror = Mirror(TrainJob(options={"mlflow_uri": f"sqlite:///{tmp_path}/nowhere/\0/mlflow.db"}), run.path)
+    mirror = MlflowSync(TrainJob(options={"mlflow_uri": f"sqlite:///{tmp_path}/nowhere/\0/mlflow.db"}), run.path)
     told = []
     for _ in range(4):
         try:
-            mirror.keep_up()
+            mirror.sync()
         except StokerError as error:
             told.append(error.what)
         mirror._aside._wait(time.monotonic() + 30, 30)

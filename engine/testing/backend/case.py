@@ -42,7 +42,7 @@ class Place:
 
     Attributes:
         root: The folder of the runs.
-        shared: The runs that several tests look at, by their trial and its options.
+        shared: The runs that several tests look at, by their payload and its options.
         all: Every run.
         known: What was found out once for several tests.
     """
@@ -69,19 +69,19 @@ class BackendCase:
         """
         raise NotImplementedError(f"{type(self).__name__} must say how its backend is made")
 
-    def job(self, trial: str, **options: Any) -> TrainJob:
-        """The job that does a trial; override it to train for real.
+    def job(self, payload: str, **options: Any) -> TrainJob:
+        """The job that runs a payload; override it to train for real.
 
         Args:
-            trial: What the job is to do: "succeed", "fail", "wait" (until it is stopped), "wait-once" (in its first
+            payload: What the job is to do: "succeed", "fail", "wait" (until it is stopped), "wait-once" (in its first
                 attempt only), "write" (a log, slowly), "hostile" (outputs with strange names), "environment" (the
                 names of its variables into the log).
-            options: More options of the trial.
+            options: More options of the payload.
         """
-        return TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial, **options})
+        return TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload, **options})
 
     def wrote(self) -> Mapping[str, bytes]:
-        """The outputs that a job of the trial "succeed" writes, {name: content}; {} if that is not known."""
+        """The outputs that a job of the payload "succeed" writes, {name: content}; {} if that is not known."""
         return payloads.outputs()
 
     def lose(self, handle: Handle) -> None:
@@ -113,14 +113,14 @@ class BackendCase:
             with contextlib.suppress(Exception):  # a backend that can't has failed its tests already
                 case.make_backend().cancel(one.handle)
 
-    def new_run(self, place: Place, trial: str, **options: Any) -> tuple[TrainJob, RunDirectory]:
+    def new_run(self, place: Place, payload: str, **options: Any) -> tuple[TrainJob, RunDirectory]:
         """A job and the folder of a run of it, not submitted yet."""
-        job = self.job(trial, **options)
+        job = self.job(payload, **options)
         return job, RunDirectory.create(place.root, job)
 
-    def submit(self, place: Place, trial: str, **options: Any) -> Submitted:
+    def submit(self, place: Place, payload: str, **options: Any) -> Submitted:
         """Submits a run of its own."""
-        job, run = self.new_run(place, trial, **options)
+        job, run = self.new_run(place, payload, **options)
         return self.note(place, job, run, self.make_backend().submit(job, run.path))
 
     def note(self, place: Place, job: TrainJob, run: RunDirectory, handle: Handle) -> Submitted:
@@ -129,11 +129,11 @@ class BackendCase:
         place.all.append(one)
         return one
 
-    def ended(self, place: Place, trial: str, **options: Any) -> Submitted:
+    def ended(self, place: Place, payload: str, **options: Any) -> Submitted:
         """A run that has ended, the same for all tests of the class that ask for it."""
-        key = json.dumps([trial, options])
+        key = json.dumps([payload, options])
         if key not in place.shared:
-            place.shared[key] = self.submit(place, trial, **options)
+            place.shared[key] = self.submit(place, payload, **options)
         self.wait(place.shared[key].handle)
         return place.shared[key]
 

@@ -37,7 +37,7 @@ class BackendContract(
                 return RayBackend()
 
     The names of the tests carry the number of the promise. The jobs train nothing: each names the plugin
-    `stoker.engine.testing.backend.payload_plugin`, which does a trial in the place of the training (`job` says
+    `stoker.engine.testing.backend.payload_plugin`, which runs a payload in place of the training (`job` says
     which there are). What the backend can't do, it declares in `limits`, and the tests of that test that it says so.
     Nothing is skipped.
 

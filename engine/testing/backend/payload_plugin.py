@@ -1,8 +1,8 @@
-"""A plugin for the jobs of the conformance suite: puts a trial in the place of the training.
+"""A plugin for the jobs of the conformance suite: puts a payload in place of the training.
 
 A job loads it by its name in `TrainJob.plugins`, wherever stoker is installed. When it is loaded, it replaces the one
 function that the training process calls, `stoker.engine.training.train.run`, and says so here because it is no hook:
-a plugin for use may not do that. A job without the option `trial` is trained as ever.
+a plugin for use may not do that. A job without the option `payload` is trained as ever.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _train = train.run
 
 
 def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
-    """Does the trial that the job asks for, or trains if it asks for none; see `engine.training.train.run`."""
+    """Runs the payload that the job asks for, or trains if it asks for none; see `engine.training.train.run`."""
     if payloads.OPTION in job.options:
         return payloads.perform(job, run_dir, stop)
     return _train(job, run_dir, plugins, stop)

@@ -1,6 +1,6 @@
 """What a job of the conformance suite does in the place of a training: it writes what a training writes, at once.
 
-Status, events and outputs go through the same code as those of a training. What a trial writes is known beforehand,
+Status, events and outputs go through the same code as those of a training. What a payload writes is known beforehand,
 so that the suite can tell whether a backend brought all of it back.
 """
 
@@ -20,30 +20,30 @@ from ...event import EventKind, RunEvent
 from ...job import TrainJob
 from ...rundir import RunDirectory
 from ...status import Progress, RunState
-from ...training.heartbeat import Heart
+from ...training.heartbeat import Heartbeat
 
-OPTION = "trial"
-"""The option of a job that names its trial; further options begin with `trial_`."""
+OPTION = "payload"
+"""The option of a job that names its payload; further options begin with `payload_`."""
 PLUGIN = "stoker.engine.testing.backend.payload_plugin"
 """What such a job names in `TrainJob.plugins`."""
-FAILURE = "the trial fails, as it was asked to"
+FAILURE = "the payload fails, as it was asked to"
 """The message of a run that failed."""
-STARTED = "trial started "
+STARTED = "payload started "
 """How the first line of each start begins; a token follows that no other start has."""
 VARIABLE = "variable "
-"""How the lines of the trial `environment` begin; the name of a variable follows."""
+"""How the lines of the payload `environment` begin; the name of a variable follows."""
 OUTPUT = "model/model.keras"
-"""The output that has the job's option `trial_content` in it."""
+"""The output that has the job's option `payload_content` in it."""
 WAIT_S = 40.0
-"""How long a trial that waits to be stopped waits, so that none stays for good where nothing can be cancelled."""
+"""How long a payload that waits to be stopped waits, so that none stays for good where nothing can be cancelled."""
 _TEXT = "größe 模型 🙂 e\u0301"
 
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 """Writes a line into the log of the run."""
 
 
-def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: Say | None = None) -> RunState:
-    """Does the trial that a job asks for, from the first status to the last.
+def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: Reporter | None = None) -> RunState:
+    """Runs the payload that a job asks for, from the first status to the last.
 
     Args:
         job: The job.
@@ -54,49 +54,49 @@ def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: Say | 
     Returns:
         How it ended.
     """
-    with Heart(run) as heart:
-        trial = _Trial(job=job, run=run, stop=stop, heart=heart, say=say or _to_stdout)
+    with Heartbeat(run) as heartbeat:
+        payload = _Payload(job=job, run=run, stop=stop, heartbeat=heartbeat, say=say or _to_stdout)
         try:
-            trial.begin()
-            _TRIALS[str(job.options[OPTION])](trial)
+            payload.begin()
+            _TRIALS[str(job.options[OPTION])](payload)
         except _Stopped:
-            trial.end(RunState.CANCELLED, EventKind.CANCELLED)
+            payload.end(RunState.CANCELLED, EventKind.CANCELLED)
         except StokerError as error:
-            trial.say(f"error: {error}")
-            trial.end(RunState.FAILED, EventKind.FAILED, error.what)
+            payload.say(f"error: {error}")
+            payload.end(RunState.FAILED, EventKind.FAILED, error.what)
         else:
-            trial.end(RunState.COMPLETED, EventKind.FINISHED)
-        return heart.status.state
+            payload.end(RunState.COMPLETED, EventKind.FINISHED)
+        return heartbeat.status.state
 
 
 class _Stopped(Exception):  # noqa: N818 - it is no error
-    """The trial was asked to stop."""
+    """The payload was asked to stop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Trial:
-    """One execution of a trial."""
+class _Payload:
+    """One execution of a payload."""
 
     job: TrainJob
     run: RunDirectory
     stop: threading.Event
-    heart: Heart
-    say: Say
+    heartbeat: Heartbeat
+    say: Reporter
 
     @property
     def attempt(self) -> int:
         """Which attempt of the run this is, counted from 1."""
-        return self.heart.status.attempt
+        return self.heartbeat.status.attempt
 
     def begin(self) -> None:
         """Makes itself known: in the log, and in the tally if that is on this machine."""
         token = secrets.token_hex(4)
-        tally = Path(str(self.job.options.get("trial_tally") or "no/such/folder"))
+        tally = Path(str(self.job.options.get("payload_tally") or "no/such/folder"))
         if tally.parent.is_dir():
             with tally.open("a", encoding="utf-8") as stream:
                 stream.write(f"{token}\n")
-        self.heart.progress(Progress(epoch=1, epochs=1, step=0, steps=1))
-        self.heart.set(RunState.RUNNING)
+        self.heartbeat.progress(Progress(epoch=1, epochs=1, step=0, steps=1))
+        self.heartbeat.set(RunState.RUNNING)
         self.event(EventKind.STARTED, attempt=self.attempt, epochs_done=0)
         self.say(f"{STARTED}{token}")
 
@@ -107,7 +107,7 @@ class _Trial:
 
     def write_outputs(self, outputs: Mapping[str, bytes]) -> None:
         """Writes the files that the user is to get."""
-        self.heart.set(RunState.FINALIZING)
+        self.heartbeat.set(RunState.FINALIZING)
         for name, content in outputs.items():
             path = self.run.outputs / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,16 +120,16 @@ class _Trial:
     def end(self, state: RunState, kind: EventKind, message: str = "") -> None:
         """Writes how it ended, after all else."""
         self.event(kind, message=message)
-        self.heart.set(state, message)
+        self.heartbeat.set(state, message)
 
 
 def lines(attempt: int = 1, count: int = 20) -> list[str]:
-    """The lines that an attempt of the trials `succeed` and `write` has in its log, one after the other."""
+    """The lines that an attempt of the payloads `succeed` and `write` has in its log, one after the other."""
     return [f"line {number:04} of attempt {attempt}: {_TEXT}" for number in range(1, count + 1)]
 
 
 def outputs(content: str = "a model") -> dict[str, bytes]:
-    """The outputs of the trial `succeed`: {name: content}."""
+    """The outputs of the payload `succeed`: {name: content}."""
     return {
         OUTPUT: content.encode(),
         "model/MANIFEST.json": b"{}\n",
@@ -139,7 +139,7 @@ def outputs(content: str = "a model") -> dict[str, bytes]:
 
 
 def hostile_outputs() -> dict[str, bytes]:
-    """The files with strange names among the outputs of the trial `hostile`: {name: content}."""
+    """The files with strange names among the outputs of the payload `hostile`: {name: content}."""
     names = (
         "with space",
         "new\nline",
@@ -156,56 +156,56 @@ def hostile_outputs() -> dict[str, bytes]:
 
 
 LINKS = {"link out": "/etc/passwd", "link up": "../../..", "folder/link": "/etc", "dangling": "/no/such/file"}
-"""The links among the outputs of the trial `hostile`: {name: where it leads}."""
+"""The links among the outputs of the payload `hostile`: {name: where it leads}."""
 
 
-def _succeed(trial: _Trial) -> None:
-    for line in lines(trial.attempt):
-        trial.say(line)
-    trial.write_outputs(outputs(str(trial.job.options.get("trial_content", "a model"))))
+def _succeed(payload: _Payload) -> None:
+    for line in lines(payload.attempt):
+        payload.say(line)
+    payload.write_outputs(outputs(str(payload.job.options.get("payload_content", "a model"))))
 
 
-def _fail(trial: _Trial) -> None:
-    trial.write_outputs({"partial.txt": b"as far as it came"})
+def _fail(payload: _Payload) -> None:
+    payload.write_outputs({"partial.txt": b"as far as it came"})
     raise RunError(FAILURE)
 
 
-def _wait(trial: _Trial) -> None:
+def _wait(payload: _Payload) -> None:
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        trial.pause(0.05)
-    _succeed(trial)
+        payload.pause(0.05)
+    _succeed(payload)
 
 
-def _write(trial: _Trial) -> None:
-    for line in lines(trial.attempt, count=int(trial.job.options["trial_lines"] or 0)):
-        trial.say(line)
-        trial.pause(0.01)
+def _write(payload: _Payload) -> None:
+    for line in lines(payload.attempt, count=int(payload.job.options["payload_lines"] or 0)):
+        payload.say(line)
+        payload.pause(0.01)
 
 
-def _wait_once(trial: _Trial) -> None:
-    if trial.attempt == 1:
-        trial.say("line before it was preempted")
-        _wait(trial)
+def _wait_once(payload: _Payload) -> None:
+    if payload.attempt == 1:
+        payload.say("line before it was preempted")
+        _wait(payload)
     else:
-        _succeed(trial)
+        _succeed(payload)
 
 
-def _hostile(trial: _Trial) -> None:
-    trial.write_outputs({OUTPUT: b"a model", **hostile_outputs()})
-    (trial.run.outputs / "empty folder").mkdir()
+def _hostile(payload: _Payload) -> None:
+    payload.write_outputs({OUTPUT: b"a model", **hostile_outputs()})
+    (payload.run.outputs / "empty folder").mkdir()
     for name, target in LINKS.items():
-        (trial.run.outputs / name).parent.mkdir(exist_ok=True)
-        (trial.run.outputs / name).symlink_to(target)
+        (payload.run.outputs / name).parent.mkdir(exist_ok=True)
+        (payload.run.outputs / name).symlink_to(target)
 
 
-def _environment(trial: _Trial) -> None:
+def _environment(payload: _Payload) -> None:
     for name in sorted(os.environ):
-        trial.say(f"{VARIABLE}{name}")
-    _succeed(trial)
+        payload.say(f"{VARIABLE}{name}")
+    _succeed(payload)
 
 
-_TRIALS: dict[str, Callable[[_Trial], None]] = {
+_TRIALS: dict[str, Callable[[_Payload], None]] = {
     "succeed": _succeed,
     "fail": _fail,
     "wait": _wait,

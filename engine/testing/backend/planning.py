@@ -52,7 +52,7 @@ class Planning(BackendCase):
     def test_a_plan_touches_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         tally = tmp_path / "tally"
-        job = self.job("succeed", trial_tally=str(tally))
+        job = self.job("succeed", payload_tally=str(tally))
         before = job.to_json()
         self.make_backend().plan(job)
         assert list(tmp_path.iterdir()) == []

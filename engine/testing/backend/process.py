@@ -24,7 +24,7 @@ sys.path[:] = given["path"]
 spec = ModuleSpec("stoker", None, is_package=True)
 spec.submodule_search_locations = given["stoker"]
 sys.modules["stoker"] = module_from_spec(spec)
-from stoker.engine.testing import elsewhere
+from stoker.engine.testing.backend import elsewhere
 elsewhere.main(given)
 """
 

@@ -35,7 +35,7 @@ class Submitting(BackendCase):
     def test_promise_1_submitting_again_at_once_gives_the_same_handle_and_one_job(
         self, place: Place, tmp_path: Path
     ) -> None:
-        job, run = self.new_run(place, "wait", trial_tally=str(tmp_path / "tally"))
+        job, run = self.new_run(place, "wait", payload_tally=str(tmp_path / "tally"))
         backend = self.make_backend()
         one = self.note(place, job, run, backend.submit(job, run.path))
         assert backend.submit(job, run.path) == one.handle
@@ -44,7 +44,7 @@ class Submitting(BackendCase):
     def test_promise_1_submitting_a_running_run_again_gives_the_same_handle_and_one_job(
         self, place: Place, tmp_path: Path
     ) -> None:
-        one = self.running(place, trial_tally=str(tmp_path / "tally"))
+        one = self.running(place, payload_tally=str(tmp_path / "tally"))
         assert self.make_backend().submit(one.job, one.run.path) == one.handle
         self.expect_one_start(one, tmp_path / "tally")
         assert self.make_backend().status(one.handle).attempt == 1
@@ -52,7 +52,7 @@ class Submitting(BackendCase):
     def test_promise_1_two_threads_that_submit_one_run_get_the_same_handle_and_one_job(
         self, place: Place, tmp_path: Path
     ) -> None:
-        job, run = self.new_run(place, "wait", trial_tally=str(tmp_path / "tally"))
+        job, run = self.new_run(place, "wait", payload_tally=str(tmp_path / "tally"))
         handles: list[Handle] = []
         gate = threading.Barrier(2)
 
@@ -86,7 +86,7 @@ class Submitting(BackendCase):
     def test_promise_1_a_client_killed_before_it_wrote_the_handle_finds_its_run_by_submitting_again(
         self, place: Place, tmp_path: Path
     ) -> None:
-        job, run = self.new_run(place, "wait", trial_tally=str(tmp_path / "tally"))
+        job, run = self.new_run(place, "wait", payload_tally=str(tmp_path / "tally"))
         code, answer, errors = self.child(tmp_path).run("submit and die", run_dir=str(run.path))
         assert (code, list(answer)) == (-9, ["value"]), f"{answer} {errors}"
         first = Handle.parse(answer["value"])

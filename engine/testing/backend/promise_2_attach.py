@@ -47,7 +47,7 @@ class Attaching(BackendCase):
     def test_promise_2_another_process_follows_the_log_of_a_run_that_goes_on(
         self, place: Place, tmp_path: Path
     ) -> None:
-        one = self.submit(place, "write", trial_lines=30)
+        one = self.submit(place, "write", payload_lines=30)
         with self.able("attach"):
             log = self.child(tmp_path).ask("logs", handle=str(one.handle), follow=True)
             assert self.wait(one.handle).state is RunState.COMPLETED
@@ -76,7 +76,7 @@ class Attaching(BackendCase):
             assert there == self.make_backend().register(one.handle, "model", name)
 
     def test_promise_2_a_run_outlives_the_object_that_submitted_it(self, place: Place) -> None:
-        job, run = self.new_run(place, "write", trial_lines=10)
+        job, run = self.new_run(place, "write", payload_lines=10)
         backend = self.make_backend()
         handle = backend.submit(job, run.path)
         del backend

@@ -44,9 +44,11 @@ class Unknown(BackendCase):
     def test_promise_3_a_handle_of_another_backend_is_never_taken_for_ones_own(self, place: Place) -> None:
         self.expect_lost(replace(self.ended(place, "succeed").handle, backend="elsewhere"))
 
-    @pytest.mark.parametrize(("trial", "state"), [("succeed", RunState.COMPLETED), ("fail", RunState.FAILED)])
-    def test_promise_3_a_run_that_has_ended_stays_as_it_ended(self, place: Place, trial: str, state: RunState) -> None:
-        handle = self.ended(place, trial).handle
+    @pytest.mark.parametrize(("payload", "state"), [("succeed", RunState.COMPLETED), ("fail", RunState.FAILED)])
+    def test_promise_3_a_run_that_has_ended_stays_as_it_ended(
+        self, place: Place, payload: str, state: RunState
+    ) -> None:
+        handle = self.ended(place, payload).handle
         states = [self.make_backend().status(handle).state for _ in range(5)]
         assert states == [state] * 5
 

@@ -19,14 +19,14 @@ class Life(BackendCase):
     """From submit to the end, and what a status tells on the way."""
 
     failure = payloads.FAILURE
-    """What the message of a run of the trial `fail` has in it."""
+    """What the message of a run of the payload `fail` has in it."""
 
     @pytest.mark.parametrize(
-        ("trial", "end"),
+        ("payload", "end"),
         [("succeed", RunState.COMPLETED), ("fail", RunState.FAILED), ("write", RunState.COMPLETED)],
     )
-    def test_promise_4_states_only_move_forward(self, place: Place, trial: str, end: RunState) -> None:
-        one = self.submit(place, trial, **({"trial_lines": 15} if trial == "write" else {}))
+    def test_promise_4_states_only_move_forward(self, place: Place, payload: str, end: RunState) -> None:
+        one = self.submit(place, payload, **({"payload_lines": 15} if payload == "write" else {}))
         seen = self.watch(one.handle)
         expect_forward(seen)
         assert seen[-1].state is end
@@ -54,8 +54,8 @@ class Life(BackendCase):
         assert self.failure in status.message
 
     def test_promise_4_a_status_is_made_of_plain_values(self, place: Place) -> None:
-        for trial in ("succeed", "fail"):
-            status = self.wait(self.ended(place, trial).handle)
+        for payload in ("succeed", "fail"):
+            status = self.wait(self.ended(place, payload).handle)
             assert isinstance(status, RunStatus)
             assert isinstance(status.state, RunState)
             assert RunStatus.from_json(status.to_json()) == status

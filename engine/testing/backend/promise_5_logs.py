@@ -56,7 +56,7 @@ class Reading(BackendCase):
             assert self.log(handle, offset)[:1] == whole[offset : offset + 1]
 
     def test_promise_5_a_log_that_is_read_while_it_grows_is_the_whole_log(self, place: Place) -> None:
-        handle = self.submit(place, "write", trial_lines=40).handle
+        handle = self.submit(place, "write", payload_lines=40).handle
         read = b""
 
         def look(ended: bool) -> bool:
@@ -70,7 +70,7 @@ class Reading(BackendCase):
 
     @pytest.mark.parametrize("seen", ["line 0001", "line 0020"], ids=["from the beginning", "from the middle"])
     def test_promise_5_following_a_run_that_goes_on_gives_the_whole_log(self, place: Place, seen: str) -> None:
-        handle = self.submit(place, "write", trial_lines=40).handle
+        handle = self.submit(place, "write", payload_lines=40).handle
         before = b"" if seen == "line 0001" else self.log_with(handle, seen)
         followed = before + self.log(handle, len(before), follow=True)
         assert self.make_backend().status(handle).state is RunState.COMPLETED
@@ -78,7 +78,7 @@ class Reading(BackendCase):
         expect_lines(followed, 40)
 
     def test_promise_5_two_that_follow_see_the_same(self, place: Place) -> None:
-        handle = self.submit(place, "write", trial_lines=30).handle
+        handle = self.submit(place, "write", payload_lines=30).handle
         seen: list[bytes] = []
         threads = [threading.Thread(target=lambda: seen.append(self.log(handle, follow=True))) for _ in range(2)]
         for thread in threads:
@@ -87,9 +87,9 @@ class Reading(BackendCase):
             thread.join(self.patience_s)
         assert seen == [self.log(handle)] * 2
 
-    @pytest.mark.parametrize("trial", ["succeed", "fail"])
-    def test_promise_5_following_a_run_that_has_ended_ends(self, place: Place, trial: str) -> None:
-        handle = self.ended(place, trial).handle
+    @pytest.mark.parametrize("payload", ["succeed", "fail"])
+    def test_promise_5_following_a_run_that_has_ended_ends(self, place: Place, payload: str) -> None:
+        handle = self.ended(place, payload).handle
         assert self.follow_in_time(handle, 0) == self.log(handle)
 
     def test_promise_5_following_from_the_end_of_a_run_that_has_ended_ends(self, place: Place) -> None:

@@ -43,9 +43,9 @@ class Cancelling(BackendCase):
             self.make_backend().cancel(one.handle)
             assert self.make_backend().status(one.handle).state is RunState.CANCELLED
 
-    @pytest.mark.parametrize(("trial", "state"), [("succeed", RunState.COMPLETED), ("fail", RunState.FAILED)])
-    def test_promise_6_a_run_that_has_ended_stays_as_it_is(self, place: Place, trial: str, state: RunState) -> None:
-        one = self.submit(place, trial)
+    @pytest.mark.parametrize(("payload", "state"), [("succeed", RunState.COMPLETED), ("fail", RunState.FAILED)])
+    def test_promise_6_a_run_that_has_ended_stays_as_it_is(self, place: Place, payload: str, state: RunState) -> None:
+        one = self.submit(place, payload)
         before = self.wait(one.handle)
         log = self.log(one.handle)
         with self.able("cancel"):
@@ -65,7 +65,7 @@ class Cancelling(BackendCase):
             assert self.log(one.handle) == log, "the job goes on"
 
     def test_promise_6_a_cancelled_run_does_not_complete(self, place: Place) -> None:
-        one = self.submit(place, "write", trial_lines=10)
+        one = self.submit(place, "write", payload_lines=10)
         with self.able("cancel"):
             self.make_backend().cancel(one.handle)
             state = self.make_backend().status(one.handle).state

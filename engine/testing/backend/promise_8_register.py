@@ -43,7 +43,7 @@ class Registering(BackendCase):
 
     def test_promise_8_another_content_is_the_next_version(self, place: Place) -> None:
         one, name = self.ended(place, "succeed"), new_name()
-        other = self.ended(place, "succeed", trial_content="another model")
+        other = self.ended(place, "succeed", payload_content="another model")
         with self.able("register"):
             versions = [self.make_backend().register(each.handle, "model", name) for each in (one, other)]
             assert [version.version for version in versions] == [1, 2]
@@ -52,7 +52,7 @@ class Registering(BackendCase):
 
     def test_promise_8_an_earlier_content_is_still_its_own_version(self, place: Place) -> None:
         one, name = self.ended(place, "succeed"), new_name()
-        other = self.ended(place, "succeed", trial_content="another model")
+        other = self.ended(place, "succeed", payload_content="another model")
         with self.able("register"):
             first, _, again = (self.make_backend().register(each.handle, "model", name) for each in (one, other, one))
             assert again == first

@@ -39,18 +39,18 @@ class Secrecy(BackendCase):
         assert SECRET not in repr(self.make_backend().plan(self.job("environment")))
 
     @pytest.mark.usefixtures("planted")
-    @pytest.mark.parametrize("trial", ["environment", "fail"])
-    def test_secrets_are_in_no_file_of_the_run_folder(self, place: Place, trial: str) -> None:
-        one, _ = self.secret_run(place, trial)
+    @pytest.mark.parametrize("payload", ["environment", "fail"])
+    def test_secrets_are_in_no_file_of_the_run_folder(self, place: Place, payload: str) -> None:
+        one, _ = self.secret_run(place, payload)
         one.run.write_handle(one.handle)
         files = [path for path in one.run.path.rglob("*") if path.is_file()]
         assert files
         assert [path.name for path in files if SECRET.encode() in path.read_bytes()] == []
 
     @pytest.mark.usefixtures("planted")
-    @pytest.mark.parametrize("trial", ["environment", "fail"])
-    def test_secrets_are_in_no_log_handle_or_status(self, place: Place, trial: str) -> None:
-        one, statuses = self.secret_run(place, trial)
+    @pytest.mark.parametrize("payload", ["environment", "fail"])
+    def test_secrets_are_in_no_log_handle_or_status(self, place: Place, payload: str) -> None:
+        one, statuses = self.secret_run(place, payload)
         log = self.log(one.handle)
         assert log
         assert SECRET.encode() not in log
@@ -80,19 +80,19 @@ class Secrecy(BackendCase):
         one, _ = self.secret_run(place, "environment")
         assert f"{payloads.VARIABLE}PATH".encode() in self.log(one.handle)
 
-    def secret_run(self, place: Place, trial: str) -> tuple[Submitted, list[RunStatus]]:
+    def secret_run(self, place: Place, payload: str) -> tuple[Submitted, list[RunStatus]]:
         """A run that was submitted with secrets in the environment, once for all tests, and its statuses."""
-        if f"secret {trial}" not in place.known:
+        if f"secret {payload}" not in place.known:
             statuses: list[RunStatus] = []
-            one = self.submit(place, trial, trial_secrets=True)
+            one = self.submit(place, payload, payload_secrets=True)
 
             def enough(status: RunStatus) -> bool:
                 statuses.append(status)
                 return status.state.ended
 
             self.wait(one.handle, enough)
-            place.known[f"secret {trial}"] = one, statuses
-        found: tuple[Submitted, list[RunStatus]] = place.known[f"secret {trial}"]
+            place.known[f"secret {payload}"] = one, statuses
+        found: tuple[Submitted, list[RunStatus]] = place.known[f"secret {payload}"]
         return found
 
     def errors(self, handle: Handle, folder: Path) -> Iterator[Exception]:

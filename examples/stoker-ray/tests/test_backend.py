@@ -89,9 +89,9 @@ def backend(cluster: tuple[str, ...]) -> RayBackend:
     return RayBackend(cluster[1], cluster[3])
 
 
-def submitted(backend: RayBackend, root: Path, trial: str) -> tuple[RunDirectory, Handle]:
+def submitted(backend: RayBackend, root: Path, payload: str) -> tuple[RunDirectory, Handle]:
     """A run that trains nothing."""
-    job = TrainJob(name=trial, plugins=(payloads.PLUGIN,), options={payloads.OPTION: trial})
+    job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload})
     run = RunDirectory.create(root, job)
     return run, backend.submit(job, run.path)
 

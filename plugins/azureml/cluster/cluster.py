@@ -98,7 +98,7 @@ def delete(service: Service, cluster: Cluster, say: Callable[[str], object]) -> 
         state = Cluster.of(found).state
         if time.monotonic() > deadline:
             waited = f"{service.patience.cluster_s / 60:g} minutes"
-            hint = "it may still go; look again with `stoker azureml sweep`"
+            hint = "it may still go; look again with `stoker azureml cleanup`"
             raise BackendError(f"the cluster {name} is still there after {waited}", received=state, hint=hint)
         if state != told:
             say(f"{name}: {state.lower()}")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ....engine.errors import BackendError
-from ..progress import PERIOD_S, Say
+from ..progress import PERIOD_S, Reporter
 from ..rest.arm import VERSION
 from ..rest.client import Service
 from ..sdk import sdk
@@ -22,7 +22,7 @@ _POLL_S = 2.0
 _SERVICE = "rp/workspaces"
 
 
-def find_or_create(service: Service, workspace: Any, settings: AzureSettings, say: Say) -> None:
+def find_or_create(service: Service, workspace: Any, settings: AzureSettings, say: Reporter) -> None:
     """Sees to it that the cluster is there.
 
     Raises:
@@ -54,7 +54,7 @@ def nodes(facts: Mapping[str, Any]) -> str:
     return f"{busy or 'none'} of at most {most}" + (f"; Azure says: {errors}" if errors else "")
 
 
-def wait(service: Service, name: str, say: Say) -> None:
+def wait(service: Service, name: str, say: Reporter) -> None:
     """Waits until a cluster is there, and says how that goes: whenever something changes, and now and then."""
     began = said = time.monotonic()
     longest_s, told = service.patience.cluster_s, ""

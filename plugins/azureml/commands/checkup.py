@@ -26,11 +26,11 @@ class State(enum.StrEnum):
     OK = "ok"
     WARNING = "warning"
     WRONG = "wrong"
-    UNSEEN = "not looked at"
+    SKIPPED = "not looked at"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was found.
 
     Attributes:
@@ -44,12 +44,12 @@ class Finding:
     remedy: str = ""
 
     @classmethod
-    def of_error(cls, error: StokerError, state: State) -> Finding:
+    def of_error(cls, error: StokerError, state: State) -> CheckResult:
         """What an error says."""
         return cls(state, "; ".join(line.strip() for line in str(error).splitlines()), error.hint)
 
 
-class Visit:
+class Checkup:
     """What the checks of one visit share; what one of them has found out is not asked for again.
 
     Args:

@@ -1,4 +1,4 @@
-"""`stoker azureml sweep`: what stoker has made in a workspace, and the end of what costs money."""
+"""`stoker azureml cleanup`: what stoker has made in a workspace, and the end of what costs money."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ....engine.errors import BackendError
-from ....engine.terminal.prompt import confirmed, glances, labelled, say
+from ....engine.terminal.prompt import confirmed, labelled, say, status_line
 from ..cluster import cluster
 from ..cluster.cluster import Cluster
 from ..options import settings_of
@@ -82,13 +82,13 @@ def run(options: argparse.Namespace, context: Context) -> int:
     """Lists what stoker has made, and deletes the clusters if told so; 1 if one of them is still there then."""
     settings = settings_of(options)
     service = Service(Scope.from_config(settings.config), settings.auth, Patience())
-    with glances() as show:
+    with status_line() as show:
         made = find(service, show)
     say("\n".join(lines(service.scope.workspace, made)))
     if options.delete:
         return _delete_all(service, made, options)
     if made.clusters:
-        print("hint: `stoker azureml sweep --delete` deletes the clusters, and nothing else")
+        print("hint: `stoker azureml cleanup --delete` deletes the clusters, and nothing else")
     return 0
 
 

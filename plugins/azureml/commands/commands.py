@@ -20,7 +20,7 @@ def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
     doctor.add_argument("--json", action="store_true", help="JSON instead of text")
     add_options(doctor)
     summary = "show what stoker has made in the workspace, and delete what costs money"
-    cleanup = below.add_parser("sweep", help=summary, description=f"{summary}.")
+    cleanup = below.add_parser("cleanup", help=summary, description=f"{summary}.")
     cleanup.add_argument("--delete", action="store_true", help="delete the clusters, after a question")
     cleanup.add_argument("--yes", action="store_true", help="without the question")
     cleanup.add_argument("--running", action="store_true", help="clusters that are at work, too")
@@ -32,7 +32,7 @@ def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
 def _azureml(options: argparse.Namespace, context: Context) -> int:
     from . import cleanup, doctor, emulator
 
-    actions = {"doctor": doctor.run, "sweep": cleanup.run, "emulator": emulator.run}
+    actions = {"doctor": doctor.run, "cleanup": cleanup.run, "emulator": emulator.run}
     return actions[options.action](options, context)
 
 

@@ -11,10 +11,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ....engine.errors import StokerError
-from ....engine.terminal.prompt import glances, labelled, say
+from ....engine.terminal.prompt import labelled, say, status_line
 from ..options import settings_of
 from . import checks
-from .checkup import Finding, State, Visit
+from .checkup import CheckResult, Checkup, State
 
 if TYPE_CHECKING:
     from ....engine.command import Context
@@ -32,7 +32,7 @@ class Check:
     """
 
     name: str
-    look: Callable[[Visit], Finding]
+    look: Callable[[Checkup], CheckResult]
     needs: tuple[str, ...] = ()
     failed: State = State.WRONG
 
@@ -54,11 +54,11 @@ CHECKS = (
 """All of them, in order."""
 
 
-def examine(visit: Visit, begin: Callable[[str], object] = len) -> Iterator[tuple[str, Finding]]:
+def examine(checkup: Checkup, begin: Callable[[str], object] = len) -> Iterator[tuple[str, CheckResult]]:
     """Looks at one thing after the other.
 
     Args:
-        visit: What to look at.
+        checkup: What to look at.
         begin: Told the name of each thing before it is looked at.
 
     Yields:
@@ -67,28 +67,28 @@ def examine(visit: Visit, begin: Callable[[str], object] = len) -> Iterator[tupl
     states: dict[str, State] = {}
     for check in CHECKS:
         begin(check.name)
-        missing = [need for need in check.needs if states[need] in {State.WRONG, State.UNSEEN}]
-        finding = Finding(State.UNSEEN, f"it needs: {', '.join(missing)}") if missing else _look(check, visit)
+        missing = [need for need in check.needs if states[need] in {State.WRONG, State.SKIPPED}]
+        finding = CheckResult(State.SKIPPED, f"it needs: {', '.join(missing)}") if missing else _look(check, checkup)
         states[check.name] = finding.state
         yield check.name, finding
 
 
-def _look(check: Check, visit: Visit) -> Finding:
+def _look(check: Check, checkup: Checkup) -> CheckResult:
     try:
-        return check.look(visit)
+        return check.look(checkup)
     except StokerError as error:
-        return Finding.of_error(error, check.failed)
+        return CheckResult.of_error(error, check.failed)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         told = f"Azure answers something unexpected: {type(error).__name__}: {error}"
-        return Finding(State.WARNING, told, "a job may run all the same; please tell whoever maintains stoker")
+        return CheckResult(State.WARNING, told, "a job may run all the same; please tell whoever maintains stoker")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
     """Shows what was found, each thing as soon as it is known; 1 if something is wrong."""
     stream = sys.stdout  # of before: a sign-in that is left alone keeps the SDK's silence in its place
     found = {}
-    with glances() as show:
-        for name, finding in examine(Visit(settings_of(options), date.today()), show):
+    with status_line() as show:
+        for name, finding in examine(Checkup(settings_of(options), date.today()), show):
             found[name] = finding
             if not options.json:
                 show("")
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     return 1 if wrong else 0
 
 
-def lines(name: str, finding: Finding) -> Iterator[str]:
+def lines(name: str, finding: CheckResult) -> Iterator[str]:
     """What was found, for a terminal."""
     label = f"{finding.state:<13}  {name:<11}  "
     yield from labelled(label, finding.found)

@@ -14,7 +14,7 @@ from ....engine.errors import BackendError
 from ..reference import Scope
 from ..sdk import sdk
 from ..sdk.sign_in import sign_in
-from .response import PassingError, check, shown
+from .response import TransientError, check, shown
 
 ARM = "https://management.azure.com"
 _ARM_VERSION = "2022-05-01"
@@ -231,7 +231,7 @@ class Service:
             try:
                 once()
                 return
-            except PassingError as error:
+            except TransientError as error:
                 fault: BackendError = error
             except (requests.RequestException, ValueError) as error:
                 fault = BackendError(f"{what}: no usable answer", received=sdk.told(error), hint=sdk.hint_of(0))

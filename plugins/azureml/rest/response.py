@@ -11,7 +11,7 @@ from ..sdk import sdk
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class PassingError(BackendError):
+class TransientError(BackendError):
     """An answer that may be another one the next time."""
 
 
@@ -26,7 +26,7 @@ def check(method: str, url: str, response: Any) -> None:
     if status < 300:
         return
     what = f"{method} {shown(url)}: the answer is {status} {response.reason}"
-    kind = PassingError if status in _PASSING else BackendError
+    kind = TransientError if status in _PASSING else BackendError
     raise kind(what, received=sdk.redacted(_message(response)), hint=sdk.hint_of(status))
 
 

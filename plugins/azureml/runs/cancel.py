@@ -7,24 +7,24 @@ from urllib.parse import quote, urlsplit
 
 from ....engine.errors import BackendError
 from ..rest.client import Service
-from .status import Reader, status_of
+from .status import CloudRun, status_of
 
 
-def cancel(reader: Reader) -> None:
+def cancel(cloud_run: CloudRun) -> None:
     """Asks for the end of a run, and waits until it has ended; one that has ended stays as it is.
 
     Raises:
         BackendError: There is no such run, or it does not end.
     """
-    patience = reader.service.patience
+    patience = cloud_run.service.patience
     deadline = time.monotonic() + patience.cancel_s
     asked = ""
     while True:
-        run = reader.newest()
+        run = cloud_run.newest()
         if status_of(run, 1).state.ended:
             return
         if asked != run["runId"]:
-            reader.service.ask("POST", _address(reader.service, run))
+            cloud_run.service.ask("POST", _address(cloud_run.service, run))
             asked = run["runId"]
         if time.monotonic() > deadline:
             raise BackendError(
@@ -32,7 +32,7 @@ def cancel(reader: Reader) -> None:
                 received=f"no end within {patience.cancel_s:g} s",
                 hint="look at it in the studio, or cancel it once more",
             )
-        time.sleep(min(reader.poll_s, 1.0))
+        time.sleep(min(cloud_run.poll_s, 1.0))
 
 
 def _address(service: Service, run: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ from ....engine.job import check_name
 from ....engine.registry import MODEL_FILE
 from ..rest.client import Service
 from . import outputs
-from .status import Reader, status_of
+from .status import CloudRun, status_of
 
 DIGEST = "sha256"
 """The tag of a registered model that has the digest of its main file."""
@@ -23,11 +23,11 @@ _SERVICE = "modelmanagement/v1.0"
 _FOLDER = re.compile(r"[\w. -]+(?:/[\w. -]+)*")
 
 
-def register(reader: Reader, model: str, name: str) -> ModelVersion:
+def register(cloud_run: CloudRun, model: str, name: str) -> ModelVersion:
     """Registers the model of a finished run.
 
     Args:
-        reader: The run.
+        cloud_run: The run.
         model: The folder of the model below the run's outputs.
         name: The name to register it under.
 
@@ -36,12 +36,12 @@ def register(reader: Reader, model: str, name: str) -> ModelVersion:
         BackendError: The run has not finished, or the service does not take it.
     """
     check_name("the name to register", name)
-    run = _finished(reader)
-    digest = _digest(reader.service, str(run["runId"]), model)
-    found = find(reader.service, name, digest)
+    run = _finished(cloud_run)
+    digest = _digest(cloud_run.service, str(run["runId"]), model)
+    found = find(cloud_run.service, name, digest)
     if found is None:
-        _register(reader, run, model, name, digest)
-        found = find(reader.service, name, digest)
+        _register(cloud_run, run, model, name, digest)
+        found = find(cloud_run.service, name, digest)
     if found is None:
         raise BackendError(f"the model {name} was registered, and the workspace does not know it")
     return found
@@ -62,9 +62,9 @@ def find(service: Service, name: str, digest: str) -> ModelVersion | None:
     return ModelVersion(name=name, version=int(oldest["version"]), digest=digest, location=location)
 
 
-def _finished(reader: Reader) -> dict[str, Any]:
+def _finished(cloud_run: CloudRun) -> dict[str, Any]:
     """The last attempt of the run, which must have completed."""
-    run = reader.newest()
+    run = cloud_run.newest()
     if str(run.get("status")) != "Completed":
         state = status_of(run, 1).state
         raise BackendError(f"the run {run['runId']} has not finished: {state}", hint="wait until it has completed")
@@ -83,13 +83,13 @@ def _digest(service: Service, run_id: str, model: str) -> str:
     return outputs.sha256(service, url)
 
 
-def _register(reader: Reader, run: dict[str, Any], model: str, name: str, digest: str) -> None:
+def _register(cloud_run: CloudRun, run: dict[str, Any], model: str, name: str, digest: str) -> None:
     """Registers it as the SDK does, which repeats itself blindly: a lost answer would make a second version."""
-    service, run_id = reader.service, str(run["runId"])
+    service, run_id = cloud_run.service, str(run["runId"])
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
     made = service.ask("POST", service.address(_SERVICE, "/assets"), json=asset) or {}
-    figures = final_figures(reader.log(0).decode(errors="replace").splitlines())
+    figures = final_figures(cloud_run.log(0).decode(errors="replace").splitlines())
     entry = {
         "name": name,
         "datasets": [],
@@ -97,8 +97,8 @@ def _register(reader: Reader, run: dict[str, Any], model: str, name: str, digest
         "mimeType": "application/json",
         "unpack": False,
         "runId": run_id,
-        "experimentName": reader.reference.experiment,
-        "kvTags": {DIGEST: digest, "run": reader.reference.run_id, **figures},
+        "experimentName": cloud_run.reference.experiment,
+        "kvTags": {DIGEST: digest, "run": cloud_run.reference.run_id, **figures},
     }
 
     def done() -> bool:

@@ -45,7 +45,7 @@ _ERROR = "error: "
 _HISTORY, _ARTIFACTS = "history/v1.0", "artifact/v2.0"
 
 
-class Reader:
+class CloudRun:
     """Looks at one run.
 
     Args:

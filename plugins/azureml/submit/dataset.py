@@ -12,7 +12,7 @@ from ....engine import files
 from ....engine.errors import DatasetError, InputError
 from ....engine.job import TrainJob
 from ....engine.packaging.ignore import secret_name
-from ..progress import Say, bytes_told
+from ..progress import Reporter, bytes_told
 from ..rest.client import Service
 from ..sdk import sdk
 from ..settings import MNIST_DATASET, AzureSettings
@@ -25,7 +25,7 @@ _MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 _ON_STORE = "stoker/data"
 
 
-def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: AzureSettings, say: Say) -> Any:
+def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: AzureSettings, say: Reporter) -> Any:
     """The SDK's data set for a job; None if the node is to get the data by itself.
 
     Raises:
@@ -47,7 +47,7 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
     return _get(workspace, name)
 
 
-def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, say: Say) -> Any:
+def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, say: Reporter) -> Any:
     """The data set of a folder's files; it is known by their content, so that they go up once."""
     digests = _digests(folder, say)
     whole = hashlib.sha256("".join(f"{digest}  {place}\n" for place, digest in digests.items()).encode()).hexdigest()
@@ -65,7 +65,7 @@ def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSe
     return found
 
 
-def _digests(folder: Path, say: Say) -> dict[str, str]:
+def _digests(folder: Path, say: Reporter) -> dict[str, str]:
     """The SHA-256 of each file that goes up."""
     sizes = {place: (folder / place).stat().st_size for place in places_in(folder)}
     if not sizes:

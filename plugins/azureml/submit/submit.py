@@ -12,10 +12,10 @@ from ....engine.job import TrainJob
 from ....engine.packaging.package import Package
 from ....engine.rundir import RunDirectory
 from ..cluster import provision
-from ..progress import Say, megabytes
+from ..progress import Reporter, megabytes
 from ..reference import Reference, Scope, safe_run_id
 from ..rest.client import Service
-from ..runs.status import ATTEMPTS, Reader, status_of
+from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
@@ -37,12 +37,12 @@ def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> R
     return found
 
 
-def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, again: bool) -> str:
+def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, say: Reporter, *, again: bool) -> str:
     """Starts the next attempt of a run, unless one is under way.
 
     Args:
         job: What to train.
-        reader: The run.
+        cloud_run: The run.
         settings: Where and how.
         say: Told what is going on.
         again: Whether one that has ended is to be followed by another one.
@@ -54,12 +54,12 @@ def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, 
         InputError: What the user gave is wrong; nothing was started.
         BackendError: It could not be started, or it is not known whether it was.
     """
-    runs = reader.attempts()
+    runs = cloud_run.attempts()
     if runs and not (again and status_of(runs[-1], 1).state.ended):
         say(f"found {runs[-1]['runId']}, which was submitted before")
         return str(runs[-1]["runId"])
     number = len(runs) + 1
-    service, reference = reader.service, reader.reference
+    service, reference = cloud_run.service, cloud_run.reference
     package = Package.of(job)
     environment = make_environment(settings, package.requirements)
     workspace = _open(service, say)
@@ -77,12 +77,12 @@ def submit(job: TrainJob, reader: Reader, settings: AzureSettings, say: Say, *, 
         size = megabytes(sum(package.sizes.values()))
         say(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
         began = time.monotonic()
-        _start(reader, workspace, config, number, package)
+        _start(cloud_run, workspace, config, number, package)
         say(f"submitted in {time.monotonic() - began:.1f} s")
     return reference.attempt(number)
 
 
-def _open(service: Service, say: Say) -> Any:
+def _open(service: Service, say: Reporter) -> Any:
     """The SDK's workspace. It is known to be there: the SDK gives one even if nothing answers."""
     core, scope = sdk.load(), service.scope
     say(f"workspace {scope.workspace}, resource group {scope.group}")
@@ -109,33 +109,33 @@ def _checkpoints(workspace: Any, reference: Reference) -> Any:
     return sdk.bounded("the workspace has no default datastore", make)
 
 
-def _start(reader: Reader, workspace: Any, config: Any, number: int, package: Package) -> None:
+def _start(cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package) -> None:
     """Submits; after a failure the run is looked for, since the answer may be lost and the run there all the same."""
-    run_id = reader.reference.attempt(number)
-    timeout_s = reader.service.patience.submit_s + upload.longest_s(sum(package.sizes.values()))
+    run_id = cloud_run.reference.attempt(number)
+    timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(package.sizes.values()))
 
     def start() -> None:
         core = sdk.load()
-        experiment = core.Experiment(workspace, reader.reference.experiment)
-        experiment.submit(config, run_id=run_id, tags={"stoker": reader.reference.run_id, "package": package.digest})
+        experiment = core.Experiment(workspace, cloud_run.reference.experiment)
+        experiment.submit(config, run_id=run_id, tags={"stoker": cloud_run.reference.run_id, "package": package.digest})
 
     try:
         sdk.bounded(f"the run {run_id} can't be submitted", start, timeout_s)
     except StokerError as error:
-        if not _is_there(reader, number, error):
+        if not _is_there(cloud_run, number, error):
             raise
     else:
-        if reader.find(number) is None:
+        if cloud_run.find(number) is None:
             raise BackendError(f"the run {run_id} was submitted, and the workspace does not know it")
 
 
-def _is_there(reader: Reader, number: int, error: StokerError) -> bool:
+def _is_there(cloud_run: CloudRun, number: int, error: StokerError) -> bool:
     """Whether an attempt is there all the same, after its submission has failed."""
     try:
-        return reader.find(number) is not None
+        return cloud_run.find(number) is not None
     except BackendError as unknown:
-        hint = f"submit again with `{command(reader.reference)}`: it is looked for first, and never started twice"
-        what = f"it is not known whether the run {reader.reference.attempt(number)} was started"
+        hint = f"submit again with `{command(cloud_run.reference)}`: it is looked for first, and never started twice"
+        what = f"it is not known whether the run {cloud_run.reference.attempt(number)} was started"
         raise BackendError(what, received=unknown.what, hint=hint) from error
 
 

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ....engine.data import Progress
+from ....engine.data import ProgressCallback
 from ....engine.errors import BackendError
-from ..progress import Say, bytes_told, megabytes
+from ..progress import Reporter, bytes_told, megabytes
 from ..sdk import sdk
 
 _PIECE = 4 * 2**20
@@ -23,7 +23,7 @@ def longest_s(size_bytes: int) -> float:
     return size_bytes / _BYTES_PER_S
 
 
-def upload(store: Any, folder: Path, places: Sequence[str], prefix: str, say: Say) -> None:
+def upload(store: Any, folder: Path, places: Sequence[str], prefix: str, say: Reporter) -> None:
     """Uploads what is not there in its full size.
 
     Args:
@@ -59,7 +59,7 @@ def _missing(client: Any, sizes: Mapping[str, int], prefix: str) -> dict[str, in
     return {place: size for place, size in sizes.items() if there.get(f"{prefix}/{place}") != size}
 
 
-def _send(client: Any, folder: Path, sizes: Mapping[str, int], prefix: str, report: Progress) -> None:
+def _send(client: Any, folder: Path, sizes: Mapping[str, int], prefix: str, report: ProgressCallback) -> None:
     total, before = sum(sizes.values()), 0
     for place, size in sizes.items():
         with (folder / place).open("rb") as stream:
@@ -69,6 +69,6 @@ def _send(client: Any, folder: Path, sizes: Mapping[str, int], prefix: str, repo
         before += size
 
 
-def _report(report: Progress, before: int, total: int, sent: int, _: int | None) -> None:
+def _report(report: ProgressCallback, before: int, total: int, sent: int, _: int | None) -> None:
     """Takes what the SDK tells of one file."""
     report("uploading", before + sent, total)

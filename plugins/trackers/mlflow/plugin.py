@@ -18,13 +18,13 @@ from ..requirements import require
 from .uri import address
 
 if TYPE_CHECKING:
-    from .sync import Mirror
+    from .sync import MlflowSync
 
 NAME = "mlflow"
 _PROGRESS = (EventKind.STARTED, EventKind.EPOCH)
 _ENDS = {EventKind.FINISHED: "FINISHED", EventKind.FAILED: "FAILED", EventKind.CANCELLED: "KILLED"}
 
-_mirrors: dict[Path, Mirror] = {}
+_mirrors: dict[Path, MlflowSync] = {}
 """Those of the runs that train in this process."""
 
 
@@ -54,7 +54,7 @@ def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
     if not _asked(job.options):
         return
     if event.kind in _PROGRESS:
-        _mirror(job, run_dir).keep_up()
+        _mirror(job, run_dir).sync()
     elif event.kind in _ENDS:
         _mirror(job, run_dir).end(_ENDS[event.kind], event.time_s)
 
@@ -72,10 +72,10 @@ def _asked(options: Mapping[str, Any]) -> bool:
     return any(options.get(name) for name in ("mlflow", "mlflow_uri", "mlflow_experiment"))
 
 
-def _mirror(job: TrainJob, run_dir: Path) -> Mirror:
+def _mirror(job: TrainJob, run_dir: Path) -> MlflowSync:
     if run_dir not in _mirrors:
         require(NAME)
-        from .sync import Mirror
+        from .sync import MlflowSync
 
-        _mirrors[run_dir] = Mirror(job, run_dir)
+        _mirrors[run_dir] = MlflowSync(job, run_dir)
     return _mirrors[run_dir]

@@ -12,7 +12,7 @@ from ....engine.job import TrainJob
 from ....engine.rundir import RunDirectory
 from .run import MlflowRun
 from .uri import bare, hidden
-from .worker import Aside
+from .worker import BackgroundWorker
 
 PAUSE_S = 2.0
 """The least time between two looks at the folder, for epochs may be short and runs long."""
@@ -24,7 +24,7 @@ CANCEL_LIMIT_S = 5.0
 """The same for a cancelled run, whose process has ten seconds before it is killed."""
 
 
-class Mirror:
+class MlflowSync:
     """The MLflow run of one run that trains in this process.
 
     Attributes:
@@ -34,20 +34,20 @@ class Mirror:
     def __init__(self, job: TrainJob, run_dir: Path) -> None:
         self.run = RunDirectory(run_dir)
         self._target = MlflowRun(job, self.run)
-        self._aside = Aside()
+        self._worker = BackgroundWorker()
         self._complained = False
         self._last_s = float("-inf")
 
-    def keep_up(self) -> None:
+    def sync(self) -> None:
         """Brings over what is new, unless that was done just now; returns at once.
 
         Raises:
             StokerError: It failed before; raised once.
         """
-        failure = self._aside.failure
+        failure = self._worker.failure
         if time.monotonic() - self._last_s > PAUSE_S:
             self._last_s = time.monotonic()
-            self._aside.start(self._target.bring)
+            self._worker.start(self._target.bring)
         if failure and not self._complained:
             self._complained = True
             why = self._reason(failure)
@@ -65,7 +65,7 @@ class Mirror:
         """
         limit_s = CANCEL_LIMIT_S if status == "KILLED" else LIMIT_S
         try:
-            self._aside.finish(lambda: self._target.end(status, time_s), limit_s)
+            self._worker.finish(lambda: self._target.end(status, time_s), limit_s)
         except Exception as failure:
             if self._complained:
                 return
@@ -80,7 +80,7 @@ class Mirror:
         """
         versions: list[str] = []
         try:
-            self._aside.finish(lambda: versions.append(self._target.register(name)), LIMIT_S)
+            self._worker.finish(lambda: versions.append(self._target.register(name)), LIMIT_S)
         except Exception as failure:
             raise StokerError(f"{self._reason(failure)}; the model is not registered in MLflow") from failure
         print(f"registered in MLflow: {name} version {versions[0]}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Aside:
+class BackgroundWorker:
     """Does pieces of work in a thread that ends with the process, whatever it is waiting for.
 
     Attributes:

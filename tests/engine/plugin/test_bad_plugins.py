@@ -27,7 +27,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 # --- slow -----------------------------------------------------------------------------------------------------------
 
-SLOWLY = "from stoker.engine import record\nrecord.monotonic.now_s += 3.5\n"
+SLOWLY = "from stoker.engine.plugin import record\nrecord.monotonic.now_s += 3.5\n"
 
 
 class Clock:

@@ -17,10 +17,10 @@ import pytest
 from stoker.engine import files
 from stoker.engine.errors import CheckpointError, StorageError
 from stoker.engine.event import EpochReport
-from stoker.engine.training.callback_state import remember
+from stoker.engine.training.callback_state import capture
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore, verify
-from stoker.engine.training.execution_mode import Way
-from stoker.engine.training.fit import Fit, Part
+from stoker.engine.training.execution_mode import ExecutionMode
+from stoker.engine.training.fit import Fit, Subset
 
 from ... import tiny
 
@@ -41,7 +41,7 @@ def make(keras: Any, seed: int = 0) -> Fit:
         ]
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    part = Part(data=tiny.arrays(90, 1), rows=np.arange(90))
+    part = Subset(data=tiny.arrays(90, 1), rows=np.arange(90))
     return Fit(
         model=model,
         train=part,
@@ -50,7 +50,7 @@ def make(keras: Any, seed: int = 0) -> Fit:
         epochs=4,
         seed=0,
         stop=threading.Event(),
-        way=Way.XLA,
+        mode=ExecutionMode.XLA,
         on_progress=lambda progress: None,
     )
 
@@ -211,7 +211,7 @@ def test_callbacks_go_on_where_they_were(keras: Any, tmp_path: Path, interrupted
 
     def train(fit: Fit, watching: list[Any], checkpoints: Checkpoints, resumed: TrainingState | None = None) -> None:
         def save(report: EpochReport) -> None:
-            plain, arrays = remember(watching)
+            plain, arrays = capture(watching)
             stopped = bool(fit.model.stop_training)
             more = {"stopped": stopped, "callbacks": plain, "arrays": arrays, "history": fit.history}
             checkpoints.save(fit.model, replace(state(report.epoch), **more))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.engine.training.execution_mode import Way
-from stoker.engine.training.fit import Fit, Part, Stopped
+from stoker.engine.training.execution_mode import ExecutionMode
+from stoker.engine.training.fit import Fit, Stopped, Subset
 from stoker.engine.training.loop import epoch_order
 
 from ... import tiny
@@ -150,7 +150,7 @@ MODELS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 
 def _fit(model: Any, data: Any, **changed: Any) -> Fit:
-    part = Part(data=data, rows=np.arange(len(data[1])))
+    part = Subset(data=data, rows=np.arange(len(data[1])))
     settings: dict[str, Any] = {
         "model": model,
         "train": part,
@@ -159,7 +159,7 @@ def _fit(model: Any, data: Any, **changed: Any) -> Fit:
         "epochs": EPOCHS,
         "seed": SEED,
         "stop": threading.Event(),
-        "way": Way.XLA,
+        "mode": ExecutionMode.XLA,
         "on_progress": lambda progress: None,
     }
     return Fit(**settings | changed)
@@ -182,14 +182,14 @@ def _plain_keras(keras: Any, model: Any, data: Any) -> dict[str, list[float]]:
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
-    ("kind", "way"), [*((kind, Way.XLA) for kind in MODELS), ("dense", "graph"), ("dense", "eager")]
+    ("kind", "mode"), [*((kind, ExecutionMode.XLA) for kind in MODELS), ("dense", "graph"), ("dense", "eager")]
 )
-def test_an_epoch_equals_plain_keras_on_the_same_batches(keras: Any, kind: str, way: Way):
+def test_an_epoch_equals_plain_keras_on_the_same_batches(keras: Any, kind: str, mode: ExecutionMode):
     make, shape = MODELS[kind]
     data = shape(_data())
     keras.utils.set_random_seed(1)
     ours = make(keras)
-    fit = _fit(ours, data, way=way)
+    fit = _fit(ours, data, mode=mode)
     keras.utils.set_random_seed(1)
     theirs = make(keras)
     theirs(keras.tree.map_structure(lambda array: array[:2], data[0]))

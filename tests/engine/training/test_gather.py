@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stoker.engine.errors import StorageError
 from stoker.engine.training import gather
-from stoker.engine.training.gather import taker
+from stoker.engine.training.gather import row_reader
 
 from ...conftest import ROOT
 
@@ -35,7 +35,7 @@ def write(path: Path, dtype: str, header: bytes = b"some header") -> NDArray[Any
 def taken(array: NDArray[Any], which: NDArray[np.int64]) -> NDArray[Any]:
     """Some rows of an array, in a block with room for more."""
     block = np.full((len(which) + 3, *SHAPE), 99, array.dtype.newbyteorder("="))
-    taker(array)(which, block)
+    row_reader(array)(which, block)
     assert (block[len(which) :] == 99).all()
     return block[: len(which)]
 
@@ -78,7 +78,7 @@ def test_a_file_that_another_has_replaced_is_not_read(tmp_path: Path):
 def test_a_file_that_is_cut_short_is_an_error_that_names_it(tmp_path: Path):
     numbers = write(tmp_path / "file", "u1", b"")
     array = np.memmap(tmp_path / "file", np.uint8, "r", shape=numbers.shape)
-    take = taker(array)
+    take = row_reader(array)
     with (tmp_path / "file").open("r+b") as stream:
         stream.truncate(100)
     with pytest.raises(StorageError, match="cut short") as caught:
@@ -94,11 +94,11 @@ def test_reading_leaves_the_file_out_of_the_memory_of_the_process(tmp_path: Path
 import resource, runpy
 runpy.run_path({str(ROOT / "tests" / "conftest.py")!r})
 import numpy as np
-from stoker.engine.training.gather import taker
+from stoker.engine.training.gather import row_reader
 array = np.memmap({str(path)!r}, np.uint8, "r", shape=(50 << 12, 1024))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 order = np.random.default_rng(0).permutation(len(array))
-take, block = taker(array), np.empty((4096, 1024), np.uint8)
+take, block = row_reader(array), np.empty((4096, 1024), np.uint8)
 for first in range(0, len(order), len(block)):
     take(order[first : first + len(block)], block)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

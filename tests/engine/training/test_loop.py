@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.engine.training.execution_mode import Way
-from stoker.engine.training.loop import CHUNK_S, Chunk, Loop, ahead, chunks, epoch_order, room_for
+from stoker.engine.training.execution_mode import ExecutionMode
+from stoker.engine.training.loop import CHUNK_S, Chunk, Loop, chunk_capacity, chunks, epoch_order, prefetch
 
 DATA = (np.arange(23 * 4, dtype=np.uint8).reshape(23, 2, 2), np.arange(23, dtype=np.int32))
 
@@ -25,11 +25,11 @@ def test_order_is_another_one_in_each_epoch_and_for_each_seed():
     assert len(set(orders)) == 9
 
 
-@pytest.mark.parametrize(("batch_size", "room"), list(itertools.product((1, 4, 23), (1, 2, 100))))
-def test_chunks_hold_every_example_once_in_its_place(batch_size: int, room: int):
+@pytest.mark.parametrize(("batch_size", "capacity"), list(itertools.product((1, 4, 23), (1, 2, 100))))
+def test_chunks_hold_every_example_once_in_its_place(batch_size: int, capacity: int):
     order = epoch_order(0, 0, 23)
     seen: list[int] = []
-    for chunk in chunks(DATA, order, batch_size, room):
+    for chunk in chunks(DATA, order, batch_size, capacity):
         images, labels = chunk.arrays
         taken = labels[: chunk.steps].ravel()
         assert (images[: chunk.steps].reshape(-1, 2, 2) == DATA[0][taken]).all()
@@ -52,21 +52,21 @@ def test_big_endian_data_reach_the_model_in_native_order():
 
 def test_room_is_bounded_by_bytes_and_is_never_nothing():
     images = np.zeros((10, 1 << 20), np.uint8)
-    assert room_for((images,), 4, count=1000) == 2
-    assert room_for((images,), 100, count=1000) == 1
-    assert room_for((images,), 1, count=3) == 3
+    assert chunk_capacity((images,), 4, count=1000) == 2
+    assert chunk_capacity((images,), 100, count=1000) == 1
+    assert chunk_capacity((images,), 1, count=3) == 3
 
 
 def test_a_gpu_gets_larger_chunks(keras: Any, monkeypatch: pytest.MonkeyPatch):
     import tensorflow as tf
 
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["one"] if kind == "GPU" else [])
-    assert room_for((np.zeros((10, 1 << 20), np.uint8),), 4, count=1000) == 16
+    assert chunk_capacity((np.zeros((10, 1 << 20), np.uint8),), 4, count=1000) == 16
 
 
 def test_chunks_made_ahead_are_the_same_and_in_order():
     made = [Chunk(index, 1) for index in range(20)]
-    assert list(ahead(iter(made))) == made
+    assert list(prefetch(iter(made))) == made
 
 
 def test_an_error_of_the_thread_that_gathers_comes_out_of_the_loop():
@@ -74,7 +74,7 @@ def test_an_error_of_the_thread_that_gathers_comes_out_of_the_loop():
         yield Chunk(0, 1)
         raise OSError("the file went away")
 
-    items = ahead(broken())
+    items = prefetch(broken())
     assert next(items).steps == 1
     with pytest.raises(OSError, match="went away"):
         next(items)
@@ -88,7 +88,7 @@ def test_leaving_early_lets_the_gathering_thread_end():
             made.append(index)
             yield Chunk(index, 1)
 
-    items = ahead(endless())
+    items = prefetch(endless())
     next(items)
     items.close()
     count = len(made)
@@ -106,13 +106,13 @@ def _summing() -> tuple[Any, Any]:
     return total, step
 
 
-@pytest.mark.parametrize("way", Way)
-def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, way: Way):
+@pytest.mark.parametrize("mode", ExecutionMode)
+def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, mode: ExecutionMode):
     results = set()
-    for room in (1, 3, 4, 100):
+    for capacity in (1, 3, 4, 100):
         total, step = _summing()
-        loop = Loop(step, way)
-        for chunk in chunks(DATA, np.arange(23), 5, room):
+        loop = Loop(step, mode)
+        for chunk in chunks(DATA, np.arange(23), 5, capacity):
             loop(chunk)
         results.add(float(total))
     assert len(results) == 1
@@ -126,7 +126,7 @@ def test_chunks_of_any_length_are_one_program(keras: Any):
         calls.append(1)  # runs once for each time that the function is traced
         step(batch)
 
-    loop = Loop(counted, Way.XLA)
+    loop = Loop(counted, ExecutionMode.XLA)
     for steps in (1, 4, 2, 3):
         loop(Chunk((np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.int32)), steps))
     assert len(calls) == 1
@@ -138,15 +138,15 @@ def test_chunks_take_the_size_that_keeps_the_display_moving(keras: Any):
     def slow(batch: Any) -> None:
         tf.numpy_function(lambda labels: [time.sleep(0.01), labels][1], [batch[1]], tf.int32)
 
-    loop = Loop(slow, Way.GRAPH)
+    loop = Loop(slow, ExecutionMode.GRAPH)
     data = (np.zeros((400, 1), np.uint8), np.arange(400, dtype=np.int32))
     sizes = []
-    for chunk in ahead(chunks(data, np.arange(400), 4, 100, lambda: loop.wanted)):
+    for chunk in prefetch(chunks(data, np.arange(400), 4, 100, lambda: loop.target_steps)):
         loop(chunk)
         sizes.append(chunk.steps)
     assert sum(sizes) == 100
     assert max(sizes[4:]) <= CHUNK_S / 0.01
-    assert loop.wanted >= 5
+    assert loop.target_steps >= 5
 
 
 def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
@@ -158,13 +158,13 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
         value = tf.numpy_function(lambda labels: np.float32(labels.sum()), [batch[1]], tf.float32)
         total.assign_add(tf.reshape(value, []))
 
-    said: list[tuple[Way, str]] = []
-    loop = Loop(step, Way.XLA, lambda way, reason: said.append((way, reason)))
+    said: list[tuple[ExecutionMode, str]] = []
+    loop = Loop(step, ExecutionMode.XLA, lambda mode, reason: said.append((mode, reason)))
     for chunk in chunks(DATA, np.arange(23), 5, 2):
         loop(chunk)
     assert float(total) == sum(range(23))
-    ((way, reason),) = said
-    assert (way, loop.way) == (Way.GRAPH, Way.GRAPH)
+    ((mode, reason),) = said
+    assert (mode, loop.mode) == (ExecutionMode.GRAPH, ExecutionMode.GRAPH)
     assert "can't compile" in reason
     assert "unsupported" in reason
 
@@ -176,8 +176,8 @@ def test_what_xla_is_slow_at_runs_without_it_and_says_why(keras: Any):
     said: list[str] = []
     loop = Loop(
         lambda batch: tf.nn.conv2d(tf.cast(batch[0], tf.float32)[..., None], kernel, 1, "VALID"),
-        Way.XLA,
-        lambda way, reason: said.append(reason),
+        ExecutionMode.XLA,
+        lambda mode, reason: said.append(reason),
     )
     for chunk in chunks(DATA, np.arange(23), 5, 2):
         loop(chunk)
@@ -190,6 +190,6 @@ def test_an_error_of_the_model_itself_is_not_taken_for_one_of_xla(keras: Any):
     def step(batch: Any) -> None:
         tf.debugging.assert_less(batch[1], 10, message="label out of range")
 
-    loop = Loop(step, Way.GRAPH)
+    loop = Loop(step, ExecutionMode.GRAPH)
     with pytest.raises(tf.errors.InvalidArgumentError, match="out of range"):
         loop(Chunk((DATA[0][None], DATA[1][None]), 1))

@@ -18,8 +18,8 @@ import tiny
 from stoker.engine.training.runtime import import_keras
 tf, keras = import_keras()
 import numpy as np
-from stoker.engine.training.fit import Fit, Part
-from stoker.engine.training.execution_mode import choose
+from stoker.engine.training.fit import Fit, Subset
+from stoker.engine.training.execution_mode import choose_mode
 
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -34,13 +34,13 @@ def train(scope):
         dense = [layers.Dense(16, "relu"), layers.Dense(3, "softmax")]
         model = keras.Sequential([keras.Input(tiny.SHAPE), layers.Flatten(), *dense])
         model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        part = Part(data=data, rows=np.arange(len(labels)))
+        part = Subset(data=data, rows=np.arange(len(labels)))
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        way, reason = choose(model, replicas)
+        mode, reason = choose_mode(model, replicas)
         fit = Fit(model=model, train=part, validation=part, batch_size={batch}, epochs=2, seed=0,
-                  stop=threading.Event(), way=way, on_progress=lambda progress: None)
+                  stop=threading.Event(), mode=mode, on_progress=lambda progress: None)
         fit.run([], lambda report: None)
-        return [w.tolist() for w in model.get_weights()], fit.history, replicas, str(way), reason
+        return [w.tolist() for w in model.get_weights()], fit.history, replicas, str(mode), reason
 
 one = train(contextlib.nullcontext())
 two = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope())
@@ -60,8 +60,8 @@ def test_two_devices_train_as_one(count: int):
     done = both(count, 32)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    history, replicas, way, reason = result["two"]
-    assert (replicas, way) == (2, "graph")
+    history, replicas, mode, reason = result["two"]
+    assert (replicas, mode) == (2, "graph")
     assert "2 devices" in reason
     assert result["apart"] < 1e-12
     for name, values in result["one"][0].items():

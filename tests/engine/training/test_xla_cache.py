@@ -12,7 +12,7 @@ from stoker.engine.cache import VARIABLE
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import list_runs
 from stoker.engine.training import environment, xla_cache
-from stoker.engine.training.xla_cache import Programs
+from stoker.engine.training.xla_cache import XlaCache
 
 from ... import tiny
 from ...stoker_process import stoker
@@ -36,11 +36,11 @@ def kept(folder: Path) -> list[Path]:
 
 def compile_in(own: Path, job: TrainJob, **made: bytes) -> set[str]:
     """A run that compiles some programs; the names of those that it found."""
-    with Programs(job, own) as here:
+    with XlaCache(job, own) as here:
         found = {path.name for path in own.iterdir()}
         for name, content in made.items():
             (own / f"{name}.pb").write_bytes(content)
-        here.keep()
+        here.store()
     assert not own.exists()
     return found
 
@@ -115,18 +115,18 @@ def test_the_oldest_programs_go_when_there_are_too_many(
 
 def test_flags_of_the_users_own_are_left_alone(cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
-    with Programs(TrainJob(), tmp_path / "own") as here:
+    with XlaCache(TrainJob(), tmp_path / "own") as here:
         assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2"
         assert not (tmp_path / "own").exists()
-        here.keep()
+        here.store()
     assert not cache_folder.exists()
 
 
 def test_a_cache_that_can_not_be_written_hinders_nothing(cache_folder: Path, tmp_path: Path):
     cache_folder.parent.mkdir()
     cache_folder.write_text("in the way")
-    with Programs(TrainJob(), tmp_path / "own") as here:
-        here.keep()
+    with XlaCache(TrainJob(), tmp_path / "own") as here:
+        here.store()
     cache_folder.unlink()
     assert compile_in(tmp_path / "own", TrainJob(), a=b"code") == set()
     assert compile_in(tmp_path / "own", TrainJob()) == {"a.pb"}
