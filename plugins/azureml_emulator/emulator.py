@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ...engine import files
+from .areas import AREAS
 from .network.authority import Authority
 from .network.faults import Fault, FaultKind, Faults
 from .network.message import Request, Response
@@ -58,7 +59,7 @@ class Emulator:
             faults=self._faults,
             answer=self._answer,
         )
-        self._service = Service(self._root, self.settings, self._network())
+        self._service = Service(self._root, self.settings, self._network(), routes=AREAS)
         self._home().mkdir(parents=True, exist_ok=True)
         self._proxy.start()
         return self

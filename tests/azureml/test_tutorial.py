@@ -69,7 +69,7 @@ class Workspace:
     def copy(self, folder: Path) -> Service:
         """The services of a copy, in which things may be deleted."""
         shutil.copytree(self.folder / "azure" / "records", folder / "records")
-        return Service(folder, Settings(), {})
+        return Service(folder, Settings(), {}, routes=())
 
 
 def workspace(folder: Path, fill: Callable[..., subprocess.CompletedProcess[str]]) -> Iterator[Workspace]:

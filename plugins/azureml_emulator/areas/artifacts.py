@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..network.message import Refusal, Request, Response, not_found, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/artifact/v2.0{ws}/artifacts")
 

@@ -8,22 +8,19 @@ import urllib.parse
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..network.message import Request, Response
 from ..network.routes import Handler, Routes
+from ..service import Service
 from ..state.blob_list import listing
 from ..state.content import BlobRefusal, content_headers, read
+from ..state.records import open_data_record
 from ..state.settings import OPEN_DATA
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 _HOST = r"(?!azureopendatastorage\.)\w+\.blob\.core\.windows\.net"
 routes = Routes(_HOST, open=True)
 open_data = Routes(OPEN_DATA, open=True)
-_BUNDLED = Path(__file__).resolve().parents[3] / "datasets" / "bundled"
 _METADATA = "x-ms-meta-"
 _BLOCKS = "$blocks"
 """The container of the blocks that no list names yet; no address leads there."""
@@ -152,15 +149,6 @@ def open_file(service: Service, request: Request) -> Response:
         return read(record, request)
     except BlobRefusal as refusal:
         return refusal.response(head=request.method == "HEAD")
-
-
-def open_data_record(name: str) -> Record:
-    """A file of the open data, like a blob's record."""
-    path = _BUNDLED / name
-    if not name.endswith(".gz") or path.parent != _BUNDLED or not path.is_file():
-        raise BlobRefusal(404, "BlobNotFound", "there is no such blob")
-    modified = "Wed, 21 Oct 2020 07:28:00 GMT"
-    return {"file": str(path), "etag": f'"{name}"', "modified": modified, "md5": "", "metadata": {}}
 
 
 def _blob(service: Service, request: Request) -> Record:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Refusal, Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.nodes import seconds
 from ..state.settings import ARM
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 management_routes = Routes(ARM, "{ws}")
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/rp/workspaces{ws}")

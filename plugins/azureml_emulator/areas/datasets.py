@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..network.message import Refusal, Request, Response, not_found, now, reply
 from ..network.routes import Routes
+from ..service import Service
+from ..state.records import SAVED_DATASETS
 from ..state.store import Record
 
-if TYPE_CHECKING:
-    from ..service import Service
-
 routes = Routes(r"[\w-]+\.api\.azureml\.ms")
-SAVED = "saved-datasets"
 _NAMED = "datasets"
 _UNREGISTERED = "unregistered-"
 
@@ -68,7 +66,7 @@ def save(service: Service, request: Request) -> Response:
         "dataflowJson": asked["dataflowJson"],
         "properties": asked.get("properties") or {},
     }
-    return reply(service.store.put(SAVED, made["id"], made))
+    return reply(service.store.put(SAVED_DATASETS, made["id"], made))
 
 
 @routes("GET", "/dataset/v1.0{ws}/saveddatasets/{id}")
@@ -88,7 +86,7 @@ def data_version(service: Service, request: Request) -> Response:
 
 
 def _saved(service: Service, identifier: str) -> Record:
-    found = service.store.get(SAVED, identifier)
+    found = service.store.get(SAVED_DATASETS, identifier)
     if found is None:
         raise not_found(f"the saved dataset '{identifier}'")
     return found
@@ -99,7 +97,7 @@ def _add_version(service: Service, known: Record, asked: Record) -> Record:
     saved_id = latest.get("savedDatasetId") or str(uuid.uuid4())
     properties = latest.get("properties") or {}
     kept = {"id": saved_id, "datasetType": asked.get("datasetType"), "dataflowJson": latest["dataflow"]}
-    service.store.put(SAVED, saved_id, {**kept, "properties": properties})
+    service.store.put(SAVED_DATASETS, saved_id, {**kept, "properties": properties})
     known["versions"].append(
         {
             "versionId": str(len(known["versions"]) + 1),

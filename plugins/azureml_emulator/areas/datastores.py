@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, not_found, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import CONTAINER
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/datastore/v1.0{ws}")
 DEFAULT = "workspaceblobstore"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import urllib.parse
-from typing import TYPE_CHECKING
 
 from ..network.message import Request, Response, parse_query, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import LOGIN
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(LOGIN, open=True)
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import STUDIO
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/discovery", open=True)
 _SERVICES = ("api", "experimentation", "history", "hyperdrive", "modelmanagement", "pipelines")

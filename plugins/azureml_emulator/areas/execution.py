@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Refusal, Request, Response, reply
 from ..network.routes import Routes
-from .snapshots import snapshot_files
-
-if TYPE_CHECKING:
-    from ..service import Service
+from ..service import Service
+from ..state.records import snapshot_files
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/execution/v1.0{ws}")
 
@@ -21,7 +17,7 @@ def submit(service: Service, request: Request) -> Response:
     configuration, snapshot = asked["Configuration"], asked["SnapshotId"]
     target = str(configuration["target"])
     service.clusters.record(target)
-    files = snapshot_files(service, snapshot)
+    files = snapshot_files(service.store, snapshot)
     script = configuration.get("script")
     if script and script not in files:
         raise Refusal(400, "ScriptNotFound", f"the snapshot has no file '{script}'")

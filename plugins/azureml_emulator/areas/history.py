@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..network.message import Refusal, Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/history/v1.0{ws}")
 _CLAUSE = re.compile(

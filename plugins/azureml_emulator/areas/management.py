@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.catalogue import SIZES
 from ..state.settings import ARM, STUDIO
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(ARM)
 _LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from ..network.message import Request, Response, not_found, now, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/modelmanagement/v1.0{ws}")
 _ASSETS = "assets"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, now, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.runs import RunState, artifact, files_of
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/history/v1.0{ws}")
 _BY_NAME = "/experiments/{experiment}/runs/{run}"

@@ -9,17 +9,14 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..areas.blobs import open_data_record
-from ..areas.datasets import SAVED
 from ..network.message import Refusal, not_found
+from ..state.records import SAVED_DATASETS, open_data_record
 from ..state.settings import CONTAINER, OPEN_DATA
 from ..state.store import Record
+from ..state.workspace import Workspace
 from .outputs import Output
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 _INPUT, _OUTPUT = "DatasetConsumptionConfig:", "DatasetOutputConfig:"
 
@@ -37,7 +34,7 @@ class Mounts:
     outputs: Mapping[str, Output] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, service: Service, run: Record, folder: Path) -> Mounts:
+    def make(cls, workspace: Workspace, run: Record, folder: Path) -> Mounts:
         """Makes them.
 
         Raises:
@@ -45,11 +42,11 @@ class Mounts:
         """
         configuration = run["runDefinition"]
         inputs = {
-            name: _make_input(service, wanted, folder / "inputs" / name)
+            name: _make_input(workspace, wanted, folder / "inputs" / name)
             for name, wanted in (configuration.get("data") or {}).items()
         }
         outputs = {
-            name: _make_output(service, wanted, run["runId"], name, folder / "outputs" / name)
+            name: _make_output(workspace, wanted, run["runId"], name, folder / "outputs" / name)
             for name, wanted in (configuration.get("outputData") or {}).items()
         }
         return cls(inputs=inputs, outputs=outputs)
@@ -75,13 +72,13 @@ class Mounts:
         return paths | {name: text for name, text in named.items() if text}
 
 
-def _make_input(service: Service, wanted: Record, folder: Path) -> Path:
+def _make_input(workspace: Workspace, wanted: Record, folder: Path) -> Path:
     """A folder with copies of the files, which can't be written to."""
     identifier = wanted["dataLocation"]["dataset"]["id"]
-    saved = service.store.get(SAVED, identifier)
+    saved = workspace.store.get(SAVED_DATASETS, identifier)
     if saved is None:
         raise not_found(f"the data set with the id '{identifier}'")
-    for place, source in _files(service, saved["dataflowJson"]):
+    for place, source in _files(workspace, saved["dataflowJson"]):
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -92,23 +89,23 @@ def _make_input(service: Service, wanted: Record, folder: Path) -> Path:
     return folder
 
 
-def _make_output(service: Service, wanted: Record, run_id: str, name: str, folder: Path) -> Output:
+def _make_output(workspace: Workspace, wanted: Record, run_id: str, name: str, folder: Path) -> Output:
     location = (wanted.get("outputLocation") or {}).get("dataPath") or {}
     prefix = location.get("relativePath") or "dataset/{run-id}/{output-name}"
     prefix = prefix.replace("{run-id}", run_id).replace("{output-name}", name).strip("/")
-    return Output.mount(service.storage, CONTAINER, prefix, folder)
+    return Output.mount(workspace.storage, CONTAINER, prefix, folder)
 
 
-def _files(service: Service, definition: str) -> Iterable[tuple[str, str]]:
+def _files(workspace: Workspace, definition: str) -> Iterable[tuple[str, str]]:
     """The files of a data set's definition: where each comes to lie, and where it is now."""
     addresses = [address for entry in _paths(definition) for address in entry.values()]
     alone = len(addresses) == 1
     for address in addresses:
         parts = urllib.parse.urlsplit(address)
         if parts.scheme == "azureml":
-            yield from _of_datastore(service, urllib.parse.unquote(parts.path), alone=alone)
+            yield from _of_datastore(workspace, urllib.parse.unquote(parts.path), alone=alone)
         else:
-            yield _web_place(parts, alone=alone), _web_file(service, parts)
+            yield _web_place(parts, alone=alone), _web_file(workspace, parts)
 
 
 def _paths(definition: str) -> list[dict[str, str]]:
@@ -125,11 +122,11 @@ def _web_place(parts: urllib.parse.SplitResult, *, alone: bool) -> str:
     return path.rpartition("/")[2] if alone else f"https%3A/%2F{host}/{container}/{path}"
 
 
-def _web_file(service: Service, parts: urllib.parse.SplitResult) -> str:
+def _web_file(workspace: Workspace, parts: urllib.parse.SplitResult) -> str:
     container, host, path = _blob_address(parts)
     if host == OPEN_DATA and container == "mnist":
         return str(open_data_record(path)["file"])
-    record = service.storage.get(container, path) if host == service.settings.blob else None
+    record = workspace.storage.get(container, path) if host == workspace.settings.blob else None
     if record is None:
         raise Refusal(404, "DataAccessError", f"{parts.geturl()} can't be mounted: not found")
     return str(record["file"])
@@ -144,17 +141,17 @@ def _blob_address(parts: urllib.parse.SplitResult) -> tuple[str, str, str]:
     return container, parts.netloc, name
 
 
-def _of_datastore(service: Service, path: str, *, alone: bool) -> Iterable[tuple[str, str]]:
+def _of_datastore(workspace: Workspace, path: str, *, alone: bool) -> Iterable[tuple[str, str]]:
     head, _, pattern = path.partition("/paths/")
     datastore = head.rpartition("/")[2]
     fixed = pattern[: min((pattern.index(sign) for sign in "*?" if sign in pattern), default=len(pattern))]
     folder = fixed[: fixed.rfind("/") + 1]
-    names = service.storage.names(CONTAINER, fixed)
+    names = workspace.storage.names(CONTAINER, fixed)
     found = [name for name in names if name == pattern or pattern.endswith("/") or not pattern or _fits(name, pattern)]
     if not found:
         raise Refusal(404, "DataAccessError", f"nothing is at '{pattern}' in the datastore '{datastore}'")
     for name in found:
-        record = service.storage.get(CONTAINER, name)
+        record = workspace.storage.get(CONTAINER, name)
         if record and not record["metadata"].get("hdi_isfolder"):
             yield (name[len(folder) :] if alone else f"{datastore}/{name}"), str(record["file"])
 

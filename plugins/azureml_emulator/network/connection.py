@@ -8,17 +8,48 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from .faults import Fault, FaultKind
+from .authority import Authority
+from .faults import Fault, FaultKind, Faults
 from .message import Request, Response, parse_query
-
-if TYPE_CHECKING:
-    from .proxy import Proxy
 
 _LINGER = struct.pack("ii", 1, 0)
 _NO_BODY = {204, 304}
+
+
+class Owner(Protocol):
+    """What a connection needs of the proxy that accepted it."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that are answered for."""
+
+    @property
+    def authority(self) -> Authority:
+        """Signs the certificates of those hosts."""
+
+    @property
+    def faults(self) -> Faults:
+        """The faults to inject."""
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Is set when the emulator stops."""
+
+    def answer(self, request: Request, /) -> Response:
+        """Answers a request."""
+
+    def record(self, method: str, host: str, path: str, answer: Response | None, *, blocked: bool = False) -> None:
+        """Records a request and its answer; None: the connection was reset."""
+
+    def opened(self, connection: socket.socket) -> None:
+        """Notes a connection, to drop it when the emulator stops."""
+
+    def closed(self, connection: socket.socket) -> None:
+        """Forgets a connection."""
 
 
 class Connection(http.server.BaseHTTPRequestHandler):
@@ -31,7 +62,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
     timeout = 120
     wbufsize = -1
 
-    def __init__(self, proxy: Proxy, *arguments: Any) -> None:
+    def __init__(self, proxy: Owner, *arguments: Any) -> None:
         self._proxy = proxy
         self._host = ""
         super().__init__(*arguments)

@@ -6,14 +6,13 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from .message import Request, Response
 
-if TYPE_CHECKING:
-    from ..service import Service
+Handler = Callable[[Any, Request], Response]
+"""Answers a request; the first argument is the `Service`, which stands above this room."""
 
-Handler = Callable[["Service", Request], Response]
 _SCOPE = (
     "/subscriptions/{subscription}/resourceGroups/{group}"
     "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
