@@ -123,6 +123,11 @@ def own_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return list(parser._actions)
 
 
+def sub_parsers(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[Any] | None:
+    """Returns what adds parsers of actions below a parser; None if the parser has no actions."""
+    return next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)
+
+
 def option_strings(parser: argparse.ArgumentParser) -> list[str]:
     """Returns the options of a parser as they are typed: "-h", "--help", …, in the order in which they were added."""
     return list(parser._option_string_actions)

@@ -32,6 +32,7 @@ BUILT_IN = (
     "stoker.plugins.commands.completion",
     "stoker.plugins.local.plugin",
     "stoker.plugins.azureml.plugin",
+    "stoker.plugins.azureml_emulator.plugin",
     "stoker.plugins.trackers.tensorboard",
     "stoker.plugins.trackers.mlflow.plugin",
     "stoker.datasets.plugin",
@@ -46,7 +47,7 @@ def built_in() -> list[Found]:
     return [
         (
             PluginRecord(name=short_name(module), origin=OURS, version=VERSION, contract=CONTRACT),
-            partial(importlib.import_module, module),
+            partial(_import_built_in, module),
         )
         for module in BUILT_IN
     ]
@@ -110,6 +111,16 @@ def import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _import_built_in(module: str) -> ModuleType:
+    """Imports a built-in plugin; one whose folder is missing offers nothing: a packaged job leaves some behind."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.rpartition(".")[0]:
+            raise
+        return ModuleType(module)
 
 
 def _packages() -> Iterator[importlib.metadata.Distribution]:

@@ -118,6 +118,18 @@ class Plugins:
         if (kind, name) in self._clashes:
             raise self._clashes[kind, name]
 
+    def note(self, kind: str, name: str, problem: str) -> None:
+        """Notes a problem with what a plugin offers, with that plugin.
+
+        Args:
+            kind: "command", "backend", …
+            name: Its name.
+            problem: What is wrong, in one line.
+        """
+        for record in self.records:
+            if name in record.offers.get(kind, ()):
+                record.note(f"{kind} {name!r}: {problem}")
+
     def check_names(self, job: TrainJob) -> None:
         """Checks that plugins offer the model and the data set of a job; raises as `get_backend`."""
         self.get_model(job.model)

@@ -18,6 +18,8 @@ from .network.proxy import Proxy, Recorded
 from .service import Service
 from .state.settings import Settings
 
+__all__ = ["Emulator", "Fault", "FaultKind", "Recorded", "Settings"]
+
 
 class Emulator:
     """A loopback Azure ML for the unmodified SDK, which finds it through environment variables alone.

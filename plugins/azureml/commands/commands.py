@@ -12,7 +12,6 @@ from ....engine.terminal.prompt import say
 
 def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
     from ..options import add_options, add_workspace_options
-    from . import emulator
 
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     summary = "look at all that a job needs, and say what is wrong; it takes the options of `train` for this backend"
@@ -25,14 +24,12 @@ def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
     cleanup.add_argument("--yes", action="store_true", help="without the question")
     cleanup.add_argument("--running", action="store_true", help="clusters that are at work, too")
     add_workspace_options(cleanup)
-    summary = "run a workspace on this machine, to try things out, until Ctrl-C"
-    emulator.add_options(below.add_parser("emulator", help=summary, description=f"{summary}."))
 
 
 def _azureml(options: argparse.Namespace, context: Context) -> int:
-    from . import cleanup, doctor, emulator
+    from . import cleanup, doctor
 
-    actions = {"doctor": doctor.run, "cleanup": cleanup.run, "emulator": emulator.run}
+    actions = {"doctor": doctor.run, "cleanup": cleanup.run}
     return actions[options.action](options, context)
 
 
@@ -60,7 +57,7 @@ def _rehearse(options: argparse.Namespace, context: Context) -> int:
 COMMANDS = (
     Command(
         name="azureml",
-        summary="look at a workspace of Azure ML, clean it up, or run one here",
+        summary="look at a workspace of Azure ML, or clean it up",
         add_options=_add_azureml_options,
         run=_azureml,
     ),

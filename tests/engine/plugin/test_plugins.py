@@ -67,6 +67,23 @@ def test_built_ins_come_through_the_same_door_as_anybodys():
     assert plugins.commands().keys() >= {"train", "runs", "config", "plugins", "models", "completion"}
 
 
+def test_a_built_in_whose_folder_was_left_behind_offers_nothing_and_can_still_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("stoker.engine.plugin.discovery.BUILT_IN", (*BUILT_IN, "stoker.plugins.at_home.plugin"))
+    plugins = Plugins.load()
+    assert (names(plugins)[-1], problems(plugins, "at_home")) == ("at_home", [])
+    assert names(Plugins.load(["no:at_home"])) == names(plugins)[:-1]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_built_in_that_needs_a_package_which_is_missing_is_broken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stoker.engine.plugin.discovery.BUILT_IN", ("stoker.plugins.local.nowhere",))
+    assert problems(Plugins.load(), "nowhere") == [
+        "import: ModuleNotFoundError: No module named 'stoker.plugins.local.nowhere'"
+    ]
+
+
 def test_an_installed_package_is_found_by_its_entry_point_with_its_version(
     install: Install, capsys: pytest.CaptureFixture[str]
 ):
