@@ -43,7 +43,7 @@ def test_a_token_that_is_not_from_here_is_refused(token: str, client: Client) ->
 
 
 def test_an_expired_token_is_refused(client: Client, emulator: Emulator) -> None:
-    client.__dict__["token"] = emulator.service.tokens.give(life_s=-1)
+    client.__dict__["token"] = emulator.service.tokens.issue(lifetime_s=-1)
     assert client.call("GET", "history/v1.0", "/runs/x").status == 401
 
 

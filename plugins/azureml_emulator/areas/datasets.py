@@ -1,4 +1,4 @@
-"""Datasets: named ones with versions, and the saved definitions that runs refer to."""
+"""Data sets: named ones with versions, and the saved definitions that runs refer to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _UNREGISTERED = "unregistered-"
 
 @routes("POST", "/dataset/v1.0{ws}/datasets")
 def register(service: Service, request: Request) -> Response:
-    """Registers a definition under a name; a new definition under a name in use takes `updateDefinitionIfExists`."""
+    """Registers a definition under a name; a name in use takes a new version only with `updateDefinitionIfExists`.
+
+    Raises:
+        Refusal: The name is in use for another definition.
+    """
     asked = request.json
     with service.store.lock:
         known = service.store.get(_NAMED, asked["name"])
@@ -34,7 +38,11 @@ def register(service: Service, request: Request) -> Response:
 
 @routes("GET", "/dataset/v1.0{ws}/datasets/query/name={name}")
 def by_name(service: Service, request: Request) -> Response:
-    """A named dataset, in one version or the newest."""
+    """Describes a named data set, in one version or the newest.
+
+    Raises:
+        Refusal: There is no such data set or version.
+    """
     known = service.store.get(_NAMED, request.parts["name"])
     version = request.query.get("versionId") or None
     if known is None or (version and not any(one["versionId"] == version for one in known["versions"])):
@@ -44,21 +52,25 @@ def by_name(service: Service, request: Request) -> Response:
 
 @routes("GET", "/dataset/v1.0{ws}/datasets/{id}")
 def by_id(service: Service, request: Request) -> Response:
-    """A named dataset by its id."""
+    """Describes a named data set by its id.
+
+    Raises:
+        Refusal: There is no such data set.
+    """
     for known in service.store.all(_NAMED, lambda one: one["datasetId"] == request.parts["id"]):
         return reply(_dto(known))
     raise not_found(f"the dataset with the id '{request.parts['id']}'")
 
 
 @routes("GET", "/dataset/v1.0{ws}/datasets")
-def all_of_them(service: Service, request: Request) -> Response:
-    """All named datasets, each in its newest version."""
+def list_all(service: Service, request: Request) -> Response:
+    """Describes all named data sets, each in its newest version."""
     return reply({"value": [_dto(one) for one in service.store.all(_NAMED)], "continuationToken": None})
 
 
 @routes("POST", "/dataset/v1.0{ws}/saveddatasets")
 def save(service: Service, request: Request) -> Response:
-    """Keeps a definition without a name."""
+    """Saves a definition without a name."""
     asked = request.json
     made = {
         "id": str(uuid.uuid4()),
@@ -71,13 +83,21 @@ def save(service: Service, request: Request) -> Response:
 
 @routes("GET", "/dataset/v1.0{ws}/saveddatasets/{id}")
 def saved(service: Service, request: Request) -> Response:
-    """A definition by its id."""
+    """Returns a saved definition by its id.
+
+    Raises:
+        Refusal: There is no such definition.
+    """
     return reply(_saved(service, request.parts["id"]))
 
 
 @routes("GET", "/data/v1.0{ws}/dataversion/{name}/versions/{version}")
 def data_version(service: Service, request: Request) -> Response:
-    """The definition in the form that the data runtime reads; there are no data assets of the second SDK."""
+    """Returns a saved definition in the form that the data runtime reads.
+
+    Raises:
+        Refusal: There is no such definition; or the name is that of a data asset of the second SDK.
+    """
     name = request.parts["name"]
     if not name.startswith(_UNREGISTERED):
         raise not_found(f"the data asset '{name}'")

@@ -1,4 +1,4 @@
-"""Discovery: at which address each service is."""
+"""Discovery: the address of each service."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ _SERVICES = ("api", "experimentation", "history", "hyperdrive", "modelmanagement
 @routes("GET", "")
 @routes("GET", "/workspaces/{id}")
 def answer(service: Service, request: Request) -> Response:
-    """All of them are at one host."""
+    """Lists the addresses; all services are at one host."""
     addresses = dict.fromkeys(_SERVICES, f"https://{service.settings.api}")
     return reply({**addresses, "studio": f"https://{STUDIO}"})

@@ -1,4 +1,4 @@
-"""Execution: runs begin here, and are canceled here."""
+"""Execution: submits and cancels runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/execution/v1.0{ws}")
 
 @routes("POST", "/experiments/{experiment}/snapshotrun")
 def submit(service: Service, request: Request) -> Response:
-    """Begins a run under the id that the client chose."""
+    """Starts a run under the id that the client chose.
+
+    Raises:
+        Refusal: The cluster, the snapshot or its script does not exist; or the id is taken.
+    """
     asked = request.json
     configuration, snapshot = asked["Configuration"], asked["SnapshotId"]
     target = str(configuration["target"])
@@ -37,7 +41,11 @@ def submit(service: Service, request: Request) -> Response:
 
 @routes("POST", "/runs/{run}/cancel")
 def cancel(service: Service, request: Request) -> Response:
-    """Asks for a run's end."""
+    """Cancels a run.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     service.runs.get(request.parts["run"])
     service.jobs.cancel(request.parts["run"])
     return reply({})

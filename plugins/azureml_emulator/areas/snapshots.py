@@ -1,4 +1,4 @@
-"""Snapshots: what clients submit, as a list of files, of which only those come that a parent lacks."""
+"""Snapshots: the files that a client submits; it sends only those that the parent snapshot lacks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/content/v{version}{ws}/snapshots"
 
 @routes("GET", "/latest/metadata")
 def latest(service: Service, request: Request) -> Response:
-    """No snapshot is assumed known: a client that has forgotten its last one sends everything."""
+    """Says that there is no latest snapshot, so that a client which has lost its own sends everything."""
     return reply({"id": "00000000-0000-0000-0000-000000000000", "root": {}})
 
 
 @routes("POST", "/getblob")
 def addresses(service: Service, request: Request) -> Response:
-    """Where to put the files."""
+    """Gives the addresses to send the files to."""
     group = uuid.uuid4().hex
     names = request.json["FileNames"]
     return reply(
@@ -38,7 +38,11 @@ def addresses(service: Service, request: Request) -> Response:
 
 @routes("POST", "/{id}")
 def create(service: Service, request: Request) -> Response:
-    """Makes a snapshot of the files of the tree: those that were sent, and the rest from the parent."""
+    """Makes a snapshot of the files of a tree: those that were sent, and the rest from the parent.
+
+    Raises:
+        Refusal: A file was not sent, or the snapshot is too large.
+    """
     asked = request.json
     known = _parent_files(service, asked.get("ParentSnapshotId"))
     known |= {node["FullName"]: _blob_name(node["BlobUri"]) for node in asked["FileRevisionList"]["FileNodes"]}
@@ -53,7 +57,11 @@ def create(service: Service, request: Request) -> Response:
 
 @routes("GET", "/{id}/metadata")
 def get(service: Service, request: Request) -> Response:
-    """What a snapshot holds."""
+    """Lists the files of a snapshot.
+
+    Raises:
+        Refusal: There is no such snapshot.
+    """
     return reply({"id": request.parts["id"], "files": sorted(snapshot_files(service.store, request.parts["id"]))})
 
 

@@ -1,4 +1,4 @@
-"""One attempt of a job on its node: a fresh folder with the snapshot's files, the mounts, and the process."""
+"""One attempt of a job on its node: a new folder with the files of the snapshot, the mounts, and the process."""
 
 from __future__ import annotations
 
@@ -23,11 +23,21 @@ _SYNC_S = 0.25
 
 
 class Attempt:
-    """A job on its node.
+    """A job on its node; making one starts the process.
+
+    Args:
+        workspace: Where the snapshot, the data sets and the outputs are.
+        run: The record of the run.
+        folder: The folder to make for it.
+        environment: The variables that lead its process to the emulator.
 
     Attributes:
-        folder: Everything of it on this machine.
-        process: What runs.
+        folder: Holds everything of the attempt that is on this machine.
+        process: The process of the job.
+
+    Raises:
+        Refusal: A data set, or a file of one, does not exist.
+        ValueError: A file of the snapshot would lie outside of the folder.
     """
 
     def __init__(self, workspace: Workspace, run: Record, folder: Path, environment: Mapping[str, str]) -> None:
@@ -48,34 +58,38 @@ class Attempt:
         )
 
     def sync(self) -> None:
-        """Writes the mounts back, now and then."""
+        """Writes the outputs back, if the last time was long enough ago."""
         if time.monotonic() >= self._synced_at + _SYNC_S:
             self.write_back()
 
     def write_back(self, torn: set[Path] | None = None) -> None:
-        """Writes the mounts back."""
+        """Writes the outputs back.
+
+        Args:
+            torn: Files that were open for writing when the node was lost.
+        """
         for output in self._mounts.outputs.values():
             output.write_back(torn or ())
         self._synced_at = time.monotonic()
 
     def publish(self) -> None:
-        """Makes what lies below `outputs` and `logs` files of the run."""
+        """Makes the files below `outputs` and `logs` files of the run."""
         for top in _PUBLISHED:
             for path in sorted((self._code / top).rglob("*")):
                 if path.is_file():
                     name = path.relative_to(self._code).as_posix()
                     self._workspace.storage.put_file(ARTIFACTS, artifact(self._run_id, name), path)
 
-    def keep_log(self) -> None:
-        """Makes a blob of the log, which no longer grows."""
+    def store_log(self) -> None:
+        """Copies the log, which no longer grows, into a blob."""
         self._workspace.storage.put_file(ARTIFACTS, artifact(self._run_id, LOG), self._log)
 
-    def last_lines(self) -> str:
-        """The end of the log."""
+    def log_tail(self) -> str:
+        """Returns the last lines of the log."""
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
 
     def remove(self) -> None:
-        """Removes the folder; the blobs have what is to stay."""
+        """Removes the folder; what has to stay is in blobs."""
         for path in self.folder.rglob("*"):
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o755)
@@ -122,8 +136,8 @@ class Attempt:
             "AZUREML_ARM_PROJECT_NAME": run["experimentName"],
             "AZUREML_EXPERIMENT_ID": run["experimentId"],
             "AZUREML_WORKSPACE_ID": workspace.workspace_id,
-            "AZUREML_RUN_TOKEN": workspace.tokens.give(run=self._run_id),
-            "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + workspace.tokens.life_s),
+            "AZUREML_RUN_TOKEN": workspace.tokens.issue(run=self._run_id),
+            "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + workspace.tokens.lifetime_s),
             "AZUREML_SERVICE_ENDPOINT": f"https://{settings.api}",
             "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"https://{settings.api}/discovery",
             **self._mounts.environment,

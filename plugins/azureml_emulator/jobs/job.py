@@ -36,7 +36,14 @@ class Ending(enum.Enum):
 
 
 class Job(threading.Thread):
-    """Carries out a run. It alone changes the run's state, but for the wish to cancel it."""
+    """Carries out a run. Only it changes the state of the run, except for a request to cancel it.
+
+    Args:
+        workspace: Where the run, its cluster and its files are.
+        run_id: The run.
+        folder: Where its attempts have their folders.
+        environment: The variables that lead its process to the emulator.
+    """
 
     def __init__(self, workspace: Workspace, run_id: str, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(name=f"job {run_id}", daemon=True)
@@ -50,13 +57,19 @@ class Job(threading.Thread):
         self._lock = threading.Lock()
 
     def request_end(self, ending: Ending) -> None:
-        """Asks for an end; the first wish counts, but any is stronger than that for preemption, which ends nothing."""
+        """Asks the job to end.
+
+        The first request counts. Any other replaces a preemption, after which the run would go on; STOPPED replaces all.
+
+        Args:
+            ending: Why the job is to end.
+        """
         with self._lock:
             if self._requested in {None, Ending.PREEMPTED} or ending is Ending.STOPPED:
                 self._requested = ending
 
     def run(self) -> None:
-        """Carries the run out."""
+        """Carries out the run."""
         try:
             self._carry_out()
         except Refusal as refusal:
@@ -76,7 +89,7 @@ class Job(threading.Thread):
             self._pause(self._workspace.settings.requeue_s)
 
     def _prepare(self) -> None:
-        """Builds the image of the environment, if it is the first run in it."""
+        """Builds the image of the environment, if this is the first run in it."""
         definition = self._run["runDefinition"].get("environment") or {}
         store = self._workspace.store
         digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
@@ -91,7 +104,7 @@ class Job(threading.Thread):
         store.put("images", digest, {"name": name})
 
     def _one_attempt(self) -> bool:
-        """Runs the job on nodes of its cluster; True: it was preempted and is to be run again."""
+        """Runs the job on nodes of its cluster; returns whether it was preempted and has to run again."""
         target, count = self._run["target"], int(self._run["runDefinition"].get("nodeCount") or 1)
         nodes = self._workspace.clusters.acquire(target, count, lambda: self._requested is None)
         if not nodes:
@@ -112,7 +125,7 @@ class Job(threading.Thread):
         finally:
             if attempt:
                 attempt.process.kill()
-                attempt.keep_log()
+                attempt.store_log()
                 attempt.remove()
             preempted = ending in {Ending.PREEMPTED, Ending.PREEMPTED_FOR_GOOD}
             self._workspace.clusters.release(self._run["target"], nodes, preempted=preempted)
@@ -134,7 +147,7 @@ class Job(threading.Thread):
             self._end_as_requested()
             return False
         if ending in {Ending.PREEMPTED, Ending.PREEMPTED_FOR_GOOD}:
-            attempt.write_back(attempt.process.lose())
+            attempt.write_back(attempt.process.lose_node())
             return self._preempted(ending)
         if ending is not Ending.EXIT:
             attempt.process.terminate(self._workspace.settings.grace_s)
@@ -163,7 +176,7 @@ class Job(threading.Thread):
         elif code == 0:
             self._end(RunState.COMPLETED)
         else:
-            message = f"Execution failed. User process exited with status code {code}.\n{attempt.last_lines()}"
+            message = f"Execution failed. User process exited with status code {code}.\n{attempt.log_tail()}"
             self._end(RunState.FAILED, _error("UserError", message))
 
     def _end_as_requested(self) -> None:

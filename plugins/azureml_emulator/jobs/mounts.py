@@ -1,4 +1,4 @@
-"""Mounts: what a job's arguments for data sets and outputs become on its node, which is a folder."""
+"""Mounts: the folders on the node that stand for the data sets and outputs in the arguments of a job."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Mounts:
     """The folders of one attempt of a job.
 
     Attributes:
-        inputs: The folder of each data set by the name that the job has for it.
-        outputs: The writable ones.
+        inputs: The folder of each data set, by the name that the job gives it.
+        outputs: The writable folders, by the name that the job gives them.
     """
 
     inputs: Mapping[str, Path] = field(default_factory=dict)
@@ -35,10 +35,16 @@ class Mounts:
 
     @classmethod
     def make(cls, workspace: Workspace, run: Record, folder: Path) -> Mounts:
-        """Makes them.
+        """Makes the folders.
+
+        Args:
+            workspace: Where data sets and blobs are.
+            run: The record of the run.
+            folder: Where to make them.
 
         Raises:
-            Refusal: A data set or its files can't be found.
+            Refusal: A data set, or a file of one, does not exist.
+            BlobRefusal: A file of the open data does not exist.
         """
         configuration = run["runDefinition"]
         inputs = {
@@ -52,7 +58,7 @@ class Mounts:
         return cls(inputs=inputs, outputs=outputs)
 
     def resolve(self, argument: Any) -> str:
-        """An argument with the folder in place of the name of a mount."""
+        """Returns an argument of the job; the name of a mount is replaced by its folder."""
         text = str(argument)
         if text.startswith(_INPUT):
             return str(self.inputs[text.removeprefix(_INPUT)])
@@ -62,7 +68,7 @@ class Mounts:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells the SDK in the job of them."""
+        """The variables that tell the SDK in the job about the folders."""
         paths = {name: str(path) for name, path in self.inputs.items()}
         paths |= {name: str(output.folder) for name, output in self.outputs.items()}
         named = {
@@ -73,13 +79,13 @@ class Mounts:
 
 
 def _make_input(workspace: Workspace, wanted: Record, folder: Path) -> Path:
-    """A folder with copies of the files, which can't be written to."""
+    """Makes a read-only folder with copies of the files of a data set."""
     identifier = wanted["dataLocation"]["dataset"]["id"]
     saved = workspace.store.get(SAVED_DATASETS, identifier)
     if saved is None:
         raise not_found(f"the data set with the id '{identifier}'")
-    for place, source in _files(workspace, saved["dataflowJson"]):
-        target = folder / place
+    for path_below, source in _files(workspace, saved["dataflowJson"]):
+        target = folder / path_below
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(0o444)
@@ -97,7 +103,7 @@ def _make_output(workspace: Workspace, wanted: Record, run_id: str, name: str, f
 
 
 def _files(workspace: Workspace, definition: str) -> Iterable[tuple[str, str]]:
-    """The files of a data set's definition: where each comes to lie, and where it is now."""
+    """Yields the files of a data set: the path of each below the folder, and where it is now."""
     addresses = [address for entry in _paths(definition) for address in entry.values()]
     alone = len(addresses) == 1
     for address in addresses:
@@ -105,20 +111,20 @@ def _files(workspace: Workspace, definition: str) -> Iterable[tuple[str, str]]:
         if parts.scheme == "azureml":
             yield from _of_datastore(workspace, urllib.parse.unquote(parts.path), alone=alone)
         else:
-            yield _web_place(parts, alone=alone), _web_file(workspace, parts)
+            yield _web_path(parts, alone=alone), _web_file(workspace, parts)
 
 
 def _paths(definition: str) -> list[dict[str, str]]:
-    """The `paths` of a definition: YAML within JSON, as the SDK sends it; each a mapping of one entry."""
+    """Returns the `paths` of a definition, each a mapping of one entry; the SDK sends YAML within JSON."""
     import yaml
 
     text = json.loads(definition)["meta"]["RsDataflow"]
     return list(yaml.safe_load(text)["paths"])
 
 
-def _web_place(parts: urllib.parse.SplitResult, *, alone: bool) -> str:
+def _web_path(parts: urllib.parse.SplitResult, *, alone: bool) -> str:
     container, host, path = _blob_address(parts)
-    # As the SDK's to_path() has it: https%3A/%2Fhost/folder/name
+    # As in to_path() of the SDK: https%3A/%2Fhost/folder/name
     return path.rpartition("/")[2] if alone else f"https%3A/%2F{host}/{container}/{path}"
 
 
@@ -133,7 +139,7 @@ def _web_file(workspace: Workspace, parts: urllib.parse.SplitResult) -> str:
 
 
 def _blob_address(parts: urllib.parse.SplitResult) -> tuple[str, str, str]:
-    """Container, host and name of a blob; the SDK writes `wasbs://container@host/name` for what was `https:`."""
+    """Returns container, host and name of a blob; the SDK turns `https:` into `wasbs://container@host/name`."""
     path = urllib.parse.unquote(parts.path).lstrip("/")
     if parts.scheme == "wasbs":
         return parts.username or "", parts.hostname or "", path
