@@ -59,7 +59,8 @@ class Job(threading.Thread):
     def request_end(self, ending: Ending) -> None:
         """Asks the job to end.
 
-        The first request counts. Any other replaces a preemption, after which the run would go on; STOPPED replaces all.
+        The first request counts. Any other replaces a preemption, after which the run would go on, and STOPPED replaces
+        every other.
 
         Args:
             ending: Why the job is to end.
