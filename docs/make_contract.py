@@ -139,7 +139,7 @@ def _alias(module: ModuleType, name: str) -> Iterator[str]:
 
 def signature(function: Callable[..., Any]) -> str:
     """The parameters and the result of a function, as its source has them."""
-    return str(inspect.signature(function)).replace("'", "")
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(function)))
 
 
 def code(text: str) -> str:
