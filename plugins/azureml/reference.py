@@ -12,7 +12,18 @@ from ...engine import files
 from ...engine.errors import InputError
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle
-from .submit.plan import NAME
+
+NAME = "azureml"
+"""The name of the backend."""
+
+CHECKPOINTS = "stoker/RUN_ID/checkpoints"
+"""Where checkpoints go on the workspace's default datastore."""
+
+RUN_ID = "--run-id"
+"""The argument of the entry script before the id of the run."""
+
+JOB = "STOKER_JOB"
+"""The variable that has the job as JSON. The node reads its file; this is for whoever finds the run: `adopt.py`."""
 
 FILE = "azureml.json"
 """The file of a run's folder that says where it runs; it is there before the run is."""

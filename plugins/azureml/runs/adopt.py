@@ -9,9 +9,8 @@ from urllib.parse import quote
 from ....engine.backend import FoundRun
 from ....engine.errors import InputError, StokerError
 from ....engine.job import TrainJob
-from ..reference import Reference
+from ..reference import JOB, RUN_ID, Reference
 from ..rest.client import Service
-from ..submit import runconfig
 
 _HISTORY = "history/v1.0"
 
@@ -39,8 +38,8 @@ def _submitted(definition: dict[str, Any], run_id: str) -> tuple[str, TrainJob]:
     """The id of the first attempt, and the job."""
     words = list(definition.get("arguments") or ())
     try:
-        first = str(words[words.index(runconfig.RUN_ID) + 1])
-        return first, TrainJob.from_json(json.loads(definition["environmentVariables"][runconfig.JOB]))
+        first = str(words[words.index(RUN_ID) + 1])
+        return first, TrainJob.from_json(json.loads(definition["environmentVariables"][JOB]))
     except (StokerError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"the run {run_id} was not submitted by stoker, or by another version of it",

@@ -11,7 +11,7 @@ from ....engine import files
 from ....engine.backend import Manifest
 from ....engine.errors import BackendError
 from ....engine.fetch import copy_outputs
-from ..rehearse import RECORD
+from ....engine.packaging.layout import RECORD
 from ..rest.client import Service
 
 FOLDER = "outputs/"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....engine.packaging.engine_code import ENTRY
+from ..reference import JOB, RUN_ID
 from ..sdk import sdk
 from ..settings import AzureSettings
 
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 DATA, CHECKPOINTS = "data", "checkpoints"
 """The names of the mounted data set and of the mounted output in the run configuration."""
-
-
-RUN_ID = "--run-id"
-"""The argument of the entry script before the id of the run."""
-
-JOB = "STOKER_JOB"
-"""The variable that has the job as JSON. The node reads its file; this is for whoever finds the run: `adopting.py`."""
 
 
 def environment_name(environment: Environment, image: str) -> str:

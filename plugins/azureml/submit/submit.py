@@ -13,14 +13,13 @@ from ....engine.packaging.package import Package
 from ....engine.rundir import RunDirectory
 from ..cluster import provision
 from ..progress import Reporter, megabytes
-from ..reference import Reference, Scope, safe_run_id
+from ..reference import CHECKPOINTS, NAME, Reference, Scope, safe_run_id
 from ..rest.client import Service
 from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
 from .environment import make_environment
-from .plan import CHECKPOINTS, NAME
 
 
 def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
