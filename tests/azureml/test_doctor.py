@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from stoker import cli
+from stoker.engine.packaging import isolation
 from stoker.engine.plugin.plugins import Plugins
-from stoker.plugins.azureml import catalogue, visible
+from stoker.plugins.azureml import catalogue
 from stoker.plugins.azureml.commands import checks
 from stoker.plugins.azureml.commands.checkup import CheckResult, Checkup, State
 from stoker.plugins.azureml.commands.doctor import CHECKS, examine
@@ -331,7 +332,7 @@ def test_the_command_speaks_json_and_takes_the_settings_file(place: Place, tmp_p
 
 
 def test_without_the_sdk_the_doctor_says_what_to_install(place: Place, tmp_path: Path):
-    (tmp_path / "sitecustomize.py").write_text(visible.hide_undeclared_packages(["pluggy", "requests"]))
+    (tmp_path / "sitecustomize.py").write_text(isolation.hide_undeclared_packages(["pluggy", "requests"]))
     done = place.doctor(PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (1, "")
     first, hint, *_ = done.stdout.splitlines()

@@ -13,8 +13,8 @@ import pytest
 from stoker.engine.backend import Plan
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
+from stoker.engine.packaging import rehearse
 from stoker.engine.packaging.package import Package
-from stoker.plugins.azureml import rehearse
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit import plan as plans
 from stoker.plugins.commands.plan import write_plan

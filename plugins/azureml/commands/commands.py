@@ -45,7 +45,7 @@ def _add_rehearse_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _rehearse(options: argparse.Namespace, context: Context) -> int:
-    from ..rehearse import rehearse
+    from ....engine.packaging.rehearse import rehearse
 
     done = rehearse(options.folder, options.data_folder, epochs=options.epochs or 0, say=say)
     if not done.missing:

@@ -10,14 +10,12 @@ from ....engine import files
 from ....engine.backend import Manifest
 from ....engine.errors import BackendError
 from ....engine.fetch import copy_outputs
-from ..node import run as node
+from ....engine.packaging.layout import RECORD
 from ..rest import paths
 from ..rest.client import Service
 
-FOLDER = f"{node.OUTPUTS.name}/"
+FOLDER = "outputs/"
 """The part of a run's files that the service keeps from the job's folder: its outputs."""
-
-_RECORD = node.RECORD.relative_to(node.ROOT).as_posix()
 
 _RECORDED = ("metrics.jsonl", "environment.json", "report.html")
 _PIECE_BYTES = 8 << 20
@@ -62,7 +60,7 @@ def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str
         BackendError: They can't be listed.
     """
     for path, url in _entries(service, run_id, f"{FOLDER}{below}"):
-        if path.startswith(FOLDER) and not path.startswith(f"{_RECORD}/"):
+        if path.startswith(FOLDER) and not path.startswith(f"{RECORD}/"):
             yield path.removeprefix(FOLDER), url
 
 
@@ -78,10 +76,10 @@ def fetch_record(service: Service, run_id: str, folder: Path) -> None:
         BackendError: It can't be read.
         StorageError: It can't be written.
     """
-    found = dict(_entries(service, run_id, f"{_RECORD}/"))
+    found = dict(_entries(service, run_id, f"{RECORD}/"))
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         for name in _RECORDED:
-            url = found.get(f"{_RECORD}/{name}")
+            url = found.get(f"{RECORD}/{name}")
             if url:
                 download(service, url, Path(temporary) / name)
                 files.write_bytes(folder / name, (Path(temporary) / name).read_bytes())

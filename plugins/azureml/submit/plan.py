@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from ....engine.backend import Plan
 from ....engine.errors import BackendError
 from ....engine.job import TrainJob
+from ....engine.packaging.layout import ENVIRONMENT, FACTS, PACKAGE
 from ....engine.packaging.package import Package
 from ....engine.plugin.extras import install_command, installed_version
 from ....engine.terminal.text import megabytes
@@ -20,8 +20,8 @@ from ..settings import MNIST_DATASET, AzureSettings
 from . import runconfig
 from .environment import SDK, Environment, make_environment
 
-PACKAGE, ENVIRONMENT, CONFIGURATION, FACTS = "package", "environment.yml", "runconfig.json", "package.json"
-"""What `--dry-run DIR` writes: the folder of the package, and files beside it."""
+CONFIGURATION = "runconfig.json"
+"""What `--dry-run DIR` writes beside the package, for people: the run configuration as the SDK posts it."""
 
 _SHOWN = 8
 
@@ -173,8 +173,3 @@ def _few(what: str, entries: list[str]) -> Iterator[str]:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def is_plan(folder: Path) -> bool:
-    """Whether a folder is one that `--dry-run DIR` wrote."""
-    return (folder / FACTS).is_file() and (folder / PACKAGE).is_dir()

@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...engine.errors import InputError
-from ...engine.packaging.engine_code import ENTRY, ROOT
-from ...engine.packaging.package import Package
-from ...engine.status import RunState
-from . import visible
-from .submit.plan import ENVIRONMENT, FACTS, PACKAGE, is_plan
+from ..errors import InputError
+from ..status import RunState
+from .engine_code import ENTRY, ROOT
+from .isolation import hide_undeclared_packages
+from .layout import ENVIRONMENT, FACTS, PACKAGE, RECORD, is_plan
+from .package import Package
 
 RUN_ID = "rehearsal"
-RECORD = "outputs/run"
-"""Where the entry script puts the record of a run."""
 
 _WARNING = "warning: "
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -178,7 +176,7 @@ def _environment(base: Path, conda_yaml: str) -> dict[str, str]:
     boot, home = base / "boot", base / "home"
     for folder in (boot, home):
         folder.mkdir()
-    (boot / "sitecustomize.py").write_text(visible.hide_undeclared_packages(names_in(conda_yaml)), encoding="utf-8")
+    (boot / "sitecustomize.py").write_text(hide_undeclared_packages(names_in(conda_yaml)), encoding="utf-8")
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     own = {"HOME": str(home), "TMPDIR": str(base), "PYTHONPATH": str(boot), "PYTHONNOUSERSITE": "1"}
     return {**kept, **own, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"}

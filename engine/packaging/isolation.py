@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterable
 
-from .submit.environment import canonical
+from .requirements import canonical
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _ALWAYS = ("pip", "setuptools", "wheel", "packaging")
