@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...engine import files
-from ...engine.backend import FoundRun, Manifest, ModelVersion, Plan
+from ...engine.backend import FoundRun, Manifest, ModelVersion, Plan, Reporter
 from ...engine.errors import BackendError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
-from .progress import Reporter, to_stderr
+from .progress import to_stderr
 from .reference import Reference, Scope
 from .rest.client import Patience, Service
 from .runs import adopt, cancel, models, outputs
@@ -39,6 +39,7 @@ class AzureBackend:
         clock: Returns the time in seconds.
 
     Attributes:
+        report: Called with a line for each step of a submission.
         poll_s: Seconds until the next poll, which is two small requests; more when all runs have been polled for ten
             minutes.
     """
@@ -58,7 +59,7 @@ class AzureBackend:
         self.poll_s = self._poll_s = poll_s
         self._settings = settings
         self._patience = patience or Patience()
-        self._report = report or to_stderr()
+        self.report = report or to_stderr()
         self._clock = clock
         self._lock = threading.Lock()
         self._cloud_runs: dict[Reference, CloudRun] = {}
@@ -78,12 +79,12 @@ class AzureBackend:
             cloud_run = self._cloud_run(reference)
             again = run.has_handle()  # else an earlier submission died on the way, and what it started is this attempt
             try:
-                run_id = submit.submit(job, cloud_run, self._settings, self._report, again=again)
+                run_id = submit.submit(job, cloud_run, self._settings, self.report, again=again)
             except KeyboardInterrupt:
-                self._report(f"interrupted; continue with: {submit.command(reference)}")
+                self.report(f"interrupted; continue with: {submit.command(reference)}")
                 raise
             page = cloud_run.service.page(run_id)
-            self._report(page)
+            self.report(page)
             reference.write(run, page)
         return reference.handle
 

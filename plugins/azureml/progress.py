@@ -7,12 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from ...engine.backend import Reporter
 from ...engine.data import ProgressCallback
 from ...engine.terminal.bars import byte_progress
 from ...engine.terminal.text import megabytes
-
-Reporter = Callable[[str], object]
-"""Takes a line about what is going on."""
 
 PERIOD_S = 30.0
 """The time between two lines about the same thing, in seconds."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError
-from ..progress import Reporter
 from ..rest import paths
 from ..rest.arm import pages
 from ..rest.client import Service

@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError
-from ..progress import PERIOD_S, Reporter
+from ..progress import PERIOD_S
 from ..rest import paths
 from ..rest.client import Service
 from ..sdk import sdk

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError
 from ....engine.terminal.prompt import confirmed, say, status_line
 from ....engine.terminal.text import labelled
 from ..cluster import cluster
 from ..cluster.cluster import Cluster
 from ..options import settings_of
-from ..progress import Reporter, ignore
+from ..progress import ignore
 from ..reference import Scope
 from ..rest import paths
 from ..rest.client import Patience, Service

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from ....engine.backend import Reporter
 from ....engine.errors import StokerError
 from ....engine.terminal.prompt import say, status_line
 from ....engine.terminal.text import labelled
 from ..options import settings_of
-from ..progress import Reporter, ignore
+from ..progress import ignore
 from . import checks
 from .checkup import CheckResult, Checkup, State
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ....engine import files
+from ....engine.backend import Reporter
 from ....engine.errors import DatasetError, InputError
 from ....engine.job import TrainJob
 from ....engine.packaging.ignore import secret_name
-from ..progress import Reporter, bytes_reported
+from ..progress import bytes_reported
 from ..rest import paths
 from ..rest.client import Service
 from ..sdk import sdk

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
 from ....engine.packaging.package import Package
@@ -14,7 +15,6 @@ from ....engine.rundir import RunDirectory
 from ....engine.terminal.text import megabytes
 from .. import NAME
 from ..cluster import provision
-from ..progress import Reporter
 from ..reference import CHECKPOINTS, Reference, Scope, safe_run_id
 from ..rest import paths
 from ..rest.client import Service

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ....engine.backend import Reporter
 from ....engine.data import ProgressCallback
 from ....engine.errors import BackendError
 from ....engine.terminal.text import megabytes
-from ..progress import Reporter, bytes_reported
+from ..progress import bytes_reported
 from ..sdk import sdk
 
 _PIECE_BYTES = 4 << 20
