@@ -22,6 +22,7 @@ from .runs.status import CloudRun
 from .settings import AzureSettings
 from .submit import submit
 from .submit.plan import plan
+from .submit.prepare import Prepared
 
 _LOCK_S = 900.0
 
@@ -61,10 +62,11 @@ class AzureBackend:
         self._clock = clock
         self._lock = threading.Lock()
         self._cloud_runs: dict[Reference, CloudRun] = {}
+        self._prepared: tuple[TrainJob, Prepared] | None = None
 
     def plan(self, job: TrainJob) -> Plan:
-        """What a submission would do; touches nothing remote."""
-        return plan(job, self._settings)
+        """What a submission would do; touches nothing remote. What it has packed is what `submit` then sends."""
+        return plan(job, self._settings, prepare=self._prepare)
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Submits the job, or finds the run that it was submitted as."""
@@ -77,7 +79,7 @@ class AzureBackend:
             cloud_run = self._cloud_run(reference)
             known = run.has_handle()  # else the one before died in between: what it started is what was asked for
             try:
-                run_id = submit.submit(job, cloud_run, self._settings, self._say, again=known)
+                run_id = submit.submit(job, cloud_run, self._settings, self._say, again=known, prepare=self._take)
             except KeyboardInterrupt:
                 self._say(f"interrupted; go on with: {submit.command(reference)}")
                 raise
@@ -128,6 +130,17 @@ class AzureBackend:
         """Finds a run that another machine has submitted."""
         scope = Scope.from_config(self._settings.config)
         return adopt.adopt(Service(scope, self._settings.auth, self._patience), run_id)
+
+    def _prepare(self, job: TrainJob, settings: AzureSettings) -> Prepared:
+        """Packs a job, and keeps that for its submission: no file is read, searched for secrets and hashed twice."""
+        made = Prepared.of(job, settings)
+        self._prepared = (job, made)
+        return made
+
+    def _take(self, job: TrainJob, settings: AzureSettings) -> Prepared:
+        """Gives what was packed for the plan of a job, once; packs it where there was none."""
+        kept, self._prepared = self._prepared, None
+        return kept[1] if kept and kept[0] == job else Prepared.of(job, settings)
 
     def _found(self, handle: Handle) -> CloudRun:
         return self._cloud_run(submit.refuse_unknown(Reference.of_handle(handle)))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ....engine import files
 from ....engine.errors import DatasetError, InputError
 from ....engine.job import TrainJob
-from ....engine.packaging.ignore import secret_name
+from ....engine.packaging.never import secret_name
 from ..progress import Reporter, bytes_told
 from ..rest.client import Service
 from ..sdk import sdk

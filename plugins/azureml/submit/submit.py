@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
-from ....engine.packaging.package import Package
+from ....engine.package import Package
 from ....engine.rundir import RunDirectory
 from ..cluster import provision
 from ..progress import Reporter, megabytes
@@ -19,7 +20,7 @@ from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
-from .environment import make_environment
+from .prepare import ENTRY, Prepared
 
 
 def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
@@ -36,7 +37,15 @@ def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> R
     return found
 
 
-def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, say: Reporter, *, again: bool) -> str:
+def submit(
+    job: TrainJob,
+    cloud_run: CloudRun,
+    settings: AzureSettings,
+    say: Reporter,
+    *,
+    again: bool,
+    prepare: Callable[[TrainJob, AzureSettings], Prepared] = Prepared.of,
+) -> str:
     """Starts the next attempt of a run, unless one is under way.
 
     Args:
@@ -45,6 +54,7 @@ def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, say: Rep
         settings: Where and how.
         say: Told what is going on.
         again: Whether one that has ended is to be followed by another one.
+        prepare: Gives what is sent.
 
     Returns:
         The id of the attempt.
@@ -59,8 +69,8 @@ def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, say: Rep
         return str(runs[-1]["runId"])
     number = len(runs) + 1
     service, reference = cloud_run.service, cloud_run.reference
-    package = Package.of(job)
-    environment = make_environment(settings, package.requirements)
+    prepared = prepare(job, settings)
+    package = prepared.package
     workspace = _open(service, say)
     data = dataset.find_or_register(service, workspace, job, settings, say)
     provision.find_or_create(service, workspace, settings, say)
@@ -68,10 +78,12 @@ def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, say: Rep
         _note_attempt(service, runs[0], reference, number)
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
         folder = package.write(Path(place) / "package")
-        words = runconfig.arguments(reference.run_id, _mounted(data), _checkpoints(workspace, reference))
+        words = ENTRY.arguments(
+            run_id=reference.run_id, data_folder=_mounted(data), checkpoints=_checkpoints(workspace, reference)
+        )
         config = sdk.bounded(
             "the run configuration can't be made",
-            lambda: runconfig.script_run_config(folder, words, settings, environment, package.job),
+            lambda: runconfig.script_run_config(folder, words, settings, prepared.environment, package.job),
         )
         size = megabytes(sum(package.sizes.values()))
         say(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
