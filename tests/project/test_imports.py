@@ -15,17 +15,8 @@ from stoker.engine.plugin.discovery import BUILT_IN
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("engine", "plugins", "datasets", "models")
 HEAVY = {
-    "tensorflow",
-    "keras",
-    "numpy",
-    "pathspec",
-    "requests",
-    "rich",
-    "matplotlib",
-    "mlflow",
-    "tensorboard",
-    "azureml",
-    "azure",
+    *("tensorflow", "keras", "numpy", "pathspec", "requests", "rich", "matplotlib", "mlflow", "tensorboard"),
+    *("azureml", "azure"),
 }
 """Packages that take longer to import than `--help` may take in all."""
 

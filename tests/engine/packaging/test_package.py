@@ -296,7 +296,7 @@ def test_a_written_package_has_the_files_and_nothing_else(code: Path, tmp_path: 
 
 
 def test_an_installed_stoker_makes_the_same_package_as_a_checkout(tmp_path: Path):
-    ignore = shutil.ignore_patterns("[!.]*.egg-info", ".[!c]*", "__pycache__", "build", "dist", "runs", "bundled")
+    ignore = shutil.ignore_patterns("[!.]*.egg-info", ".[!c]*", "__pycache__", "build", "dist", "bundled")
     source = shutil.copytree(ROOT, tmp_path / "source", ignore=ignore)
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
