@@ -1,4 +1,4 @@
-"""The folder where this machine keeps what can be made again: data sets, compiled programs."""
+"""The folder for what this machine can make again: data sets, compiled programs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 from .errors import OptionError
 
+__all__ = ["VARIABLE", "root"]
+
 VARIABLE = "STOKER_CACHE_DIR"
 """The environment variable that moves the cache; its value is an absolute path."""
 
 
 def root() -> Path:
-    """The folder of the cache; it may not exist yet.
+    """Returns the folder of the cache, which may not exist yet.
 
     Raises:
         OptionError: `STOKER_CACHE_DIR` is not an absolute path.

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+__all__ = ["Dataset", "DatasetReader", "ProgressCallback", "Split"]
+
 ProgressCallback = Callable[[str, int, int], None]
 """Called as `progress(what, done_bytes, total_bytes)` while something long is read; total 0 means unknown."""
 
@@ -75,7 +77,7 @@ class DatasetReader(Protocol):
         Args:
             folder: Where the user says that the files are (`--data-folder`); None means the reader's own place.
             offline: Nothing may be downloaded.
-            progress: Told about long work.
+            progress: Called while something long is read.
 
         Raises:
             DatasetError: A file is missing or wrong.

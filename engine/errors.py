@@ -1,7 +1,7 @@
 """Every error that stoker raises on purpose.
 
 StokerError                 exit 1   the root; the command line prints it as `error:` and `hint:` lines
-├── InputError              exit 2   something the user gave; mending it is up to them
+├── InputError              exit 2   something the user gave, for the user to fix
 │   ├── OptionError                  a value of an option, an environment variable or the settings file
 │   ├── UnknownNameError             no data set, model, backend, run, … of that name
 │   ├── DatasetError                 a data file is missing or is not what it should be
@@ -19,6 +19,21 @@ import difflib
 import errno
 from collections.abc import Iterable
 from os import PathLike
+
+__all__ = [
+    "BackendError",
+    "CheckpointError",
+    "DatasetError",
+    "DownloadError",
+    "InputError",
+    "OptionError",
+    "PluginError",
+    "RunError",
+    "StokerError",
+    "StorageError",
+    "UnknownNameError",
+    "nearest",
+]
 
 _SHOWN = 300
 """Characters of a received value that a message shows; the error itself carries all of them."""
@@ -58,7 +73,7 @@ class StokerError(Exception):
         lines = [self.what]
         if self.received:
             lines.append(f"  received: {_shortened(self.received)}")
-        if self.expected:
+        if self.expected and not self.what.endswith(self.expected):
             lines.append(f"  expected: {self.expected}")
         return "\n".join(lines)
 
@@ -71,6 +86,18 @@ class InputError(StokerError):
 
 class OptionError(InputError):
     """A value of an option, an environment variable or the settings file is not acceptable."""
+
+    @classmethod
+    def must_be(cls, option: str, expected: str, *, received: object, hint: str = "") -> OptionError:
+        """Returns the error for a value that an option can't have: "--epochs must be a whole number, 1 or more".
+
+        Args:
+            option: The option as the user knows it, or where else the value came from.
+            expected: What the value must be.
+            received: The value.
+            hint: The next step.
+        """
+        return cls(f"{option} must be {expected}", received=received, expected=expected, hint=hint)
 
 
 class UnknownNameError(InputError):

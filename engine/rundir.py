@@ -1,11 +1,10 @@
-"""The folder of a run: its layout, and the only code that knows the names of its files."""
+"""The folder of a run: its layout. No other code knows the names of its files."""
 
 from __future__ import annotations
 
 import calendar
 import contextlib
 import json
-import os
 import re
 import secrets
 import time
@@ -15,21 +14,41 @@ from pathlib import Path
 from typing import Any
 
 from . import files
-from .errors import InputError, RunError, StokerError, UnknownNameError
+from .backend import BackendChoice
+from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
 from .status import Handle, RunStatus
 
+__all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
+
 _STAMP = "%Y%m%d-%H%M%S"
-_HANDLE, _PLACE = "handle.json", "backend.json"
+_HANDLE, _CHOICE, _NOTES = "handle.json", "backend.json", "notes.json"
 _AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
 
 def new_run_id(title: str, now_s: float | None = None, token: str = "") -> str:
-    """A run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
+    """Returns a run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
     stamp = time.strftime(_STAMP, time.gmtime(now_s))
     return f"{stamp}-{title}-{token or secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusRecord:
+    """What a run's `status.json` holds.
+
+    Attributes:
+        status: The status that the run wrote last.
+        pid: The process that trains; 0 if none has said so.
+        host: The machine of that process; "" if none has said so.
+        heartbeat_s: When it was written, in seconds since 1970.
+    """
+
+    status: RunStatus
+    pid: int = 0
+    host: str = ""
+    heartbeat_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +68,20 @@ class RunDirectory:
 
     @property
     def log(self) -> Path:
-        """What the run wrote to stdout and stderr."""
+        """The file with the output of the run, stdout and stderr."""
         return self.path / "log.txt"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that trains, for as long as it lives."""
+        """The lock file, which the process that trains holds for as long as it lives.
+
+        Whoever starts that process takes the lock first (`files.lock`) and hands the open file on (`pass_fds`).
+        """
         return self.path / ".lock"
 
     @property
     def outputs(self) -> Path:
-        """What the run made for the user."""
+        """The folder of what the run made for the user."""
         return self.path / "outputs"
 
     @property
@@ -74,7 +96,7 @@ class RunDirectory:
 
     @property
     def report(self) -> Path:
-        """The run on one page."""
+        """The page that describes the run."""
         return self.path / "report.html"
 
     @property
@@ -83,18 +105,20 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @classmethod
-    def create(cls, root: Path, job: TrainJob, run_id: str = "", *, now_s: float | None = None) -> RunDirectory:
-        """Makes the folder of a new run below `root`, with its `job.json`.
+    def create(
+        cls, root: Path, job: TrainJob, run_id: str | None = None, *, now_s: float | None = None
+    ) -> RunDirectory:
+        """Creates the folder of a new run below `root`, with its `job.json`.
 
         Args:
             root: Where runs are kept.
             job: What to train.
-            run_id: The id of the run; "" makes one that sorts after those of all runs below `root`, even if the
+            run_id: The id of the run; None makes one that sorts after those of all runs below `root`, even if the
                 clock went back since, and even within a second.
             now_s: What the clock says, in seconds since 1970; None asks it.
 
         Raises:
-            StorageError: It can't be made; nothing is left of it.
+            StorageError: It can't be created; nothing is left of it.
         """
         fresh = not root.exists()
         files.make_folder(root)
@@ -114,18 +138,20 @@ class RunDirectory:
             raise
         return run
 
-    def new_notes(self, notes: Iterable[str]) -> list[str]:
-        """The notes as lines of the log, but for those that it has already."""
-        log = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-        known = log.splitlines()
-        return [line for line in (f"note: {note}" for note in notes) if line not in known]
+    def write_notes(self, notes: Iterable[str]) -> None:
+        """Writes `notes.json`: what the check of the data at the submission has to say to the user."""
+        files.write_json(self.path / _NOTES, {"notes": list(notes)})
+
+    def notes(self) -> list[str]:
+        """Returns what `write_notes` wrote; [] if there was nothing to say."""
+        return [str(note) for note in (self._optional(_NOTES) or {}).get("notes", ())]
 
     def remove(self) -> None:
-        """Removes the run and all that it made."""
+        """Removes the run and everything that it made."""
         files.remove_tree(self.path)
 
     def job(self) -> TrainJob:
-        """The job that this run is of, as it was amended last.
+        """Returns the job of this run, as its newest attempt has it.
 
         Raises:
             RunError: Its file is missing or unreadable.
@@ -133,54 +159,61 @@ class RunDirectory:
         return TrainJob.from_json(self._read(self._jobs()[-1]))
 
     def write_next_job(self, job: TrainJob) -> None:
-        """Writes the job that the next attempt of this run is of, beside those before: `job-2.json`."""
+        """Writes the job of the next attempt, beside the earlier ones: `job-2.json`."""
         files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
 
-    def write_place(self, backend: str, options: Mapping[str, Any]) -> None:
-        """Writes `backend.json`: where the run is to be submitted, and with which options of the backend's."""
-        known = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in options.items()}
-        files.write_json(self.path / _PLACE, {"backend": backend, "options": known})
+    def write_backend_choice(self, choice: BackendChoice) -> None:
+        """Writes `backend.json`: where the run is submitted, and with which options of that backend."""
+        files.write_json(self.path / _CHOICE, choice.to_json())
 
-    def place(self) -> tuple[str, Mapping[str, Any]] | None:
-        """What `write_place` wrote; None if it was never written."""
-        value = self._optional(_PLACE)
-        return (str(value["backend"]), value["options"]) if value else None
+    def backend_choice(self) -> BackendChoice | None:
+        """Returns what `write_backend_choice` wrote; None if it was never written."""
+        value = self._optional(_CHOICE)
+        return BackendChoice.from_json(value) if value else None
 
     def write_handle(self, handle: Handle) -> None:
-        """Writes `handle.json`: from now on the run can be left and found again."""
+        """Writes `handle.json`; from now on any process can find the run again."""
         files.write_json(self.path / _HANDLE, {"handle": str(handle)})
 
     def handle(self) -> Handle:
-        """The handle of the run.
+        """Returns the handle of the run.
 
         Raises:
-            RunError: There is none: the submission was not seen to its end.
+            RunError: There is none: the submission did not come to its end.
         """
         if not self.has_handle():
-            hint = f"submit it once more, which finds it if it is there: stoker train --resume {self.run_id}"
+            hint = f"submit it again, which finds the run if there is one: stoker train --resume {self.run_id}"
             raise RunError(f"it is not known whether the run {self.run_id} was submitted", hint=hint, path=self.path)
         return Handle.parse(str(self._read(_HANDLE).get("handle")))
 
     def has_handle(self) -> bool:
-        """Whether the run is known to be submitted."""
+        """Returns whether the run is known to be submitted."""
         return (self.path / _HANDLE).is_file()
 
-    def write_status(self, status: RunStatus, *, durable: bool = True, **more: Any) -> None:
+    def write_status(self, status: RunStatus, *, durable: bool = True, pid: int = 0, host: str = "") -> None:
         """Writes `status.json`.
 
         Args:
             status: The status.
             durable: False for the heartbeat, which is worth nothing after a power loss.
-            more: Facts about the process: `pid`, `host`.
+            pid: The process that trains; 0 while there is none.
+            host: The machine of that process.
         """
-        value = {**status.to_json(), "heartbeat_s": time.time(), **more}
+        process = {"pid": pid, "host": host}
+        known = {name: fact for name, fact in process.items() if fact}
+        value = {**status.to_json(), "heartbeat_s": time.time(), **known}
         files.write_json(self.path / "status.json", value, durable=durable)
 
-    def status(self) -> tuple[RunStatus, Mapping[str, Any]] | None:
-        """What `write_status` wrote last, and the whole of it; None before the first time."""
+    def status_record(self) -> StatusRecord | None:
+        """Returns what `write_status` wrote last; None before the first time."""
         try:
             value = self._read("status.json")
-            return RunStatus.from_json(value), value
+            return StatusRecord(
+                status=RunStatus.from_json(value),
+                pid=int(value.get("pid", 0)),
+                host=str(value.get("host", "")),
+                heartbeat_s=float(value.get("heartbeat_s", 0.0)),
+            )
         except (RunError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
@@ -189,7 +222,7 @@ class RunDirectory:
         files.append_line(self.path / "events.jsonl", json.dumps(event.to_json()))
 
     def events(self) -> Iterator[RunEvent]:
-        """The events so far; a line that a crash has torn is left out."""
+        """Yields the events so far; leaves out a line that a crash has cut short."""
         for value in self._lines("events.jsonl"):
             with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
                 yield RunEvent.from_json(value)
@@ -203,11 +236,11 @@ class RunDirectory:
         files.append_line(self.path / "metrics.jsonl", "\n".join(lines))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
+        """Yields the lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
         return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
 
     def truncate_metrics(self, epochs: int) -> None:
-        """Takes away what a resumed run makes anew: figures of epochs after `epochs`, the final ones, the summary."""
+        """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
         kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
@@ -218,7 +251,7 @@ class RunDirectory:
         files.write_json(self.path / "environment.json", environment)
 
     def environment(self) -> Mapping[str, Any] | None:
-        """What `write_environment` wrote; None before the training has come that far."""
+        """Returns what `write_environment` wrote; None before the training has come that far."""
         return self._optional("environment.json")
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
@@ -226,7 +259,7 @@ class RunDirectory:
         files.write_json(self.path / "summary.json", summary)
 
     def summary(self) -> Mapping[str, Any] | None:
-        """What `write_summary` wrote; None while the run has not finished."""
+        """Returns what `write_summary` wrote; None while the run has not finished."""
         return self._optional("summary.json")
 
     def _jobs(self) -> list[str]:
@@ -264,46 +297,6 @@ class RunDirectory:
                     yield value
 
 
-def find_run(root: Path, name: str) -> RunDirectory:
-    """The run of that name: a run id, the beginning or end of one, a path, or "latest".
-
-    Raises:
-        UnknownNameError: There is none.
-        InputError: There are several.
-    """
-    if name and _is_run(Path(name)):
-        return RunDirectory(Path(name).resolve())
-    runs = list(list_runs(root))
-    if name == "latest" and runs:
-        return runs[-1]
-    exact = [run for run in runs if run.run_id == name]
-    found = exact or [run for run in runs if name and (run.run_id.startswith(name) or run.run_id.endswith(name))]
-    if not found:
-        raise UnknownNameError("run", name, _recent(runs), hint=f"`stoker runs list` shows the runs in {root}")
-    if len(found) > 1:
-        raise InputError(f"{len(found)} runs match {name!r}", expected=f"one of {', '.join(_recent(found))}")
-    return found[0]
-
-
-def list_runs(root: Path) -> Iterable[RunDirectory]:
-    """The runs below `root`, oldest first.
-
-    Raises:
-        InputError: The folder can't be read.
-    """
-    try:
-        folders = sorted(root.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise InputError(f"{root} can't be read", received=error.strerror, path=root) from error
-    return [RunDirectory(path.resolve()) for path in folders if _is_run(path)]
-
-
-def _is_run(folder: Path) -> bool:
-    return os.path.isfile(folder / "job.json")  # noqa: PTH113 - Path.is_file raises for a name too long, a private folder
-
-
 def _after(root: Path, now_s: float) -> float:
     """`now_s`, or the second after the newest run below `root` if that is later."""
     stamps = [match[1] for path in root.iterdir() if (match := _STAMPED.fullmatch(path.name))]
@@ -311,7 +304,3 @@ def _after(root: Path, now_s: float) -> float:
         with contextlib.suppress(ValueError, OverflowError):  # 20261399-…: somebody's own folder
             return max(now_s, calendar.timegm(time.strptime(stamp, _STAMP)) + 1.0)
     return now_s
-
-
-def _recent(runs: Iterable[RunDirectory]) -> list[str]:
-    return [run.run_id for run in runs][-5:]

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...engine.command import Command, Context
+from ...engine.command import Command, positive_int
 from ...engine.hookspecs import hookimpl
-from ...engine.options.settings import positive_int
+from ...engine.plugin.context import Context
 
 
 @hookimpl

@@ -59,7 +59,7 @@ def commands() -> list[Any]:
 @cache
 def parser(*plugins: str) -> ArgumentParser:
     """The parser of the whole command line, with these plugins loaded."""
-    made: ArgumentParser = cli._Parsers(Plugins.load([str(ROOT / name) for name in plugins]))()
+    made: ArgumentParser = cli.Parsers(Plugins.load([str(ROOT / name) for name in plugins]))()
     return made
 
 
@@ -94,7 +94,7 @@ def test_the_table_of_hooks_has_each_and_leads_to_its_words():
 
 def test_the_page_of_the_contract_is_what_the_docstrings_say():
     generator: Any = import_file(ROOT / "docs/make_contract.py")
-    assert CONTRACT.read_text() == generator.page(), "write it anew with `make docs`"
+    assert CONTRACT.read_text() == generator.page(), "write it again with `make docs`"
 
 
 @pytest.mark.parametrize("protocol", [Backend, DatasetReader])
@@ -157,7 +157,7 @@ def test_each_plugin_in_the_docs_loads_without_a_complaint(text: str, tmp_path: 
     path = tmp_path / "mine.py"
     path.write_text(text)
     plugins = Plugins.load([str(path)])
-    cli._Parsers(plugins)()
+    cli.Parsers(plugins)()
     assert (plugins.broken(), plugins.records[-1].name) == ([], "mine")
     assert plugins.records[-1].hooks
 

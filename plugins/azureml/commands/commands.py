@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ....engine.command import Command, Context
+from ....engine.command import Command
+from ....engine.plugin.context import Context
 
 
 def _add_azureml_options(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stoker.engine.command import positive_int
 from stoker.engine.errors import InputError, OptionError, StokerError
 from stoker.engine.options.parser import CommandParser, Parser, TopParser
-from stoker.engine.options.settings import Setting, Settings, positive_int
+from stoker.engine.options.settings import Setting, Settings
 
 from ... import hostile
 
@@ -45,9 +46,9 @@ def parser() -> Parser:
 
 
 def value(settings: Settings, name: str, *argv: str, command: str = "train") -> Setting:
-    options, sources = settings.parse(parser(), [command, *argv])
-    assert getattr(options, name) == sources[name].value
-    return sources[name]
+    options = settings.parse(parser(), [command, *argv])
+    assert getattr(options.values, name) == options.sources[name].value
+    return options.sources[name]
 
 
 def in_file(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Settings:
@@ -121,16 +122,16 @@ def test_an_option_that_must_be_given_may_be_given_elsewhere():
         made.add_argument("--output", type=Path, required=True)
         return made
 
-    options, _ = Settings(environ={"STOKER_OUTPUT": "/out"}).parse(strict(), [])
-    assert options.output == Path("/out")
+    options = Settings(environ={"STOKER_OUTPUT": "/out"}).parse(strict(), [])
+    assert options.values.output == Path("/out")
     with pytest.raises(OptionError, match="--output"):
         Settings().parse(strict(), [])
 
 
 def test_a_command_may_be_missing():
-    options, sources = Settings().parse(parser(), [])
-    assert options.command is None
-    assert sources == {"plugin": Setting(None, "default")}
+    options = Settings().parse(parser(), [])
+    assert options.values.command is None
+    assert options.sources == {"plugin": Setting(None, "default")}
 
 
 def test_a_home_folder_is_found_wherever_a_path_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -274,7 +275,7 @@ def test_true_is_neither_a_text_nor_a_path(tmp_path: Path, option: str):
         (["trian"], "unknown command: 'trian'", "did you mean 'train'?"),
         (["zebra"], "unknown command: 'zebra'", "see `stoker --help`"),
         (["train", "--epochs"], "--epochs: expected one argument", "see `stoker train --help`"),
-        (["train", "--epochs", "x"], "--epochs can't have this value", "see `stoker train --help`"),
+        (["train", "--epochs", "x"], "--epochs must be a whole number", "see `stoker train --help`"),
         (["train", "--split", "tst"], "unknown value of --split: 'tst'", "did you mean 'test'?"),
         (["--plugn", "x", "train"], "unknown option --plugn", "did you mean --plugin?"),
         (["--epochs", "3", "train"], "unknown option --epochs", "the options of a command come after it"),
