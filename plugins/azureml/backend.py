@@ -22,6 +22,7 @@ from .runs.status import CloudRun
 from .settings import AzureSettings
 from .submit import submit
 from .submit.plan import plan
+from .submit.prepare import Prepared
 
 _LOCK_S = 900.0
 
@@ -63,10 +64,11 @@ class AzureBackend:
         self._clock = clock
         self._lock = threading.Lock()
         self._cloud_runs: dict[Reference, CloudRun] = {}
+        self._prepared: tuple[TrainJob, Prepared] | None = None
 
     def plan(self, job: TrainJob) -> Plan:
-        """Plans a submission without touching anything remote."""
-        return plan(job, self._settings)
+        """Plans a submission without touching anything remote. `submit` then sends what was packed for the plan."""
+        return plan(job, self._settings, prepare=self._prepare)
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Submits the job, or finds the run that it was submitted as."""
@@ -79,7 +81,7 @@ class AzureBackend:
             cloud_run = self._cloud_run(reference)
             again = run.has_handle()  # else an earlier submission died on the way, and what it started is this attempt
             try:
-                run_id = submit.submit(job, cloud_run, self._settings, self.report, again=again)
+                run_id = submit.submit(job, cloud_run, self._settings, self.report, again=again, prepare=self._take)
             except KeyboardInterrupt:
                 self.report(f"interrupted; continue with: {submit.command(reference)}")
                 raise
@@ -131,6 +133,17 @@ class AzureBackend:
         """Finds a run that another machine has submitted."""
         scope = Scope.from_config(self._settings.config)
         return adopt.adopt(Service(scope, self._settings.auth, self._patience), run_id)
+
+    def _prepare(self, job: TrainJob, settings: AzureSettings) -> Prepared:
+        """Packs a job and keeps the package for its submission, so that no file is read and hashed twice."""
+        made = Prepared.of(job, settings)
+        self._prepared = (job, made)
+        return made
+
+    def _take(self, job: TrainJob, settings: AzureSettings) -> Prepared:
+        """Returns what was packed for the plan of a job, once; packs the job if there is nothing."""
+        kept, self._prepared = self._prepared, None
+        return kept[1] if kept and kept[0] == job else Prepared.of(job, settings)
 
     def _cloud_run(self, reference: Reference) -> CloudRun:
         """Returns the one `CloudRun` of a run; those of one workspace share its service."""

@@ -42,7 +42,7 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers `azureml` and `rehearse`."""
+    """Offers `azureml`."""
     from .commands.commands import COMMANDS
 
     return COMMANDS

@@ -1,4 +1,4 @@
-"""The plugin on the command line: its options are its settings, and `rehearse` is a command."""
+"""The plugin on the command line: its options are its settings, and what it would send can be rehearsed."""
 
 from __future__ import annotations
 

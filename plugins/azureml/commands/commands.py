@@ -1,13 +1,11 @@
-"""The commands of the Azure ML backend: `azureml`, with its sub-commands, and `rehearse`."""
+"""The command of the Azure ML backend: `azureml`, with its sub-commands."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from ....engine.command import Command, positive_int
+from ....engine.command import Command
 from ....engine.plugin.context import Context
-from ....engine.terminal.prompt import say
 
 
 def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
@@ -36,38 +34,11 @@ def _azureml(options: argparse.Namespace, context: Context) -> int:
     return actions[options.action](options, context)
 
 
-def _add_rehearse_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("folder", type=Path, metavar="DIR", help="what `stoker train --backend azureml --dry-run DIR` wrote")
-    data = "the data that would be mounted (default: MNIST's, if the job takes those)"
-    add("--data-folder", type=Path, metavar="DIR", help=data)
-    add("--epochs", type=positive_int, default=None, metavar="N", help="(default: the job's)")
-
-
-def _rehearse(options: argparse.Namespace, context: Context) -> int:
-    from ....engine.packaging.rehearse import rehearse
-
-    done = rehearse(options.folder, options.data_folder, epochs=options.epochs or 0, say=say)
-    if not done.missing:
-        print(f"the package runs by itself; the service would keep: {', '.join(done.outputs)}")
-        return 0
-    print("the package does not run by itself; it lacks:")
-    for what, remedy in done.missing:
-        print(f"  - {what}: {remedy}")
-    return 1
-
-
 COMMANDS = (
     Command(
         name="azureml",
         summary="check a workspace of Azure ML, clean it up, or emulate one here",
         add_options=_add_azureml_options,
         run=_azureml,
-    ),
-    Command(
-        name="rehearse",
-        summary="run what a dry run wrote, with no more than a node would have",
-        add_options=_add_rehearse_options,
-        run=_rehearse,
     ),
 )

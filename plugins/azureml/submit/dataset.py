@@ -11,7 +11,7 @@ from ....engine import files
 from ....engine.backend import Reporter
 from ....engine.errors import DatasetError, InputError
 from ....engine.job import TrainJob
-from ....engine.packaging.ignore import secret_name
+from ....engine.packaging.never import secret_name
 from ..progress import bytes_reported
 from ..rest import paths
 from ..rest.client import Service

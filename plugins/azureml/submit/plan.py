@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from ....engine.backend import Plan
 from ....engine.errors import BackendError
 from ....engine.job import TrainJob
-from ....engine.packaging.layout import ENVIRONMENT, FACTS, PACKAGE
-from ....engine.packaging.package import Package
+from ....engine.package import Package, package_documents
 from ....engine.plugin.extras import install_command, installed_version
 from ....engine.terminal.text import megabytes
 from .. import NAME, catalogue
 from ..reference import CHECKPOINTS
 from ..settings import MNIST_DATASET, AzureSettings
 from . import runconfig
-from .environment import SDK, Environment, make_environment
+from .environment import ALIASES, SDK, Environment
+from .prepare import ENTRY, Prepared
 
 CONFIGURATION = "runconfig.json"
 """What `--dry-run DIR` writes beside the package, for people: the run configuration as the SDK posts it."""
@@ -26,13 +26,19 @@ CONFIGURATION = "runconfig.json"
 _SHOWN = 8
 
 
-def plan(job: TrainJob, settings: AzureSettings, today: date | None = None) -> Plan:
-    """What a submission of a job would do.
+def plan(
+    job: TrainJob,
+    settings: AzureSettings,
+    today: date | None = None,
+    prepare: Callable[[TrainJob, AzureSettings], Prepared] = Prepared.of,
+) -> Plan:
+    """Returns what a submission of a job would do.
 
     Args:
         job: The job.
         settings: Where it would run.
         today: The day, for what is retired; None asks the clock.
+        prepare: Gives what is sent.
 
     Raises:
         InputError: The job can't run there.
@@ -40,15 +46,13 @@ def plan(job: TrainJob, settings: AzureSettings, today: date | None = None) -> P
     """
     day = today or date.today()
     settings.refuse_retired(day)
-    package = Package.of(job)
-    environment = make_environment(settings, package.requirements)
+    prepared = prepare(job, settings)
+    package, environment = prepared.package, prepared.environment
     data = data_name(job, settings)
     configuration, note = _configuration(settings, environment, package.job, data)
-    documents = {f"{PACKAGE}/{place}": content for place, content in package.files.items()}
-    documents[ENVIRONMENT] = environment.text.encode()
-    documents[FACTS] = _json(_facts(package, settings, data))
+    documents = package_documents(package, ENTRY, environment.text, _facts(settings, data))
     if configuration:
-        documents[CONFIGURATION] = _json(configuration)
+        documents[CONFIGURATION] = (json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()
     warnings = [*settings.warnings(day), *package.warnings, *environment.warnings, *_age(day), *note]
     return Plan(
         backend=NAME,
@@ -139,15 +143,11 @@ def _configuration(
         ) from error
 
 
-def _facts(package: Package, settings: AzureSettings, data: str) -> dict[str, Any]:
-    """What is known about the package, for people and for `stoker rehearse`."""
+def _facts(settings: AzureSettings, data: str) -> dict[str, Any]:
+    """Returns what is known about the job beside its package, for people and for `stoker rehearse`."""
     return {
-        "sha256": package.digest,
-        "files": {
-            place: {"bytes": package.sizes[place], "sha256": digest} for place, digest in package.digests.items()
-        },
-        "left_out": dict(package.left_out),
-        "requirements": dict(package.requirements),
+        "environment_option": "--azureml-environment",
+        "aliases": ALIASES,
         "experiment_data": data,
         "bound": bound(settings),
     }
@@ -169,7 +169,3 @@ def _few(what: str, entries: list[str]) -> Iterator[str]:
     yield from (f"{what} {entry}" for entry in entries[:_SHOWN])
     if len(entries) > _SHOWN:
         yield f"{what} {len(entries) - _SHOWN} more, which package.json of --dry-run DIR names"
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ....engine.backend import Reporter
 from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
-from ....engine.packaging.package import Package
+from ....engine.package import Package
 from ....engine.rundir import RunDirectory
 from ....engine.terminal.text import megabytes
 from .. import NAME
@@ -22,7 +23,7 @@ from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
-from .environment import make_environment
+from .prepare import ENTRY, Prepared
 
 
 def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
@@ -45,7 +46,15 @@ def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> R
     return found
 
 
-def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, report: Reporter, *, again: bool) -> str:
+def submit(
+    job: TrainJob,
+    cloud_run: CloudRun,
+    settings: AzureSettings,
+    report: Reporter,
+    *,
+    again: bool,
+    prepare: Callable[[TrainJob, AzureSettings], Prepared] = Prepared.of,
+) -> str:
     """Starts the next attempt of a run, unless one is under way.
 
     Args:
@@ -54,6 +63,7 @@ def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, report: 
         settings: Where and how to train it.
         report: Takes a line for each step.
         again: Whether an attempt that has ended is followed by another one.
+        prepare: Packs the job.
 
     Returns:
         The id of the attempt.
@@ -68,8 +78,8 @@ def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, report: 
         return str(runs[-1]["runId"])
     number = len(runs) + 1
     service, reference = cloud_run.service, cloud_run.reference
-    package = Package.of(job)
-    environment = make_environment(settings, package.requirements)
+    prepared = prepare(job, settings)
+    package = prepared.package
     workspace = _open(service, report)
     data = dataset.find_or_register(service, workspace, job, settings, report)
     provision.find_or_create(service, workspace, settings, report)
@@ -77,10 +87,12 @@ def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, report: 
         _note_attempt(service, runs[0], reference, number)
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         folder = package.write(Path(temporary) / "package")
-        words = runconfig.arguments(reference.run_id, _mounted(data), _checkpoints(workspace, reference))
+        words = ENTRY.arguments(
+            run_id=reference.run_id, data_folder=_mounted(data), checkpoints=_checkpoints(workspace, reference)
+        )
         config = sdk.bounded(
             "the run configuration can't be made",
-            lambda: runconfig.script_run_config(folder, words, settings, environment, package.job),
+            lambda: runconfig.script_run_config(folder, words, settings, prepared.environment, package.job),
         )
         size = megabytes(sum(package.sizes.values()))
         report(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
