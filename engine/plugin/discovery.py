@@ -24,6 +24,7 @@ Found = tuple[PluginRecord, Callable[[], Any]]
 BUILT_IN = (
     "stoker.plugins.commands.train",
     "stoker.plugins.commands.execute",
+    "stoker.plugins.commands.rehearse",
     "stoker.plugins.commands.runs",
     "stoker.plugins.commands.verify_resume",
     "stoker.plugins.commands.models",

@@ -13,6 +13,7 @@ from typing import Any
 from ...engine.backend import Backend
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
+from ...engine.terminal.prompt import can_ask
 from .display.display import display_mode, open_display
 
 
@@ -110,7 +111,7 @@ def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace
 
 def _wants_to_leave(run: RunDirectory) -> bool:
     """Asks, where somebody can answer; a second Ctrl-C means cancel."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         return False
     print(f"\n{run.run_id} is still running.", file=sys.stderr)
     while True:

@@ -13,6 +13,7 @@ from ...engine.command import Command
 from ...engine.hookspecs import PROJECT, hookimpl
 from ...engine.plugin.context import Context
 from ...engine.plugin.record import PluginRecord
+from ...engine.terminal.text import labelled
 from .scaffold.new_plugin import add_new_options, write_plugin
 
 COLUMNS = ("plugin", "from", "version", "contract", "state")
@@ -99,7 +100,7 @@ def _table(records: Sequence[PluginRecord], width: int) -> Iterator[str]:
             rest = [first, *rest] if first else rest
         yield from (" " * indent + line for line in rest)
         for label, text in _complaints(record):
-            yield from _wrapped(f"    {label:<7} ", text, width)
+            yield from labelled(f"    {label:<7} ", text, width)
 
 
 def _cells(record: PluginRecord) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
 def _offers(record: PluginRecord) -> str:
     """What a plugin offers: "command train; options --a, --b; callbacks"."""
     named = [(kind, record.offers[kind]) for kind in _NAMED if kind in record.offers]
-    parts = [f"{kind}{'s' * (len(names) > 1)} {', '.join(names)}" for kind, names in named]
+    parts = [f"{kind if len(names) == 1 else f'{kind}s'} {', '.join(names)}" for kind, names in named]
     parts += [word for hook, word in _NAMELESS.items() if hook in record.hooks]
     return "; ".join(parts or [hook.removeprefix(f"{PROJECT}_") for hook in record.hooks])
 
@@ -124,9 +125,3 @@ def _complaints(record: PluginRecord) -> Iterator[tuple[str, str]]:
         yield "slow:", record.slow
     yield from (("broken:", problem.what) for problem in record.problems)
     yield from (("remedy:", remedy) for remedy in dict.fromkeys(problem.remedy for problem in record.problems))
-
-
-def _wrapped(label: str, text: str, width: int) -> list[str]:
-    """A text behind its label; words are kept whole, for they may be paths or names to copy."""
-    room = {"width": max(width, len(label) + _LEAST), "break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(text, initial_indent=label, subsequent_indent=" " * len(label), **room)  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
+from ...engine.plugin.extras import require_extra
 from ...engine.rundir import RunDirectory
-from .requirements import require
 
 NAME = "tensorboard"
 
@@ -38,7 +38,7 @@ def stoker_configure_job(job: TrainJob) -> TrainJob | None:
     """Makes the folder absolute, for the training process may stand elsewhere."""
     if not _asked(job.options):
         return None
-    require(NAME)
+    require_extra(f"--{NAME}", NAME, NAME)
     folder = str(job.options.get("tensorboard_folder") or "")
     absolute = str(Path(folder).expanduser().absolute()) if folder else ""
     return replace(job, options={**job.options, "tensorboard_folder": absolute})
@@ -49,7 +49,7 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
     """Offers the callback, and says how to look at what it writes."""
     if not _asked(job.options):
         return []
-    require(NAME)
+    require_extra(f"--{NAME}", NAME, NAME)
     import keras
 
     run = RunDirectory(run_dir)

@@ -15,9 +15,9 @@ import pytest
 
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
-from stoker.engine.packaging.package import Package
 from stoker.engine.rundir import RunDirectory
 from stoker.plugins.azureml.node import observer
+from stoker.plugins.azureml.submit.prepare import package_of
 
 from .. import tiny
 
@@ -26,7 +26,7 @@ RUN_ID = "20261125-000000-tiny-dnn-abcdef"
 
 def node(folder: Path, mount: Path, data: Path, *, epochs: int) -> Path:
     """Runs a job on a new node, which has nothing but the package and the mounts; its outputs."""
-    top = Package.of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
+    top = package_of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
     words = ["--run-id", RUN_ID, "--data-folder", data, "--checkpoints", mount, "--epochs", epochs]
     done = subprocess.run(
         [sys.executable, "run.py", *map(str, words)], cwd=top, capture_output=True, text=True, timeout=120, check=False

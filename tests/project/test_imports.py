@@ -14,7 +14,10 @@ from stoker.engine.plugin.discovery import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("engine", "plugins", "datasets", "models")
-HEAVY = {"tensorflow", "keras", "numpy", "requests", "rich", "matplotlib", "mlflow", "tensorboard", "azureml", "azure"}
+HEAVY = {
+    *("tensorflow", "keras", "numpy", "pathspec", "requests", "rich", "matplotlib", "mlflow", "tensorboard"),
+    *("azureml", "azure"),
+}
 """Packages that take longer to import than `--help` may take in all."""
 
 LATE = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ....engine.event import EventKind, RunEvent
 from ....engine.hookspecs import hookimpl
 from ....engine.job import TrainJob
-from ..requirements import require
+from ....engine.plugin.extras import require_extra
 from .uri import address
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 def stoker_configure_job(job: TrainJob) -> None:
     """Refuses the job where MLflow is not installed."""
     if _asked(job.options):
-        require(NAME)
+        require_extra(f"--{NAME}", NAME, NAME)
 
 
 @hookimpl
@@ -74,7 +74,7 @@ def _asked(options: Mapping[str, Any]) -> bool:
 
 def _mirror(job: TrainJob, run_dir: Path) -> MlflowSync:
     if run_dir not in _mirrors:
-        require(NAME)
+        require_extra(f"--{NAME}", NAME, NAME)
         from .sync import MlflowSync
 
         _mirrors[run_dir] = MlflowSync(job, run_dir)
