@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .execution_mode import ExecutionMode, why_not_xla
+from .execution_mode import ExecutionMode, Fallback, why_not_xla
 from .gather import RowReader, row_reader
 
 if TYPE_CHECKING:
@@ -125,29 +125,25 @@ class Loop:
     """A step of a model as a loop over the batches of a chunk, for one replica or several.
 
     Attributes:
-        mode: How it runs; falls back from XLA to GRAPH when XLA can't compile the step, or is slow at it.
-        target_steps: Batches that the next chunk should have, from the time that the ones before took.
+        mode: How it runs; from XLA it falls back to GRAPH when XLA can't compile the step, or is slow at it.
+        fallback: What it fell back to at its first chunk, and why; None if it did not.
+        target_steps: Batches that the next chunk should have, from the time that the ones before took. The thread that
+            gathers chunks reads it while this one computes and may write it: it is one whole number, replaced at once,
+            and a chunk made by the number before is right too, only longer or shorter.
     """
 
-    def __init__(
-        self,
-        step: Callable[[Any], Any],
-        mode: ExecutionMode,
-        on_fallback: Callable[[ExecutionMode, str], None] | None = None,
-    ) -> None:
+    def __init__(self, step: Callable[[Any], Any], mode: ExecutionMode, strategy: Any) -> None:
         """Takes a step; nothing is compiled before the first chunk.
 
         Args:
             step: What to do with one batch: a model's `train_step` or `test_step`.
             mode: How to begin.
-            on_fallback: Told when it goes on in another mode, and why.
+            strategy: The `tf.distribute.Strategy` of the model.
         """
-        import tensorflow as tf
-
         self._step = step
-        self._strategy = tf.distribute.get_strategy()
-        self._on_fallback = on_fallback or (lambda mode, reason: None)
+        self._strategy = strategy
         self.mode = mode
+        self.fallback: Fallback | None = None
         self.target_steps = _FIRST
         self._programs = 0
         self._run = self._compile()
@@ -164,7 +160,7 @@ class Loop:
         self._learn(chunk.steps, time.perf_counter() - started)
 
     def _run_xla(self, arrays: Any, steps: Any) -> None:
-        """Runs the compiled loop, or, when XLA won't do, another; XLA refuses before the first step is taken."""
+        """Runs the compiled loop, or falls back to another; XLA refuses before the first step is taken."""
         import tensorflow as tf
 
         reason = "" if self._programs else self._why_not_xla(arrays, steps)
@@ -175,12 +171,12 @@ class Loop:
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
             reason = f"XLA can't compile the model: {str(error.message).partition(chr(10))[0]}"
         self.mode = ExecutionMode.GRAPH
+        self.fallback = Fallback(mode=self.mode, reason=reason)
         self._run = self._compile()
         self._run(arrays, steps)
-        self._on_fallback(self.mode, reason)
 
     def _why_not_xla(self, arrays: Any, steps: Any) -> str:
-        """Why XLA should not compile the step, or ""; tracing it for this is not lost, for the loop runs the trace."""
+        """Returns why XLA should not compile the step, or ""; the trace made for this is the one that the loop runs."""
         import tensorflow as tf
 
         graph = self._run.get_concrete_function(arrays, steps).graph

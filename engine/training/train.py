@@ -20,11 +20,12 @@ from ..rundir import RunDirectory
 from ..status import Progress, RunState
 from . import callback_state, plot
 from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
-from .circumstances import Circumstances
-from .device import configure
+from .environment import RunEnvironment
+from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finish
 from .heartbeat import Heartbeat
 from .prepare import build_model, load_dataset, named_for_tutorial, split
+from .runtime import choose_device, import_keras
 from .xla_cache import XlaCache
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Training:
         self._drawing = plot.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
         self._before_s = 0.0
-        self._circumstances = Circumstances(run_dir)
+        self._environment = RunEnvironment(run_dir)
         self._device = ""
 
     def run(self) -> None:
@@ -93,17 +94,15 @@ class Training:
             Stopped: It was asked to stop.
             StokerError: The user's input, a file or a checkpoint is wrong.
         """
-        from .runtime import import_keras
-
         tf, keras = import_keras()
-        self._device = configure(tf, self._job.device, self._job.threads)
+        self._device = choose_device(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
         for line in self._run.new_notes(dataset.notes):
             print(line)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
-        self._circumstances.note(self._job, dataset, tf, resumed=newest is not None)
-        fit, test = self._fit(dataset, tf)
+        self._environment.record(self._job, dataset, tf, resumed=newest is not None)
+        fit, test = self._fit(dataset, tf.distribute.get_strategy())
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
         self._run.truncate_metrics(done)
@@ -112,7 +111,12 @@ class Training:
         self._event(EventKind.STARTED, {"attempt": self._heartbeat.status.attempt, "epochs_done": done})
         print(_introduction(dataset, fit.model, self._device))
         callbacks = self._plugins.callbacks(self._job, self._run.path)
-        fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
+        fit.run(
+            callbacks,
+            lambda report: self._epoch(fit, callbacks, report),
+            resumed,
+            on_progress=lambda progress: self._progress(fit, progress),
+        )
         self._heartbeat.set(RunState.FINALIZING)
         self._durable()
         last = self._job.keep == "last" or not self._take_best(fit)
@@ -137,7 +141,7 @@ class Training:
         """Seconds of training so far, those of earlier attempts included."""
         return self._before_s + time.perf_counter() - self._started
 
-    def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Subset]:
+    def _fit(self, dataset: Dataset, strategy: Any) -> tuple[Fit, Subset]:
         from .fit import Fit
 
         job = self._job
@@ -151,11 +155,21 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=self._circumstances.mode(model, tf),
-            on_progress=self._heartbeat.progress,
-            on_fallback=self._circumstances.note_mode,
+            mode=self._environment.mode or self._choose_mode(model, strategy),
+            strategy=strategy,
         )
         return fit, test
+
+    def _choose_mode(self, model: Any, strategy: Any) -> ExecutionMode:
+        mode, reason = choose_mode(model, strategy)
+        self._environment.record_mode(mode, reason)
+        return mode
+
+    def _progress(self, fit: Fit, progress: Progress) -> None:
+        """Passes on how far the training is; the first chunk has shown whether XLA can compile the model."""
+        self._heartbeat.progress(progress)
+        if fit.fallback and self._environment.mode is not fit.fallback.mode:
+            self._environment.record_mode(fit.fallback.mode, fit.fallback.reason)
 
     def _newest_checkpoint(self) -> Path | None:
         newest = self._checkpoints.latest()

@@ -27,6 +27,8 @@ from ... import tiny
 
 def make(keras: Any, seed: int = 0) -> Fit:
     """The training of a model whose every part has a state: dropout, batch normalization, Adam."""
+    import tensorflow as tf
+
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(
@@ -51,7 +53,7 @@ def make(keras: Any, seed: int = 0) -> Fit:
         seed=0,
         stop=threading.Event(),
         mode=ExecutionMode.XLA,
-        on_progress=lambda progress: None,
+        strategy=tf.distribute.get_strategy(),
     )
 
 

@@ -150,6 +150,8 @@ MODELS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 
 def _fit(model: Any, data: Any, **changed: Any) -> Fit:
+    import tensorflow as tf
+
     part = Subset(data=data, rows=np.arange(len(data[1])))
     settings: dict[str, Any] = {
         "model": model,
@@ -160,7 +162,7 @@ def _fit(model: Any, data: Any, **changed: Any) -> Fit:
         "seed": SEED,
         "stop": threading.Event(),
         "mode": ExecutionMode.XLA,
-        "on_progress": lambda progress: None,
+        "strategy": tf.distribute.get_strategy(),
     }
     return Fit(**settings | changed)
 
@@ -268,8 +270,8 @@ def test_tensorboard_shows_the_figures_of_each_epoch(keras: Any, tmp_path: Path)
 
 def test_progress_grows_to_the_last_step_of_each_epoch(keras: Any):
     seen = []
-    fit = _fit(_dense(keras), _data(), on_progress=seen.append)
-    fit.run([], lambda report: None)
+    fit = _fit(_dense(keras), _data())
+    fit.run([], lambda report: None, on_progress=seen.append)
     assert [(one.epoch, one.step) for one in seen if one.step == one.steps] == [(1, 11), (2, 11)]
     assert all(one.step_rate > 0 for one in seen)
     assert {"loss", "accuracy"} == set(seen[-1].metrics)
@@ -277,9 +279,9 @@ def test_progress_grows_to_the_last_step_of_each_epoch(keras: Any):
 
 def test_stopping_ends_within_a_chunk_and_says_so(keras: Any):
     stop = threading.Event()
-    fit = _fit(_dense(keras), _data(), stop=stop, on_progress=lambda progress: stop.set())
+    fit = _fit(_dense(keras), _data(), stop=stop)
     with pytest.raises(Stopped):
-        fit.run([], lambda report: None)
+        fit.run([], lambda report: None, on_progress=lambda progress: stop.set())
     assert fit.history == {}
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from stoker.engine.training.execution_mode import ExecutionMode
+from stoker.engine.training.execution_mode import ExecutionMode, Fallback
 from stoker.engine.training.loop import CHUNK_S, Chunk, Loop, chunk_capacity, chunks, epoch_order, prefetch
 
 DATA = (np.arange(23 * 4, dtype=np.uint8).reshape(23, 2, 2), np.arange(23, dtype=np.int32))
@@ -95,6 +96,12 @@ def test_leaving_early_lets_the_gathering_thread_end():
     assert count <= 4
 
 
+def _loop(step: Callable[[Any], Any], mode: ExecutionMode) -> Loop:
+    import tensorflow as tf
+
+    return Loop(step, mode, tf.distribute.get_strategy())
+
+
 def _summing() -> tuple[Any, Any]:
     import tensorflow as tf
 
@@ -111,7 +118,7 @@ def test_the_loop_gives_the_same_for_any_size_of_chunk(keras: Any, mode: Executi
     results = set()
     for capacity in (1, 3, 4, 100):
         total, step = _summing()
-        loop = Loop(step, mode)
+        loop = _loop(step, mode)
         for chunk in chunks(DATA, np.arange(23), 5, capacity):
             loop(chunk)
         results.add(float(total))
@@ -126,10 +133,11 @@ def test_chunks_of_any_length_are_one_program(keras: Any):
         calls.append(1)  # runs once for each time that the function is traced
         step(batch)
 
-    loop = Loop(counted, ExecutionMode.XLA)
+    loop = _loop(counted, ExecutionMode.XLA)
     for steps in (1, 4, 2, 3):
         loop(Chunk((np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.int32)), steps))
     assert len(calls) == 1
+    assert loop.fallback is None
 
 
 def test_chunks_take_the_size_that_keeps_the_display_moving(keras: Any):
@@ -138,7 +146,7 @@ def test_chunks_take_the_size_that_keeps_the_display_moving(keras: Any):
     def slow(batch: Any) -> None:
         tf.numpy_function(lambda labels: [time.sleep(0.01), labels][1], [batch[1]], tf.int32)
 
-    loop = Loop(slow, ExecutionMode.GRAPH)
+    loop = _loop(slow, ExecutionMode.GRAPH)
     data = (np.zeros((400, 1), np.uint8), np.arange(400, dtype=np.int32))
     sizes = []
     for chunk in prefetch(chunks(data, np.arange(400), 4, 100, lambda: loop.target_steps)):
@@ -158,30 +166,26 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_why(keras: Any):
         value = tf.numpy_function(lambda labels: np.float32(labels.sum()), [batch[1]], tf.float32)
         total.assign_add(tf.reshape(value, []))
 
-    said: list[tuple[ExecutionMode, str]] = []
-    loop = Loop(step, ExecutionMode.XLA, lambda mode, reason: said.append((mode, reason)))
+    loop = _loop(step, ExecutionMode.XLA)
     for chunk in chunks(DATA, np.arange(23), 5, 2):
         loop(chunk)
     assert float(total) == sum(range(23))
-    ((mode, reason),) = said
-    assert (mode, loop.mode) == (ExecutionMode.GRAPH, ExecutionMode.GRAPH)
-    assert "can't compile" in reason
-    assert "unsupported" in reason
+    assert loop.fallback is not None
+    assert (loop.fallback.mode, loop.mode) == (ExecutionMode.GRAPH, ExecutionMode.GRAPH)
+    assert "can't compile" in loop.fallback.reason
+    assert "unsupported" in loop.fallback.reason
 
 
 def test_what_xla_is_slow_at_runs_without_it_and_says_why(keras: Any):
     import tensorflow as tf
 
     kernel = tf.Variable(tf.ones((1, 1, 1, 1)))
-    said: list[str] = []
-    loop = Loop(
-        lambda batch: tf.nn.conv2d(tf.cast(batch[0], tf.float32)[..., None], kernel, 1, "VALID"),
-        ExecutionMode.XLA,
-        lambda mode, reason: said.append(reason),
+    loop = _loop(
+        lambda batch: tf.nn.conv2d(tf.cast(batch[0], tf.float32)[..., None], kernel, 1, "VALID"), ExecutionMode.XLA
     )
     for chunk in chunks(DATA, np.arange(23), 5, 2):
         loop(chunk)
-    assert said == ["XLA's Conv2D is slow on a CPU"]
+    assert loop.fallback == Fallback(mode=ExecutionMode.GRAPH, reason="XLA's Conv2D is slow on a CPU")
 
 
 def test_an_error_of_the_model_itself_is_not_taken_for_one_of_xla(keras: Any):
@@ -190,6 +194,6 @@ def test_an_error_of_the_model_itself_is_not_taken_for_one_of_xla(keras: Any):
     def step(batch: Any) -> None:
         tf.debugging.assert_less(batch[1], 10, message="label out of range")
 
-    loop = Loop(step, ExecutionMode.GRAPH)
+    loop = _loop(step, ExecutionMode.GRAPH)
     with pytest.raises(tf.errors.InvalidArgumentError, match="out of range"):
         loop(Chunk((DATA[0][None], DATA[1][None]), 1))
