@@ -12,9 +12,10 @@ from ..errors import OptionError
 from ..event import EpochReport
 from ..status import Progress
 from . import callback_state
+from .batches import chunk_capacity, chunks, epoch_order, prefetch
 from .checkpoint import TrainingState
 from .execution_mode import ExecutionMode, Fallback
-from .loop import Loop, chunk_capacity, chunks, epoch_order, prefetch
+from .loop import Loop
 
 if TYPE_CHECKING:
     import numpy as np

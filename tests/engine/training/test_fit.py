@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Stopped, Subset
-from stoker.engine.training.loop import epoch_order
 
 from ... import tiny
 
