@@ -6,10 +6,9 @@ from typing import Any
 
 from .. import files
 from ..backend import Backend, ModelVersion, RecordingBackend
-from ..event import EpochReport, final_figures
+from ..metrics import EpochReport, epoch_names, final_figures, is_final
 from ..registry import Registry
 from ..rundir import RunDirectory
-from ..training.prepare import named_for_tutorial
 
 
 def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
@@ -41,7 +40,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
         _write_figures(run, log.decode(errors="replace").splitlines())
     lines = list(run.metrics())
     epochs = max((line["epoch"] for line in lines), default=0)
-    figures = {line["name"]: line["value"] for line in lines if line["name"].startswith("Final")}
+    figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
     summary: dict[str, Any] = {"metrics": figures, "epochs": epochs, "model": "outputs/model"}
     versions = []
     if there:
@@ -59,6 +58,6 @@ def _write_figures(run: RunDirectory, lines: list[str]) -> None:
     seconds = 0.0
     for epoch, report in sorted(reports.items()):
         seconds += report.seconds
-        run.append_metrics(epoch, named_for_tutorial(report.metrics), seconds)
+        run.append_metrics(epoch, epoch_names(report.metrics), seconds)
     if final:
         run.append_metrics(max(reports, default=0), final, seconds)

@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import files
 from ..errors import CheckpointError
+from ..metrics import VALIDATION
 
 KEEP = 2
 """Generations that are kept, beside the best one."""
@@ -111,7 +112,7 @@ class Checkpoints:
 
 def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
     """The epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any."""
-    losses = history.get("val_loss") or history.get("loss") or ()
+    losses = history.get(f"{VALIDATION}loss") or history.get("loss") or ()
     return 1 + min(range(len(losses)), key=losses.__getitem__) if losses else 0
 
 

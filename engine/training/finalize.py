@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
 from ..job import TrainJob
+from ..metrics import final_names, format_value, validation
 from ..plugin.plugins import Plugins
 from ..registry import MODEL_FILE, Registry
 from ..rundir import RunDirectory
@@ -36,23 +37,22 @@ class Finish:
     plugins: Plugins
     drawing: Drawing
 
-    def make(self, fit: Fit, test: Subset, dataset: Dataset, *, known: bool, time_s: float) -> None:
-        """Makes everything, and says in the log what there is.
+    def finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, reuse_validation: bool, time_s: float) -> None:
+        """Writes everything that a finished run has, and says in the log what there is.
 
         Args:
             fit: The training that has ended, with the model.
             test: The examples for the final figures.
             dataset: The data, for what the model takes.
-            known: The last validation has evaluated this model on these examples.
+            reuse_validation: Take the figures of the last validation, which has evaluated this model on `test`.
             time_s: Seconds of training so far.
 
         Raises:
             StorageError: Something can't be written.
         """
         self.drawing.draw(fit.history)
-        last = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
-        final = last if known and last else fit.evaluate(test)
-        figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
+        last = validation({name: values[-1] for name, values in fit.history.items()})
+        figures = final_names(last if reuse_validation and last else fit.evaluate(test))
         export(fit.model, self.run.model, _example(dataset))
         complaint = self.drawing.finish()
         if complaint:
@@ -66,7 +66,7 @@ class Finish:
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
-            print(f"{name}: {value:.4f}")
+            print(f"{name}: {format_value(value)}")
         if not self.job.validation_fraction:
             print("the test set served as validation after each epoch; --validation-fraction holds out a part instead")
         path = self.run.model / MODEL_FILE

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from ..event import EpochReport
+from ..metrics import VALIDATION, EpochReport
 from ..status import Progress
 from . import callback_state
 from .batches import chunk_capacity, chunks, epoch_order, prefetch
@@ -174,7 +174,7 @@ class Fit:
         watchers.on_test_begin()
         validation = self.evaluate(self.validation)
         watchers.on_test_end(validation)
-        return figures | {f"val_{name}": value for name, value in validation.items()}
+        return figures | {VALIDATION + name: value for name, value in validation.items()}
 
     def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Iterator[int]:
         """Runs a loop over examples; gives the number of steps after each chunk."""

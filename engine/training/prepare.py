@@ -1,8 +1,7 @@
-"""What a training needs, made from a job: the data, its parts, the model, and the names of its figures."""
+"""What a training needs, made from a job: the data, its parts, and the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,12 +110,3 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Subset, Subset,
 
 def _held_out(fraction: float, count: int) -> int:
     return round(fraction * count)
-
-
-def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures of an epoch under the tutorial's names: `Loss` and `Accuracy` are those of the validation."""
-    names = {name: name.removeprefix("val_").replace("_", " ") for name in figures}
-    return {
-        plain.capitalize() if name.startswith("val_") else f"Training {plain}": figures[name]
-        for name, plain in names.items()
-    }

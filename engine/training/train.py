@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
 from ..errors import StokerError, StorageError
-from ..event import EpochReport, EventKind, RunEvent
+from ..event import EventKind, RunEvent
 from ..job import TrainJob
+from ..metrics import EpochReport, epoch_names
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
@@ -24,7 +25,7 @@ from .environment import RunEnvironment
 from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finish
 from .heartbeat import Heartbeat
-from .prepare import build_model, load_dataset, named_for_tutorial, split
+from .prepare import build_model, load_dataset, split
 from .runtime import choose_device, import_keras
 from .xla_cache import XlaCache
 
@@ -120,9 +121,9 @@ class Training:
         self._heartbeat.set(RunState.FINALIZING)
         self._durable()
         last = self._job.keep == "last" or not self._take_best(fit)
-        known = last and not callbacks and not self._job.validation_fraction
+        reuse = last and not callbacks and not self._job.validation_fraction  # a callback may have changed the model
         finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
-        finish.make(fit, test, dataset, known=known, time_s=self._time_s)
+        finish.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
         self.end(RunState.COMPLETED, EventKind.FINISHED, "")
 
     def end(self, state: RunState, kind: EventKind, message: str) -> None:
@@ -201,7 +202,7 @@ class Training:
         self._durable()
         self._checkpoints.save(fit.model, state)
         self._xla_cache.store()
-        self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
+        self._run.append_metrics(report.epoch, epoch_names(report.metrics), state.time_s)
         print(report.line(), flush=True)
         figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
         self._event(EventKind.EPOCH, figures)

@@ -16,7 +16,7 @@ import pytest
 
 from stoker.engine import files
 from stoker.engine.errors import CheckpointError, StorageError
-from stoker.engine.event import EpochReport
+from stoker.engine.metrics import EpochReport
 from stoker.engine.training.callback_state import capture
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore, verify
 from stoker.engine.training.execution_mode import ExecutionMode
