@@ -111,10 +111,17 @@ def label(name: str) -> str:
     return "lr" if name == LEARNING_RATE else name.replace("accuracy", "acc").replace("_", " ")
 
 
-def format_value(value: float | None) -> str:
-    """Writes a figure with four decimals, or in powers of ten where those would not do; "-" if there is none."""
+def format_value(value: float | None, name: str = "") -> str:
+    """Writes a figure with four decimals, or in powers of ten where those would not do.
+
+    Args:
+        value: The figure; None is written as "-".
+        name: Keras' name of it; a learning rate, which is often small and round, has up to four digits.
+    """
     if value is None:
         return "-"
+    if name == LEARNING_RATE:
+        return f"{value:.4g}"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3e}"
 
 
@@ -125,7 +132,7 @@ class EpochReport:
     Attributes:
         epoch: Its number, counted from 1.
         epochs: How many there will be.
-        metrics: Keras' names and values: `loss`, `accuracy`, `val_loss`, `val_accuracy`, …
+        metrics: Keras' names and values: `loss`, `accuracy`, `val_loss`, `val_accuracy`, …, `learning_rate`
         seconds: How long it took, validation included.
     """
 
@@ -136,7 +143,9 @@ class EpochReport:
 
     def line(self) -> str:
         """Returns the line of the log, without its newline: `epoch  3/20  loss 0.0512  val_loss 0.0789  0.36 s`."""
-        figures = "".join(f"  {'_'.join(name.split())} {format_value(value)}" for name, value in self.metrics.items())
+        figures = "".join(
+            f"  {'_'.join(name.split())} {format_value(value, name)}" for name, value in self.metrics.items()
+        )
         return f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}{figures}  {self.seconds:.2f} s"
 
     @classmethod

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from ..metrics import VALIDATION, EpochReport
+from ..metrics import LEARNING_RATE, VALIDATION, EpochReport
 from ..status import Progress
 from . import callback_state
 from .batches import chunk_capacity, chunks, epoch_order, prefetch
@@ -123,11 +123,14 @@ class Fit:
             started = time.perf_counter()
             watchers.on_epoch_begin(epoch)
             figures = self._epoch(epoch, watchers, on_progress)
+            rate = learning_rate(self.model.optimizer)  # of this epoch: a callback may change it for the next one
             watchers.on_epoch_end(epoch, figures)
             for name, value in figures.items():
                 self.history.setdefault(name, []).append(value)
             seconds = time.perf_counter() - started
-            on_epoch(EpochReport(epoch=epoch + 1, epochs=self.epochs, metrics=figures, seconds=seconds))
+            # Callbacks and the history have the model's own figures, as in Keras; the rate goes into the report alone.
+            reported = figures | ({} if rate is None else {LEARNING_RATE: rate})
+            on_epoch(EpochReport(epoch=epoch + 1, epochs=self.epochs, metrics=reported, seconds=seconds))
             if self.model.stop_training:
                 break
         watchers.on_train_end(figures)
@@ -213,3 +216,16 @@ def build(model: Any, data: Any) -> None:
     batch = keras.tree.map_structure(lambda array: array[:2], data)
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
+
+
+def learning_rate(optimizer: Any) -> float | None:
+    """Reads the learning rate that an optimizer uses now: a variable's value, or that of a schedule at this step.
+
+    Args:
+        optimizer: A Keras optimizer; a `LossScaleOptimizer` gives the rate of the one inside.
+
+    Returns:
+        The rate; None for Keras' `MultiOptimizer`, which has several.
+    """
+    rate = getattr(optimizer, "learning_rate", None)
+    return None if rate is None else float(rate)

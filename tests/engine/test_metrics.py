@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -60,8 +61,8 @@ def test_figures_of_the_validation_are_called_as_in_an_evaluation():
 
 
 def test_well_known_figures_come_first_under_short_labels():
-    names = metrics.ordered(["auc", "val_accuracy", "val_loss", "accuracy", "loss"])
-    assert [metrics.label(name) for name in names] == ["loss", "acc", "val loss", "val acc", "auc"]
+    names = metrics.ordered(["auc", "val_accuracy", "val_loss", "accuracy", "loss", "learning_rate"])
+    assert [metrics.label(name) for name in names] == ["loss", "acc", "val loss", "val acc", "auc", "lr"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,15 @@ def test_well_known_figures_come_first_under_short_labels():
 )
 def test_a_value_has_four_decimals_where_those_tell_something(value: float | None, text: str):
     assert metrics.format_value(value) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(0.001, "0.001"), (np.float32(1e-5), "1e-05"), (0.0012345, "0.001234")])
+def test_a_learning_rate_is_short_in_the_line_of_an_epoch_and_has_four_digits(rate: float, text: str):
+    report = EpochReport(epoch=1, epochs=1, metrics={"loss": 0.5, "learning_rate": float(rate)}, seconds=1)
+    assert report.line() == f"epoch 1/1  loss 0.5000  learning_rate {text}  1.00 s"
+    found = EpochReport.parse(report.line())
+    assert found is not None
+    assert found.metrics["learning_rate"] == pytest.approx(float(rate), rel=1e-3)
 
 
 def test_final_figures_are_found_in_a_log_as_they_stand_there():

@@ -158,7 +158,7 @@ def _figures(progress: Progress | None, reports: Sequence[EpochReport], width: i
 def _named(what: str, metrics: Mapping[str, float] | Mapping[str, None], width: int) -> Text:
     pieces = [Text(what, style="dim")] if what else []
     for name in ordered(metrics)[:_MOST_FIGURES]:
-        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{format_value(metrics[name]):<6}", "bold")))
+        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{format_value(metrics[name], name):<6}", "bold")))
     return _packed(pieces if metrics else [*pieces, Text("-")], 2, width)
 
 
@@ -190,7 +190,7 @@ def _columns(reports: Sequence[EpochReport], width: int) -> list[list[str]]:
     """The columns of the table, as many of the metrics as fit."""
     names = ordered(dict.fromkeys(name for report in reports for name in report.metrics))
     columns = [["epoch", *(str(report.epoch) for report in reports)]]
-    columns += [[label(name), *(format_value(report.metrics.get(name)) for report in reports)] for name in names]
+    columns += [[label(name), *(format_value(report.metrics.get(name), name) for report in reports)] for name in names]
     columns += [["s", *(f"{report.seconds:.2f}" for report in reports)]]
     while len(columns) > 2 and sum(max(map(cell_len, column)) + 2 for column in columns) > width + 2:
         columns.pop(-2)

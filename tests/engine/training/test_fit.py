@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stoker.engine.metrics import EpochReport
 from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.execution_mode import ExecutionMode
-from stoker.engine.training.fit import Fit, Stopped, Subset
+from stoker.engine.training.fit import Fit, Stopped, Subset, learning_rate
 
 from ... import tiny
 
@@ -240,6 +241,43 @@ def test_reducing_the_learning_rate_on_a_plateau_works(keras: Any):
     before = float(fit.model.optimizer.learning_rate)
     fit.run([callback], lambda report: None)
     assert float(fit.model.optimizer.learning_rate) < before
+
+
+def _rates(fit: Fit, *callbacks: Any) -> list[float]:
+    """The learning rates of a training's epochs."""
+    reports: list[EpochReport] = []
+    fit.run(list(callbacks), reports.append)
+    assert all(name in {"loss", "accuracy", "val_loss", "val_accuracy"} for name in fit.history)
+    return [report.metrics["learning_rate"] for report in reports]
+
+
+def test_each_epoch_reports_its_learning_rate(keras: Any):
+    fit = _fit(_dense(keras), _data())
+    assert _rates(fit) == pytest.approx([0.001] * EPOCHS)
+    assert set(fit.model.history.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_the_learning_rate_of_a_schedule_is_that_of_the_epochs_end(keras: Any):
+    fit = _fit(_schedule(keras), _data())
+    assert _rates(fit) == pytest.approx([0.01 * 0.9 ** (fit.steps * epoch / 5) for epoch in (1, 2)])
+
+
+def test_a_learning_rate_that_a_callback_reduces_is_reported_from_the_next_epoch_on(keras: Any):
+    fit = _fit(_dense(keras), _data(), epochs=4)
+    callback = keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", factor=0.1, patience=1, min_delta=1)
+    assert _rates(fit, callback) == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
+    assert float(fit.model.optimizer.learning_rate) == pytest.approx(1e-6)
+
+
+def test_the_learning_rate_of_an_optimizer_that_scales_the_loss_is_that_of_the_one_inside(keras: Any):
+    optimizers = keras.optimizers
+    assert learning_rate(optimizers.LossScaleOptimizer(optimizers.SGD(0.25))) == 0.25
+
+
+def test_several_optimizers_have_no_one_learning_rate(keras: Any):
+    from keras.src.optimizers.multi_optimizer import MultiOptimizer
+
+    assert learning_rate(MultiOptimizer(lambda variable: keras.optimizers.SGD(0.25))) is None
 
 
 def test_model_checkpoints_are_ordinary_models_of_their_epochs(keras: Any, tmp_path: Path):
