@@ -17,21 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from stoker.engine import (
-    backend,
-    command,
-    data,
-    event,
-    fetch,
-    files,
-    hookspecs,
-    job,
-    metrics,
-    model,
-    registry,
-    rundir,
-    status,
-)
+from stoker.engine import backend, command, data, event, fetch, files, hookspecs, job, model, registry, rundir, status
 from stoker.engine.plugin import hooks
 
 PAGE = Path(__file__).with_name("contract.md")
@@ -76,15 +62,12 @@ _PROTOCOLS = (backend.Backend, backend.RecordingBackend, backend.AdoptingBackend
 _VALUES: tuple[Any, ...] = (
     *(job.TrainJob, backend.Plan, status.Handle, status.RunStatus, status.RunState, status.Progress),
     *(backend.Manifest, backend.ModelVersion, backend.FoundRun, data.Dataset, data.Split, model.ModelConfig),
-    *(event.RunEvent, event.EventKind, metrics.EpochReport, command.Command, command.Context),
+    *(event.RunEvent, event.EventKind, command.Command, command.Context),
 )
 _ALIASES = ((backend, "LIMITS"), (model, "ModelBuilder"), (data, "ProgressCallback"))
 _TOOLS: tuple[Callable[..., Any], ...] = (
     *(fetch.copy_outputs, fetch.list_files, rundir.RunDirectory.job, rundir.RunDirectory.status),
     *(rundir.RunDirectory.write_status, registry.Registry.beside, registry.Registry.register),
-    *(metrics.epoch_name, metrics.epoch_names, metrics.final_name, metrics.final_names, metrics.is_final),
-    *(metrics.is_training, metrics.is_validation, metrics.validation, metrics.final_figures),
-    *(metrics.ordered, metrics.label, metrics.format_value),
     *(files.lock, files.atomic_folder, files.atomic_writer, files.make_folder, files.storage_errors),
 )
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):")

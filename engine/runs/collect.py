@@ -1,20 +1,19 @@
-"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its registered model."""
+"""Collects what a run elsewhere has made: its log, its figures, its outputs, and its registered model."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from .. import files
 from ..backend import Backend, ModelVersion, RecordingBackend
 from ..metrics import EpochReport, epoch_names, final_figures, is_final
 from ..registry import Registry
 from ..rundir import RunDirectory
+from ..summary import RunSummary
 
 
 def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
 
-    Done again, it does the same again.
+    Calling it again does the same again.
 
     Args:
         run: The run; it has a handle.
@@ -41,18 +40,13 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     lines = list(run.metrics())
     epochs = max((line["epoch"] for line in lines), default=0)
     figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
-    summary: dict[str, Any] = {"metrics": figures, "epochs": epochs, "model": "outputs/model"}
-    versions = []
-    if there:
-        here = Registry.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
-        versions = [here] if here == there else [here, there]
-        summary["registered"] = {"name": here.name, "version": here.version}
-    run.write_summary(summary)
-    return versions
+    here = Registry.register_run(run, job) if there else None
+    run.write_summary(RunSummary.of(figures, epochs, here).to_json())
+    return [version for version in dict.fromkeys((here, there)) if version]
 
 
 def _write_figures(run: RunDirectory, lines: list[str]) -> None:
-    """Writes what the log tells of figures into `metrics.jsonl`."""
+    """Writes the figures that the log has into `metrics.jsonl`."""
     reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
     final = {name: float(value) for name, value in final_figures(lines).items()}
     seconds = 0.0

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..backend import ModelVersion
 from ..data import Dataset
 from ..job import TrainJob
 from ..metrics import final_names, format_value, validation
 from ..plugin.plugins import Plugins
 from ..registry import MODEL_FILE, Registry
 from ..rundir import RunDirectory
+from ..summary import RunSummary
 from . import report
 from .export import export
 from .plot import Drawing
@@ -61,8 +63,8 @@ class Finish:
         epochs = len(fit.history.get("loss", ()))
         self.run.append_metrics(epochs, figures, time_s)
         self._say(figures)
-        registered = self._register()
-        self.run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
+        version = self._register() if self.job.register else None
+        self.run.write_summary(RunSummary.of(figures, epochs, version).to_json())
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
@@ -72,14 +74,11 @@ class Finish:
         path = self.run.model / MODEL_FILE
         print(f"model: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
-    def _register(self) -> dict[str, Any]:
-        if not self.job.register:
-            return {}
-        lineage = {"run": self.run.run_id, "job_sha256": self.job.digest()}
-        version = Registry.beside(self.run).register(self.job.register, self.run.model, lineage)
+    def _register(self) -> ModelVersion:
+        version = Registry.register_run(self.run, self.job)
         self.plugins.register_model(self.run.model, version.name, self.job.options)
         print(f"registered: {version.name} version {version.version} ({version.location})")
-        return {"registered": {"name": version.name, "version": version.version}}
+        return version
 
 
 def _example(dataset: Dataset) -> str:
