@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
-from ..errors import StokerError, StorageError
-from ..event import EventKind, RunEvent
+from ..errors import StokerError
+from ..event import EventKind
 from ..job import TrainJob
 from ..metrics import EpochReport, epoch_names
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
 from . import callback_state, plot
-from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
+from .checkpoint import TrainingState, best_epoch, restore, verify
 from .environment import RunEnvironment
 from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finish
 from .heartbeat import Heartbeat
 from .prepare import build_model, load_dataset, split
+from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
 from .xla_cache import XlaCache
 
@@ -36,7 +36,7 @@ PICTURE = "Accuracy vs Loss.png"
 
 
 def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
-    """Trains, and writes everything into the folder of the run; what goes wrong ends up in its log and status.
+    """Trains, and writes everything into the folder of the run; an error ends up in its log and status.
 
     Args:
         job: What to train.
@@ -48,21 +48,24 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
         How it ended.
     """
     with Heartbeat(run_dir) as heartbeat, XlaCache(job, run_dir.path / ".programs") as xla_cache:
-        training = Training(job, run_dir, plugins, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop)
+        recorder = RunRecorder(run_dir, job, plugins, heartbeat)
+        training = Training(
+            job, run_dir, plugins, recorder=recorder, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop
+        )
         from .fit import Stopped
 
         try:
             training.run()
         except Stopped:
             print("cancelled; --resume goes on from the last finished epoch")
-            training.end(RunState.CANCELLED, EventKind.CANCELLED, "")
+            recorder.end(RunState.CANCELLED, EventKind.CANCELLED)
         except StokerError as error:
             print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
-            training.end(RunState.FAILED, EventKind.FAILED, error.what)
+            recorder.end(RunState.FAILED, EventKind.FAILED, error.what)
         except Exception as error:  # noqa: BLE001 - the user's model and plugins may raise anything
             traceback.print_exc()
             first = str(error).strip().partition("\n")[0]
-            training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
+            recorder.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
         return heartbeat.status.state
 
 
@@ -75,18 +78,17 @@ class Training:
         run_dir: RunDirectory,
         plugins: Plugins,
         *,
+        recorder: RunRecorder,
         heartbeat: Heartbeat,
         xla_cache: XlaCache,
         stop: threading.Event,
     ) -> None:
         self._job, self._run, self._plugins, self._stop = job, run_dir, plugins, stop
-        self._heartbeat, self._xla_cache = heartbeat, xla_cache
-        self._checkpoints = Checkpoints(run_dir.checkpoints)
+        self._recorder, self._heartbeat, self._xla_cache = recorder, heartbeat, xla_cache
         self._drawing = plot.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
         self._before_s = 0.0
         self._environment = RunEnvironment(run_dir)
-        self._device = ""
 
     def run(self) -> None:
         """Trains to the end.
@@ -96,7 +98,7 @@ class Training:
             StokerError: The user's input, a file or a checkpoint is wrong.
         """
         tf, keras = import_keras()
-        self._device = choose_device(tf, self._job.device, self._job.threads)
+        device = choose_device(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
         for line in self._run.new_notes(dataset.notes):
             print(line)
@@ -109,8 +111,8 @@ class Training:
         self._run.truncate_metrics(done)
         self._heartbeat.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heartbeat.set(RunState.RUNNING)
-        self._event(EventKind.STARTED, {"attempt": self._heartbeat.status.attempt, "epochs_done": done})
-        print(_introduction(dataset, fit.model, self._device))
+        self._recorder.event(EventKind.STARTED, attempt=self._heartbeat.status.attempt, epochs_done=done)
+        print(_introduction(dataset, fit.model, device))
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(
             callbacks,
@@ -119,23 +121,12 @@ class Training:
             on_progress=lambda progress: self._progress(fit, progress),
         )
         self._heartbeat.set(RunState.FINALIZING)
-        self._durable()
+        self._recorder.durable()
         last = self._job.keep == "last" or not self._take_best(fit)
         reuse = last and not callbacks and not self._job.validation_fraction  # a callback may have changed the model
         finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
         finish.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
-        self.end(RunState.COMPLETED, EventKind.FINISHED, "")
-
-    def end(self, state: RunState, kind: EventKind, message: str) -> None:
-        """Writes how the run ended, after all else that there is to write."""
-        try:
-            self._durable()
-        except StorageError as error:
-            print(f"error: {error}")
-        self._event(kind, {"message": message})
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._heartbeat.set(state, message)
+        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED)
 
     @property
     def _time_s(self) -> float:
@@ -173,9 +164,9 @@ class Training:
             self._environment.record_mode(fit.fallback.mode, fit.fallback.reason)
 
     def _newest_checkpoint(self) -> Path | None:
-        newest = self._checkpoints.latest()
+        newest = self._recorder.checkpoints.latest()
         before = "the checkpoint before it is used" if newest else "the training begins anew"
-        for reason in self._checkpoints.refused:
+        for reason in self._recorder.checkpoints.refused:
             print(f"note: {reason}; {before}")
         return newest
 
@@ -199,23 +190,12 @@ class Training:
             callbacks=captured,
             arrays=arrays,
         )
-        self._durable()
-        self._checkpoints.save(fit.model, state)
+        self._recorder.durable()
+        self._recorder.checkpoints.save(fit.model, state)
         self._xla_cache.store()
         self._run.append_metrics(report.epoch, epoch_names(report.metrics), state.time_s)
         print(report.line(), flush=True)
-        figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
-        self._event(EventKind.EPOCH, figures)
-
-    def _durable(self) -> None:
-        """Waits until the checkpoint that is being written is on the disk, and says so.
-
-        Raises:
-            StorageError: It could not be written.
-        """
-        epoch = self._checkpoints.wait()
-        if epoch is not None:
-            self._event(EventKind.CHECKPOINTED, {"epoch": epoch})
+        self._recorder.event(EventKind.EPOCH, epoch=report.epoch, metrics=dict(report.metrics), seconds=report.seconds)
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; whether they differ from those of the last."""
@@ -227,11 +207,6 @@ class Training:
         verify(folder)
         restore(folder, fit.model, self._run.run_id)
         return True
-
-    def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
-        event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
-        self._run.append_event(event)
-        self._plugins.notify(event, self._job, self._run.path)
 
 
 def _introduction(dataset: Dataset, model: Any, device: str) -> str:
