@@ -30,7 +30,7 @@ class Finish:
     Attributes:
         run: The run.
         job: Its job.
-        plugins: Those that register models are offered this one.
+        plugins: Those that export or register models are offered this one.
         drawing: The picture, not drawn yet.
     """
 
@@ -55,7 +55,7 @@ class Finish:
         self.drawing.draw(fit.history)
         last = validation({name: values[-1] for name, values in fit.history.items()})
         figures = final_names(last if reuse_validation and last else fit.evaluate(test))
-        export(fit.model, self.run.model, _example(dataset))
+        export(fit.model, self.run.model, _example(dataset), self.plugins)
         complaint = self.drawing.finish()
         if complaint:
             print(f"note: the picture could not be drawn: {complaint}")
