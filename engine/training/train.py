@@ -120,13 +120,17 @@ class Training:
             resumed,
             on_progress=lambda progress: self._progress(fit, progress),
         )
+        self._finalize(fit, test, dataset, unchanged=not callbacks)
+        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED)
+
+    def _finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, unchanged: bool) -> None:
+        """Writes what a finished run has; `unchanged`: no callback can have changed the model since its validation."""
         self._heartbeat.set(RunState.FINALIZING)
         self._recorder.durable()
         last = self._job.keep == "last" or not self._take_best(fit)
-        reuse = last and not callbacks and not self._job.validation_fraction  # a callback may have changed the model
+        reuse = last and unchanged and not self._job.validation_fraction
         finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
         finish.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
-        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED)
 
     @property
     def _time_s(self) -> float:
@@ -198,12 +202,12 @@ class Training:
         self._recorder.event(EventKind.EPOCH, epoch=report.epoch, metrics=dict(report.metrics), seconds=report.seconds)
 
     def _take_best(self, fit: Fit) -> bool:
-        """Gives the model the weights of its best epoch; whether they differ from those of the last."""
+        """Gives the model the weights of its best epoch; returns whether they differ from those of the last."""
         best = best_epoch(fit.history)
         print(f"the model has the weights of its best epoch: {best}")
         if best == len(fit.history["loss"]):
             return False
-        folder = self._run.checkpoints / f"{best:06}"
+        folder = self._recorder.checkpoints.path_of(best)
         verify(folder)
         restore(folder, fit.model, self._run.run_id)
         return True

@@ -24,5 +24,15 @@ def _stoker_run_job(job: TrainJob) -> Callable[..., RunState] | None:
 
 
 def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
-    """Runs a payload; see `engine.training.train.run`."""
+    """Runs a payload.
+
+    Args:
+        job: The job, which names the payload.
+        run_dir: The folder of the run.
+        plugins: Those of the process; none of them observes a payload.
+        stop: Set to end it early.
+
+    Returns:
+        How it ended.
+    """
     return payloads.perform(job, run_dir, stop)

@@ -105,7 +105,11 @@ class _Payload:
         self.say(f"{STARTED}{token}")
 
     def pause(self, seconds: float) -> None:
-        """Waits, unless it is asked to stop."""
+        """Waits, unless it is asked to stop.
+
+        Raises:
+            _Stopped: It was asked to stop.
+        """
         if self.stop.wait(seconds):
             raise _Stopped
 
@@ -119,12 +123,12 @@ class _Payload:
 
 
 def lines(attempt: int = 1, count: int = 20) -> list[str]:
-    """The lines that an attempt of the payloads `succeed` and `write` has in its log, one after the other."""
+    """Returns the lines that an attempt of the payloads `succeed` and `write` has in its log, one after the other."""
     return [f"line {number:04} of attempt {attempt}: {_TEXT}" for number in range(1, count + 1)]
 
 
 def outputs(content: str = "a model") -> dict[str, bytes]:
-    """The outputs of the payload `succeed`: {name: content}."""
+    """Returns the outputs of the payload `succeed`: {name: content}."""
     return {
         OUTPUT: content.encode(),
         "model/MANIFEST.json": b"{}\n",
@@ -134,7 +138,7 @@ def outputs(content: str = "a model") -> dict[str, bytes]:
 
 
 def hostile_outputs() -> dict[str, bytes]:
-    """The files with strange names among the outputs of the payload `hostile`: {name: content}."""
+    """Returns the files with strange names among the outputs of the payload `hostile`: {name: content}."""
     names = (
         "with space",
         "new\nline",
