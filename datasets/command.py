@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.data import FOLDER
 from ..engine.errors import OptionError
 from ..engine.plugin.context import Context
 from ..engine.terminal.bars import byte_progress
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from .source.verify import Finding
 
 _DEFAULT = "mnist"
-_FOLDER = "folder"
 _ACTIONS = {
     "fetch": "bring a named data set into the cache",
     "verify": "read every byte and compare digests",
@@ -65,7 +65,7 @@ def _verify(options: argparse.Namespace, context: Context, progress: ProgressCal
     from .source.verify import verify_cached, verify_folder
 
     if options.data_folder:
-        name = options.name or _FOLDER
+        name = options.name or FOLDER
         dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=True, progress=progress)
         findings = verify_folder(options.data_folder, name, progress=progress)
         return [
@@ -94,7 +94,7 @@ def _info(options: argparse.Namespace, context: Context, progress: ProgressCallb
         offered = context.plugins.datasets()
         width = max(len(name) for name in offered)
         return [f"{name:<{width}}  {summary}{_place(CATALOGUE.get(name))}" for name, summary in offered.items()]
-    reader = context.plugins.get_dataset(options.name or _FOLDER)
+    reader = context.plugins.get_dataset(options.name or FOLDER)
     known = CATALOGUE.get(reader.name)
     about = [f"{reader.name}: {reader.summary}", *([f"{'credit':<10}  {known.credit}"] if known else [])]
     if known and not options.data_folder and not known.bundled and not _size_bytes(known):
@@ -139,7 +139,7 @@ def _show(options: argparse.Namespace, context: Context, progress: ProgressCallb
         raise OptionError(
             "--output must name a PNG file", received=options.output, hint=f"--output {options.output.stem}.png"
         )
-    name = options.name or (_FOLDER if options.data_folder else _DEFAULT)
+    name = options.name or (FOLDER if options.data_folder else _DEFAULT)
     dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=options.offline, progress=progress)
     from .sheet import write_png
 

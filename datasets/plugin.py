@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..engine.command import Command
+from ..engine.data import FOLDER
 from ..engine.hookspecs import hookimpl
 from . import command
 
 if TYPE_CHECKING:
     from ..engine.data import DatasetReader
-
-FOLDER = "folder"
-"""The name of the data set that is whatever lies below `--data-folder`."""
 
 
 @hookimpl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..engine.command import positive_int
@@ -21,7 +22,7 @@ def stoker_models() -> Mapping[str, str]:
 
 @hookimpl
 def stoker_get_model(name: str) -> ModelBuilder | None:
-    """Gives its builder."""
+    """Returns its builder."""
     return build if name == NAME else None
 
 
@@ -36,8 +37,16 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
         group.add_argument(option, type=positive_int, default=neurons, metavar="N", help=f"(default: {neurons})")
 
 
+@hookimpl
+def stoker_export_model(model: Any, folder: Path) -> str:
+    """Writes the tutorial's pair of files, also for a model of the user's that begins as this one does."""
+    from . import tutorial_pair
+
+    return tutorial_pair.write(model, folder)
+
+
 def build(config: ModelConfig) -> Any:
-    """The compiled network.
+    """Builds the compiled network.
 
     The input is the example as the files hold it; for integers, the first layer divides by 255 as the tutorial does.
     """

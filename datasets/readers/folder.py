@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...engine.data import Dataset, ProgressCallback
+from ...engine.data import FOLDER, Dataset, ProgressCallback
 from ...engine.errors import DatasetError, StorageError
 from .. import idx
 from ..assemble import Part, assemble
@@ -22,7 +22,7 @@ class FolderReader:
         summary: One line about it.
     """
 
-    name = "folder"
+    name = FOLDER
     summary = "the four IDX files below --data-folder, whatever they hold"
 
     def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:

@@ -17,6 +17,9 @@ from .record import PluginRecord
 NAMES = tuple(name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJECT}_"))
 """The names of all hooks."""
 
+_PRIVATE = {name for name in vars(hookspecs) if name.startswith(f"_{hookspecs.PROJECT}_")}
+"""Those that are no part of the contract."""
+
 
 class Hooks:
     """The implementations of all hooks.
@@ -92,7 +95,7 @@ class Hooks:
         implementations = [each for hook in callers.values() for each in hook.get_hookimpls() if each.plugin is plugin]
         if any(each.hookwrapper or each.wrapper for each in implementations):
             raise PluginError("it wraps a hook, which stoker does not allow")
-        for name in sorted(callers.keys() - set(NAMES)):
+        for name in sorted(callers.keys() - _PRIVATE - set(NAMES)):
             unknown = UnknownNameError("hook", name, NAMES)
             record.note(unknown.what, unknown.hint)
         for name in NAMES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +185,14 @@ class Plugins:
     def notify(self, event: RunEvent, job: TrainJob, run_dir: Path) -> None:
         """Tells all observers."""
         self._hooks.each("stoker_run_event", event=event, job=job, run_dir=run_dir)
+
+    def export_model(self, model: Any, folder: Path) -> list[str]:
+        """Has every plugin that exports models write its files into a folder; what they say about these."""
+        return [text for _, text in self._hooks.each("stoker_export_model", str, model=model, folder=folder)]
+
+    def runner(self, job: TrainJob) -> Callable[..., Any] | None:
+        """What runs a job of the conformance suite in place of the training; None for any other job."""
+        return next((answer for _, answer in self._hooks.each("_stoker_run_job", job=job)), None)
 
     def register_model(self, model: Path, name: str, options: Mapping[str, Any]) -> list[Any]:
         """Offers a finished model to every plugin that registers models; what they answered."""

@@ -16,7 +16,7 @@ OURS = "built-in"
 SLOW_S = 2.0
 """Seconds that a plugin may take in one go before the user is told which one it was."""
 
-MAY_TAKE_LONG = ("stoker_callbacks", "stoker_run_event", "stoker_register_model")
+MAY_TAKE_LONG = ("stoker_callbacks", "stoker_run_event", "stoker_export_model", "stoker_register_model")
 """Hooks of the training process, for which libraries are loaded and files sent; nobody waits at a prompt for them."""
 
 

@@ -6,9 +6,7 @@ import math
 import re
 import shutil
 import textwrap
-from collections.abc import Iterable
 
-_FIRST = ("loss", "accuracy", "val_loss", "val_accuracy")
 _LEAST = 24
 """Columns that a text keeps beside its label, however narrow the terminal is."""
 
@@ -23,24 +21,6 @@ def clean(text: str) -> str:
     """
     text = _ESCAPES.sub("", text).rstrip("\r\n").rpartition("\r")[2]
     return _CONTROLS.sub("", text)
-
-
-def ordered(names: Iterable[str]) -> list[str]:
-    """Names of metrics, the well-known ones first."""
-    given = list(names)
-    return [name for name in _FIRST if name in given] + [name for name in given if name not in _FIRST]
-
-
-def label(name: str) -> str:
-    """What to call a metric: `val_accuracy` is "val acc"."""
-    return name.replace("accuracy", "acc").replace("_", " ")
-
-
-def figure(value: float | None) -> str:
-    """A metric's value with four decimals, or in powers of ten where those would not do; "-" if there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.2e}"
 
 
 def rate(steps_per_s: float) -> str:

@@ -21,6 +21,7 @@ _NAMED = ("command", "backend", "data set", "model", "option")
 _NAMELESS = {
     "stoker_callbacks": "callbacks",
     "stoker_configure_job": "changes to jobs",
+    "stoker_export_model": "another form of models",
     "stoker_register_model": "a model registry",
     "stoker_run_event": "an observer",
 }

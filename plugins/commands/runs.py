@@ -14,6 +14,7 @@ from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command
 from ...engine.errors import InputError, StokerError
 from ...engine.hookspecs import hookimpl
+from ...engine.metrics import VALIDATION, epoch_name, final_name
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
@@ -111,7 +112,7 @@ def _figures(found: RunDirectory) -> dict[str, Any]:
     last = {line["name"]: line for line in found.metrics()}
     shown: dict[str, Any] = {"epochs": max((line["epoch"] for line in last.values()), default=0)}
     for name in ("accuracy", "loss"):
-        line = last.get(f"Final test {name}") or last.get(name.capitalize())
+        line = last.get(final_name(name)) or last.get(epoch_name(VALIDATION + name))
         if line:
             shown[name] = round(line["value"], 4)
     return shown

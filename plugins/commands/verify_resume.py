@@ -121,11 +121,10 @@ def _epochs(started: RunDirectory) -> int:
 
 
 def _bits(trained: RunDirectory, epochs: int) -> dict[str, bytes]:
-    """Every variable of the last checkpoint."""
-    import numpy as np
+    """Returns every variable of the last checkpoint."""
+    from ...engine.training.checkpoint import Checkpoints, load_arrays
 
-    path = trained.checkpoints / f"{epochs:06}" / "variables.npz"
-    if not path.is_file():
+    path = Checkpoints(trained.checkpoints).path_of(epochs)
+    if not path.is_dir():
         raise InputError("the job ended before its last epoch", expected=path, hint="try fewer --epochs")
-    with np.load(path) as arrays:
-        return {name: arrays[name].tobytes() for name in arrays}
+    return {name: array.tobytes() for name, array in load_arrays(path).items()}

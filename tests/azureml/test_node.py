@@ -129,16 +129,19 @@ class Recorded:
         return call
 
 
-def test_the_run_of_the_service_gets_the_tutorials_four_figures_and_the_picture(run: RunDirectory, tmp_path: Path):
+def test_the_run_of_the_service_gets_the_tutorials_four_figures_the_learning_rate_and_the_picture(
+    run: RunDirectory, tmp_path: Path
+):
     run.plots.mkdir(parents=True)
     (run.plots / "Accuracy vs Loss.png").write_bytes(b"png")
     recorded = Recorded()
     sender = observer.Sender(recorded)
-    sender.epoch(1, {"loss": 0.6, "accuracy": 0.7, "val_loss": 0.5, "val_accuracy": 0.8})
+    sender.epoch(1, {"loss": 0.6, "accuracy": 0.7, "val_loss": 0.5, "val_accuracy": 0.8, "learning_rate": 0.001})
     sender.end(run, finished=True)
     assert recorded.calls == [
         ("log", "Loss", 0.5, 1),
         ("log", "Accuracy", 0.8, 1),
+        ("log", "Learning rate", 0.001, 1),
         ("flush",),
         ("log", "Final test loss", 0.25, None),
         ("log", "Final test accuracy", 0.75, None),

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from stoker.engine.errors import UnknownNameError
-from stoker.engine.event import EpochReport
+from stoker.engine.metrics import EpochReport
 from stoker.engine.status import Progress, RunState, RunStatus
 from stoker.engine.terminal.text import clean, duration
 from stoker.plugins.commands.display.display import MODES, PATIENCE_S, display_mode, open_display

@@ -77,6 +77,7 @@ def test_metrics_have_the_tutorials_names_beside_those_of_the_training(run: RunD
         "Accuracy",
         "Training loss",
         "Training accuracy",
+        "Learning rate",
         "Final test loss",
         "Final test accuracy",
     }

@@ -111,6 +111,7 @@ def shown(folder: Path, name: str) -> dict[int, float]:
     [
         ("Training loss", "train", "epoch_loss"),
         ("Training accuracy", "train", "epoch_accuracy"),
+        ("Learning rate", "train", "epoch_learning_rate"),
         ("Loss", "validation", "epoch_loss"),
         ("Accuracy", "validation", "epoch_accuracy"),
     ],

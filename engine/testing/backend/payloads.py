@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import RunError, StokerError
-from ...event import EventKind, RunEvent
+from ...event import EventKind
 from ...job import TrainJob
+from ...plugin.plugins import Plugins
 from ...rundir import RunDirectory
 from ...status import Progress, RunState
 from ...training.heartbeat import Heartbeat
+from ...training.recorder import RunRecorder
 
 OPTION = "payload"
 """The option of a job that names its payload; further options begin with `payload_`."""
@@ -55,17 +57,18 @@ def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: Report
         How it ended.
     """
     with Heartbeat(run) as heartbeat:
-        payload = _Payload(job=job, run=run, stop=stop, heartbeat=heartbeat, say=say or _to_stdout)
+        recorder = RunRecorder(run, job, Plugins(), heartbeat)  # no observers: the backend alone is tried
+        payload = _Payload(job=job, run=run, stop=stop, heartbeat=heartbeat, recorder=recorder, say=say or _to_stdout)
         try:
             payload.begin()
-            _TRIALS[str(job.options[OPTION])](payload)
+            _PAYLOADS[str(job.options[OPTION])](payload)
         except _Stopped:
-            payload.end(RunState.CANCELLED, EventKind.CANCELLED)
+            recorder.end(RunState.CANCELLED, EventKind.CANCELLED)
         except StokerError as error:
             payload.say(f"error: {error}")
-            payload.end(RunState.FAILED, EventKind.FAILED, error.what)
+            recorder.end(RunState.FAILED, EventKind.FAILED, error.what)
         else:
-            payload.end(RunState.COMPLETED, EventKind.FINISHED)
+            recorder.end(RunState.COMPLETED, EventKind.FINISHED)
         return heartbeat.status.state
 
 
@@ -81,6 +84,7 @@ class _Payload:
     run: RunDirectory
     stop: threading.Event
     heartbeat: Heartbeat
+    recorder: RunRecorder
     say: Reporter
 
     @property
@@ -97,11 +101,15 @@ class _Payload:
                 stream.write(f"{token}\n")
         self.heartbeat.progress(Progress(epoch=1, epochs=1, step=0, steps=1))
         self.heartbeat.set(RunState.RUNNING)
-        self.event(EventKind.STARTED, attempt=self.attempt, epochs_done=0)
+        self.recorder.event(EventKind.STARTED, attempt=self.attempt, epochs_done=0)
         self.say(f"{STARTED}{token}")
 
     def pause(self, seconds: float) -> None:
-        """Waits, unless it is asked to stop."""
+        """Waits, unless it is asked to stop.
+
+        Raises:
+            _Stopped: It was asked to stop.
+        """
         if self.stop.wait(seconds):
             raise _Stopped
 
@@ -113,23 +121,14 @@ class _Payload:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def event(self, kind: EventKind, **data: object) -> None:
-        """Notes what happened, as a training does."""
-        self.run.append_event(RunEvent(kind=kind, run_id=self.run.run_id, data=data))
-
-    def end(self, state: RunState, kind: EventKind, message: str = "") -> None:
-        """Writes how it ended, after all else."""
-        self.event(kind, message=message)
-        self.heartbeat.set(state, message)
-
 
 def lines(attempt: int = 1, count: int = 20) -> list[str]:
-    """The lines that an attempt of the payloads `succeed` and `write` has in its log, one after the other."""
+    """Returns the lines that an attempt of the payloads `succeed` and `write` has in its log, one after the other."""
     return [f"line {number:04} of attempt {attempt}: {_TEXT}" for number in range(1, count + 1)]
 
 
 def outputs(content: str = "a model") -> dict[str, bytes]:
-    """The outputs of the payload `succeed`: {name: content}."""
+    """Returns the outputs of the payload `succeed`: {name: content}."""
     return {
         OUTPUT: content.encode(),
         "model/MANIFEST.json": b"{}\n",
@@ -139,7 +138,7 @@ def outputs(content: str = "a model") -> dict[str, bytes]:
 
 
 def hostile_outputs() -> dict[str, bytes]:
-    """The files with strange names among the outputs of the payload `hostile`: {name: content}."""
+    """Returns the files with strange names among the outputs of the payload `hostile`: {name: content}."""
     names = (
         "with space",
         "new\nline",
@@ -205,7 +204,7 @@ def _environment(payload: _Payload) -> None:
     _succeed(payload)
 
 
-_TRIALS: dict[str, Callable[[_Payload], None]] = {
+_PAYLOADS: dict[str, Callable[[_Payload], None]] = {
     "succeed": _succeed,
     "fail": _fail,
     "wait": _wait,

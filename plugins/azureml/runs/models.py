@@ -8,8 +8,8 @@ from typing import Any
 
 from ....engine.backend import ModelVersion
 from ....engine.errors import BackendError, InputError
-from ....engine.event import final_figures
 from ....engine.job import check_name
+from ....engine.metrics import final_figures
 from ....engine.registry import MODEL_FILE
 from ..rest import paths
 from ..rest.client import Service

@@ -8,8 +8,7 @@ from itertools import pairwise
 
 from rich.text import Text
 
-from ....engine.event import EpochReport
-from ....engine.terminal.text import label
+from ....engine.metrics import VALIDATION, EpochReport, label
 
 GAP = 4
 """Columns between two things that stand side by side."""
@@ -26,7 +25,7 @@ _HUGE = 1e100
 
 def charts(reports: Sequence[EpochReport], width: int) -> list[Text]:
     """The curves of loss and accuracy, or, where there is no room for two, of the loss."""
-    known = {name.removeprefix("val_") for name in reports[-1].metrics}
+    known = {name.removeprefix(VALIDATION) for name in reports[-1].metrics}
     names = [name for name in ("loss", "accuracy") if name in known]
     if width < 2 * NARROWEST + GAP:
         names = names[:1]
@@ -37,7 +36,7 @@ def charts(reports: Sequence[EpochReport], width: int) -> list[Text]:
 
 def _chart(name: str, reports: Sequence[EpochReport], width: int) -> Text:
     """The curves of a metric, in training and in validation, between a title and the axis of the epochs."""
-    curves = [_curve(name, reports), _curve(f"val_{name}", reports)]
+    curves = [_curve(name, reports), _curve(VALIDATION + name, reports)]
     title = Text(label(name), style="bold")
     for curve, (mark, style, _) in zip(curves, _CURVES, strict=True):
         if curve:

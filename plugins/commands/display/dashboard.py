@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ....engine.event import EpochReport
+from ....engine.metrics import EpochReport, format_value, is_training, is_validation, label, ordered
 from ....engine.status import Progress, RunState, RunStatus
-from ....engine.terminal.text import clean, duration, figure, label, ordered, rate
+from ....engine.terminal.text import clean, duration, rate
 from .curves import GAP, NARROWEST, charts
 
 _RECENT = 5
@@ -145,10 +145,10 @@ def _seconds_left(progress: Progress | None, reports: Sequence[EpochReport]) -> 
 def _figures(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Text:
     """The running figures, and those of the last epoch."""
     last = reports[-1].metrics if reports else {}
-    validation = {name: value for name, value in last.items() if name.startswith("val_")}
+    validation = {name: value for name, value in last.items() if is_validation(name)}
     parts = []
     if progress:
-        unknown = dict.fromkeys(name for name in last if name not in validation)
+        unknown = dict.fromkeys(filter(is_training, last))
         parts.append(_named("now", progress.metrics or unknown, width))
     if reports:
         parts.append(_named(f"epoch {reports[-1].epoch}", (progress and validation) or last, width))
@@ -158,7 +158,7 @@ def _figures(progress: Progress | None, reports: Sequence[EpochReport], width: i
 def _named(what: str, metrics: Mapping[str, float] | Mapping[str, None], width: int) -> Text:
     pieces = [Text(what, style="dim")] if what else []
     for name in ordered(metrics)[:_MOST_FIGURES]:
-        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{figure(metrics[name]):<6}", "bold")))
+        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{format_value(metrics[name], name):<6}", "bold")))
     return _packed(pieces if metrics else [*pieces, Text("-")], 2, width)
 
 
@@ -190,7 +190,7 @@ def _columns(reports: Sequence[EpochReport], width: int) -> list[list[str]]:
     """The columns of the table, as many of the metrics as fit."""
     names = ordered(dict.fromkeys(name for report in reports for name in report.metrics))
     columns = [["epoch", *(str(report.epoch) for report in reports)]]
-    columns += [[label(name), *(figure(report.metrics.get(name)) for report in reports)] for name in names]
+    columns += [[label(name), *(format_value(report.metrics.get(name), name) for report in reports)] for name in names]
     columns += [["s", *(f"{report.seconds:.2f}" for report in reports)]]
     while len(columns) > 2 and sum(max(map(cell_len, column)) + 2 for column in columns) > width + 2:
         columns.pop(-2)

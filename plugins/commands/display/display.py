@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
 from ....engine.errors import UnknownNameError
-from ....engine.event import EpochReport
+from ....engine.metrics import EpochReport
 from ....engine.status import RunState, RunStatus
 
 MODES = ("live", "plain", "json", "quiet")

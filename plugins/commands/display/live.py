@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.segment import Segment, SegmentLines
 from rich.text import Text
 
-from ....engine.event import EpochReport
+from ....engine.metrics import EpochReport
 from ....engine.status import RunStatus
 from ....engine.terminal.text import clean
 from .dashboard import sections

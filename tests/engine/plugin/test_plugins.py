@@ -253,6 +253,7 @@ GOOD = "".join(
         "stoker_configure_job": "from dataclasses import replace; return replace(job, seed=job.seed + 1)",
         "stoker_callbacks": "return ['callback']",
         "stoker_run_event": "event.data['told'] = True",
+        "stoker_export_model": "return 'good'",
         "stoker_register_model": "return {'good': name}",
     }.items()
 )
@@ -272,6 +273,7 @@ def check_that_good_plugins_work(plugins: Plugins, tmp_path: Path, *, only: str 
         "stoker_configure_job": lambda: plugins.configure(TrainJob(seed=4)).seed == 5,
         "stoker_callbacks": lambda: plugins.callbacks(TrainJob(), tmp_path) == ["callback"],
         "stoker_run_event": lambda: told(plugins),
+        "stoker_export_model": lambda: "good" in plugins.export_model("a model", tmp_path),
         "stoker_register_model": lambda: plugins.register_model(tmp_path, "x", {}) == [{"good": "x"}],
     }  # fmt: skip
     assert checks.keys() == set(NAMES)
