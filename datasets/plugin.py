@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from ..engine.data import DatasetReader
 
 FOLDER = "folder"
-"""The name of the data set that is whatever lies below `--data-folder`."""
+"""The name of the data set below `--data-folder`, whichever it is."""
 
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `data`."""
     summary = "fetch, verify, describe and show data sets"
     return [Command(name="data", summary=summary, add_options=command.add_options, run=command.run)]
 
 
 @hookimpl
 def stoker_datasets() -> Mapping[str, str]:
-    """Offers the catalogue, and the user's folder."""
+    """Offers the catalogue and the user's folder."""
     summaries = {name: known.summary for name, known in CATALOGUE.items()}
     return {**summaries, FOLDER: "the four IDX files below --data-folder, whatever they hold"}
 
 
 @hookimpl
 def stoker_get_dataset(name: str) -> DatasetReader | None:
-    """Makes the reader of a named data set, or of the user's folder."""
+    """Returns the reader of a named data set, or of the user's folder."""
     if name == FOLDER:
         from .readers.folder import FolderReader
 

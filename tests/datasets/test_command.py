@@ -97,8 +97,8 @@ def test_a_mirror_that_does_not_answer_is_named(environment: dict[str, str]) -> 
 
 def test_a_folder_is_verified_to_the_last_byte(environment: dict[str, str], folder: Path) -> None:
     text = said(environment, "verify", "--data-folder", folder)
-    assert text.count("not of a data set that stoker knows") == 4
-    assert "6 + 3 examples in good order" in text
+    assert text.count("not from a data set that stoker knows") == 4
+    assert "6 + 3 examples, all in order" in text
     assert "is not train-images-idx3-ubyte of mnist" in complained(
         environment, "verify", "mnist", "--data-folder", folder
     )

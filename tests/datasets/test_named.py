@@ -311,7 +311,7 @@ def test_a_folder_is_checked_against_the_name(small: KnownSet, raw: dict[str, by
     idx.write(tmp_path / "raw" / NAMES[1], ARRAYS[1][::-1])
     with pytest.raises(DatasetError) as caught:
         reader(small, Network({})).load(tmp_path / "raw")
-    assert "no data set that is known" in caught.value.what
+    assert "no data set that stoker knows" in caught.value.what
     assert "--dataset folder" in caught.value.hint
 
 
