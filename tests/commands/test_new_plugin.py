@@ -174,14 +174,14 @@ def test_stoker_in_front_of_a_name_is_not_doubled(here: Path):
 )
 def test_a_name_that_not_all_can_have_is_refused(here: Path, capsys: pytest.CaptureFixture[str], name: str):
     assert main(["plugins", "new", "--", name]) == 2
-    assert "expected: small letters, digits and single dashes, a letter first" in capsys.readouterr().err
+    assert "name must be small letters, digits and single dashes, a letter first" in capsys.readouterr().err
     assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["local", "dnn", "mnist", "fashion-mnist", "train", "verify-resume", "data", "file"])
 def test_a_name_that_stoker_has_itself_is_refused(here: Path, capsys: pytest.CaptureFixture[str], name: str):
     assert main(["plugins", "new", name]) == 2
-    assert f"error: stoker itself has something that is called {name!r}\n" in capsys.readouterr().err
+    assert f"error: stoker itself has something called {name!r}\n" in capsys.readouterr().err
     assert list(here.iterdir()) == []
 
 

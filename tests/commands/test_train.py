@@ -244,7 +244,7 @@ def test_a_dry_run_writes_the_plan_and_the_job_where_it_is_told(place: Path):
 def test_a_dry_run_writes_over_nothing(place: Path):
     done = stoker("train", "--data-folder", "data", "--dry-run", "data", cwd=place)
     assert (done.returncode, done.stdout.count("written")) == (2, 0)
-    assert done.stderr == "error: data exists\n  expected: a new or empty folder\nhint: choose another\n"
+    assert done.stderr == "error: data exists\n  expected: a new or empty folder\nhint: choose another folder\n"
 
 
 def test_a_model_of_the_users_own_trains(place: Path):

@@ -131,7 +131,7 @@ def test_a_finished_run_with_nothing_left_says_so(place: Path):
 def test_other_options_than_epochs_are_refused_at_a_resume(place: Path):
     done = stoker("train", "--resume", "latest", "--runs-dir", "short", "--batch-size", 3, cwd=place)
     assert done.returncode == 2
-    assert "--batch-size can't be changed at a resume" in done.stderr
+    assert "--batch-size can't be changed when resuming" in done.stderr
 
 
 def test_a_running_run_is_not_resumed_a_second_time(place: Path):
