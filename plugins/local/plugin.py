@@ -1,4 +1,4 @@
-"""What stoker loads: the backend `local`."""
+"""The built-in plugin that offers the backend `local`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .backend import NAME, LocalBackend
 
 @hookimpl
 def stoker_backends() -> Mapping[str, str]:
-    """Offers the backend."""
+    """Offers the backend `local`."""
     return {NAME: "this machine, in a process that outlives the terminal"}
 
 
 @hookimpl
 def stoker_get_backend(name: str) -> LocalBackend | None:
-    """Makes the backend."""
+    """Makes the backend `local`."""
     return LocalBackend() if name == NAME else None

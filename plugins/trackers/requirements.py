@@ -1,4 +1,4 @@
-"""The packages that trackers need and stoker does not install by itself: asked for before anything is trained."""
+"""Checks, before anything is trained, for the packages that trackers need and stoker does not install."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ...engine.errors import PluginError
 
 
 def require(package: str) -> None:
-    """Refuses a tracker whose package is not here.
+    """Refuses a tracker whose package is not installed here.
 
     Args:
-        package: Its name, which is that of the option and of stoker's extra too.
+        package: Its name, which is also the name of the option and of stoker's extra.
 
     Raises:
         PluginError: It can't be imported here.
