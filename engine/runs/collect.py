@@ -1,4 +1,4 @@
-"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its registered model."""
+"""Collects the results of a run that was trained elsewhere: its log, figures, outputs, and registered model."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..training.prepare import named_for_tutorial
 
 
 def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
-    """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
+    """Fills the folder of a run that completed elsewhere with everything that a run on this machine has.
 
-    Done again, it does the same again.
+    Calling it again gives the same result.
 
     Args:
         run: The run; it has a handle.
         backend: The backend of that handle.
 
     Returns:
-        The versions that the model was registered as, if the job asked for that: in the registry here, and in the
-        backend's own, if that is another one.
+        The versions that the model was registered as, if the job asked for that: in the registry on this machine, and
+        in the backend's registry if that is another one.
 
     Raises:
-        BackendError: Something can't be had from the backend.
+        BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
     handle, job = run.handle(), run.job()
@@ -53,7 +53,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
 
 
 def _write_figures(run: RunDirectory, lines: list[str]) -> None:
-    """Writes what the log tells of figures into `metrics.jsonl`."""
+    """Writes the figures in the log into `metrics.jsonl`."""
     reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
     final = {name: float(value) for name, value in final_figures(lines).items()}
     seconds = 0.0

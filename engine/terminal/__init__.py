@@ -1,1 +1,1 @@
-"""What people see: progress bars, text and questions."""
+"""The terminal: progress bars, text and questions."""

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while something is looked at, and is asked before something is deleted."""
+"""Prompts on the terminal: shows what stoker looks at, and asks before it deletes something."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LEAST = 60
 
 @contextlib.contextmanager
 def status_line() -> Iterator[Callable[[str], None]]:
-    """Gives what says, on a terminal, what is looked at now; the next line takes its place, "" wipes it."""
-    stream = sys.stderr  # of before: the calls of the SDK are kept quiet by another one in its place
+    """Yields a function that shows on a terminal what stoker looks at now; the next text replaces it, "" wipes it."""
+    stream = sys.stderr  # kept now: stderr is replaced later to keep the SDK's calls quiet
 
     def show(what: str) -> None:
         if stream.isatty():
@@ -31,12 +31,12 @@ def status_line() -> Iterator[Callable[[str], None]]:
 
 
 def say(line: str, stream: TextIO | None = None) -> None:
-    """Prints a line at once, for what comes next may take long; to stdout if nothing else is said."""
+    """Prints a line at once, because what comes next may take long; to stdout unless `stream` is given."""
     print(line, file=stream, flush=True)
 
 
 def labelled(label: str, text: str) -> Iterator[str]:
-    """A text behind its label, in lines that fit; words stay whole, for they may be names to copy."""
+    """Wraps a text behind its label; words stay whole, because they may be names to copy."""
     yield from textwrap.wrap(
         text,
         max(shutil.get_terminal_size().columns, _LEAST),
@@ -48,14 +48,14 @@ def labelled(label: str, text: str) -> Iterator[str]:
 
 
 def confirmed(question: str, *, option: str) -> bool:
-    """Whether the person says yes.
+    """Asks a question on the terminal, and returns whether the answer is yes.
 
     Args:
         question: What to ask.
-        option: What says yes where there is nobody to ask.
+        option: The option that says yes without asking, for the hint.
 
     Raises:
-        InputError: There is nobody to ask.
+        InputError: There is no terminal to ask at.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError("nothing was deleted: there is no terminal to ask at", hint=f"pass {option}")

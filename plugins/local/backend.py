@@ -39,7 +39,7 @@ _CLI = Path(__file__).resolve().parents[2] / "cli.py"
 class LocalBackend:
     """Runs jobs on this machine; keeps the promises of `engine.backend.Backend`.
 
-    `submit` takes the lock of the run's folder before it starts the child process, and hands the lock to it. The lock is
+    `submit` takes the lock of the run's folder before it starts the child process, and hands it the lock. The lock is
     thus held from before the job exists until its process is gone, however it ends. It shows whether the process is
     alive, and makes a second submission find the first.
     """

@@ -81,7 +81,7 @@ def test_json_has_all_that_there_is_to_know(place: Path, capsys: pytest.CaptureF
     assert found["sad"]["problems"] == [
         {
             "problem": f"stoker_models: ValueError: {NOBODY_KNOWS}",
-            "remedy": "tell its author, or leave it out with -p no:sad",
+            "remedy": "report it to its author, or disable it with -p no:sad",
         }
     ]
     assert (found["file"]["state"], found["file"]["hooks"]) == ("left out", [])
@@ -106,7 +106,7 @@ def test_the_table_fits_the_terminal(
     assert re.split(" {2,}", lines[wide])[:5] == ["wide", "-p ./wide.py", "-", "1", "ok"]
     text = " ".join(" ".join(lines[wide:]).split())
     assert "backend tower; data set stripes; models wide, wider; option --wide-units; callbacks; an observer" in text
-    assert f"broken: stoker_models: ValueError: {NOBODY_KNOWS} remedy: tell its author" in text
+    assert f"broken: stoker_models: ValueError: {NOBODY_KNOWS} remedy: report it to its author" in text
     assert any(re.match(r"file +built-in +\S+ +1 +left out$", line) for line in lines)
 
 
