@@ -1,8 +1,8 @@
 """A plugin for the jobs of the conformance suite: puts a payload in place of the training.
 
 A job loads it by its name in `TrainJob.plugins`, wherever stoker is installed. When it is loaded, it replaces the one
-function that the training process calls, `stoker.engine.training.train.run`, and says so here because it is no hook:
-a plugin for use may not do that. A job without the option `payload` is trained as ever.
+function that the training process calls, `stoker.engine.training.train.run`. That is not a hook, and other plugins may
+not do it. A job without the option `payload` is trained as usual.
 """
 
 from __future__ import annotations
