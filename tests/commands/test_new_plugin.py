@@ -1,4 +1,4 @@
-"""`stoker plugins new` writes packages that install and pass their own tests as they stand."""
+"""`stoker plugins new` writes packages that install and pass their tests unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {"backend": "my-tower", "dataset": "tables", "model": "wide", "callback"
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a package of each kind, its path with a space."""
+    """Writes a package of each kind into a folder, its path with a space."""
     folder = tmp_path_factory.mktemp("new") / "a b"
     for kind, name in NAMES.items():
         assert main(["plugins", "new", name, "--kind", kind, "--folder", str(folder / kind)]) == 0
@@ -35,7 +35,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process in which they are installed, with this checkout as its stoker."""
+    """Returns the environment of a process in which they are installed, with this checkout as its stoker."""
     site = tmp_path_factory.mktemp("site")
     pip = [
         sys.executable,
