@@ -75,11 +75,11 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/some/file.gz"
 
     def handle_error(self, *_: object) -> None:
-        """Returns a client that went away is no error here."""
+        """Ignores a client that went away."""
 
 
 def proper(handler: Handler) -> None:
-    """Returns what a good server does: ranges, and If-Range."""
+    """Answers as a good server does, with ranges and If-Range."""
     server, range_ = handler.server, handler.headers.get("Range", "")
     if not range_ or handler.headers.get("If-Range") != server.etag:
         handler.answer(200, server.body, ETag=server.etag)
@@ -201,7 +201,7 @@ class Downloads:
             download(urls, wanted, transport)
 
     def fails(self, *urls: str) -> str:
-        """Returns the reasons, one for each mirror; nothing stands under the final name."""
+        """Returns the reasons, one for each mirror; asserts that no file has the final name."""
         with pytest.raises(DownloadError) as caught:
             self(*urls)
         assert not self.target.exists()
@@ -210,7 +210,7 @@ class Downloads:
         return caught.value.received
 
     def succeeded(self) -> bool:
-        """Returns the right file is there, and nothing of the way to it."""
+        """Returns whether the right file is there, and nothing else."""
         left = {path.name for path in self.folder.iterdir()}
         return self.target.read_bytes() == self.expected and left == {"file", "file.partial.lock"}
 
