@@ -26,7 +26,7 @@ def stoker_commands() -> Iterable[Command]:
 
 @hookimpl
 def stoker_datasets() -> Mapping[str, str]:
-    """Offers the catalogue and the user's folder."""
+    """Offers the catalogue, and the user's folder."""
     summaries = {name: known.summary for name, known in CATALOGUE.items()}
     return {**summaries, FOLDER: "the four IDX files below --data-folder, whatever they hold"}
 

@@ -107,7 +107,7 @@ def _drop(line: str) -> None:
 def _data_progress(
     backend: Backend, values: argparse.Namespace
 ) -> contextlib.AbstractContextManager[ProgressCallback | None]:
-    """Shows how much of the data has been read, if this machine reads it; otherwise the backend reports."""
+    """Shows how much of the data has been read where that happens here; elsewhere the backend reports."""
     return byte_progress() if backend.runs_here and not values.quiet else contextlib.nullcontext()
 
 

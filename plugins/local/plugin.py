@@ -16,5 +16,5 @@ def stoker_backends() -> Mapping[str, str]:
 
 @hookimpl
 def stoker_get_backend(name: str) -> LocalBackend | None:
-    """Makes the backend `local`."""
+    """Makes the backend."""
     return LocalBackend() if name == NAME else None
