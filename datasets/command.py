@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 
 _DEFAULT = "mnist"
 _ACTIONS = {
-    "fetch": "bring a named data set into the cache",
+    "fetch": "download a named data set into the cache",
     "verify": "read every byte and compare digests",
     "info": "list data sets, or describe one",
-    "show": "a sheet of samples, in the terminal or as a PNG",
+    "show": "show a sheet of samples, in the terminal or as a PNG",
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the sub-commands."""
+    """Adds the sub-commands to the parser of `data`."""
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for action, summary in _ACTIONS.items():
         child = below.add_parser(action, help=summary, description=summary)
         child.add_argument("name", nargs=None if action == "fetch" else "?", metavar="NAME", help="name of a data set")
         if action != "fetch":
-            child.add_argument("--data-folder", type=Path, metavar="DIR", help="where its four IDX files are")
+            child.add_argument("--data-folder", type=Path, metavar="DIR", help="folder with its four IDX files")
         if action == "show":
             _add_show_options(child)
 
 
 def _add_show_options(child: argparse.ArgumentParser) -> None:
-    child.add_argument("--offline", action="store_true", help="download nothing")
+    child.add_argument("--offline", action="store_true", help="don't download anything")
     child.add_argument("--output", type=Path, metavar="FILE.png", help="write a PNG instead of drawing here")
     child.add_argument("--count", type=int, default=0, metavar="N", help="how many samples; 50 in a file, else 10")
-    child.add_argument("--split", choices=("train", "test"), default="train", help="where to choose them from")
+    child.add_argument("--split", choices=("train", "test"), default="train", help="which split to choose them from")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Does what the sub-command says."""
+    """Runs the sub-command that was chosen, and prints its lines."""
     with byte_progress() as progress:
         actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
         lines = actions[options.action](options, context, progress)
     for line in lines:
-        print(line.encode(errors="backslashreplace").decode())  # a path may hold bytes that are no text
+        print(line.encode(errors="backslashreplace").decode())  # a path may hold bytes that are not text
     return 0
 
 
@@ -70,11 +70,11 @@ def _verify(options: argparse.Namespace, context: Context, progress: ProgressCal
         findings = verify_folder(options.data_folder, name, progress=progress)
         return [
             *_findings(findings),
-            f"these are {len(dataset.train):,} + {len(dataset.test):,} examples in good order",
+            f"these are {len(dataset.train):,} + {len(dataset.test):,} examples, all in order",
         ]
     if options.name and options.name not in CATALOGUE:
         context.plugins.get_dataset(options.name).load(None, offline=True, progress=progress)
-        return [f"{options.name} can be read; stoker knows no digests that it could be compared with"]
+        return [f"{options.name} can be read; stoker knows no digests to compare it with"]
     names = [options.name] if options.name else list(CATALOGUE)
     found = {name: verify_cached(CATALOGUE[name], progress=progress) for name in names}
     lines = [line for name in names if found[name] for line in (f"{name}:", *_findings(found[name]))]
@@ -83,7 +83,7 @@ def _verify(options: argparse.Namespace, context: Context, progress: ProgressCal
 
 
 def _findings(findings: Iterable[Finding]) -> list[str]:
-    unknown = "not of a data set that stoker knows"
+    unknown = "not from a data set that stoker knows"
     return [f"  {one.path}\n    sha256  {one.sha256}\n    {one.verdict or unknown}" for one in findings]
 
 
@@ -108,7 +108,7 @@ def _place(known: KnownSet | None) -> str:
 
 
 def _size_bytes(known: KnownSet) -> int:
-    """The size of a data set in the cache; 0 if it isn't there completely."""
+    """Returns the size of a data set in the cache; 0 if it isn't there completely."""
     from .source import store
 
     records = [store.find(store.place_of(known.name, file.name)) for file in known.files.values()]
@@ -116,7 +116,7 @@ def _size_bytes(known: KnownSet) -> int:
 
 
 def _describe(dataset: Dataset) -> list[str]:
-    """A data set in a few lines: its splits, its classes, where it came from, and what there is to say about it."""
+    """Describes a data set in a few lines: its splits, its classes, its sources, and its notes."""
     rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", str(dataset.classes))]
     rows += [("file", f"{name}  {source}") for name, source in dataset.sources.items()]
     rows += [("note", note) for note in dataset.notes]
@@ -151,7 +151,7 @@ def _show(options: argparse.Namespace, context: Context, progress: ProgressCallb
 
 
 def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
-    """A sheet as wide as the terminal, with colours if it has enough of them."""
+    """Draws a sheet as wide as the terminal, with colours if it has enough of them."""
     from rich.console import Console
 
     from .sheet import terminal_sheet

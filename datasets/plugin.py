@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `data`."""
     summary = "fetch, verify, describe and show data sets"
     return [Command(name="data", summary=summary, add_options=command.add_options, run=command.run)]
 
@@ -32,7 +32,7 @@ def stoker_datasets() -> Mapping[str, str]:
 
 @hookimpl
 def stoker_get_dataset(name: str) -> DatasetReader | None:
-    """Makes the reader of a named data set, or of the user's folder."""
+    """Returns the reader of a named data set, or of the user's folder."""
     if name == FOLDER:
         from .readers.folder import FolderReader
 

@@ -16,13 +16,13 @@ NAME = "dnn"
 
 @hookimpl
 def stoker_models() -> Mapping[str, str]:
-    """Offers the model."""
+    """Offers the model `dnn`."""
     return {NAME: "two hidden layers (784-300-100-10 for MNIST), RMSprop, cross-entropy"}
 
 
 @hookimpl
 def stoker_get_model(name: str) -> ModelBuilder | None:
-    """Returns its builder."""
+    """Returns the builder of `dnn`."""
     return build if name == NAME else None
 
 
@@ -48,7 +48,7 @@ def stoker_export_model(model: Any, folder: Path) -> str:
 def build(config: ModelConfig) -> Any:
     """Builds the compiled network.
 
-    The input is the example as the files hold it; for integers, the first layer divides by 255 as the tutorial does.
+    The input is an example as the files hold it. For integers, the network divides by 255 first, as the tutorial does.
     """
     import keras
 

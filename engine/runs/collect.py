@@ -11,7 +11,7 @@ from ..summary import RunSummary
 
 
 def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
-    """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
+    """Fills the folder of a run that completed elsewhere with everything that a run on this machine has.
 
     Calling it again does the same again.
 
@@ -20,11 +20,11 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
         backend: The backend of that handle.
 
     Returns:
-        The versions that the model was registered as, if the job asked for that: in the registry here, and in the
-        backend's own, if that is another one.
+        The versions that the model was registered as, if the job asked for that: in the registry on this machine, and
+        in the backend's registry if that is another one.
 
     Raises:
-        BackendError: Something can't be had from the backend.
+        BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
     handle, job = run.handle(), run.job()

@@ -22,12 +22,12 @@ def byte_progress() -> Iterator[ProgressCallback | None]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(file=sys.stderr)  # kept, because a library may be silenced by putting another stream in its place
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as progress_bars:
         tasks = {}
 
         def report(what: str, done_bytes: int, total_bytes: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=None)
-            bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
+                tasks[what] = progress_bars.add_task(what, total=None)
+            progress_bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
 
         yield report

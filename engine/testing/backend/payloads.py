@@ -1,7 +1,7 @@
-"""What a job of the conformance suite does in the place of a training: it writes what a training writes, at once.
+"""Payloads that jobs of the conformance suite run in place of a training: they write what a training writes, at once.
 
 Status, events and outputs go through the same code as those of a training. What a payload writes is known beforehand,
-so that the suite can tell whether a backend brought all of it back.
+so that the suite can check whether a backend brought all of it back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ...training.recorder import RunRecorder
 OPTION = "payload"
 """The option of a job that names its payload; further options begin with `payload_`."""
 PLUGIN = "stoker.engine.testing.backend.payload_plugin"
-"""What such a job names in `TrainJob.plugins`."""
+"""The plugin that such a job names in `TrainJob.plugins`."""
 FAILURE = "the payload fails, as it was asked to"
 """The message of a run that failed."""
 STARTED = "payload started "
@@ -37,7 +37,7 @@ VARIABLE = "variable "
 OUTPUT = "model/model.keras"
 """The output that has the job's option `payload_content` in it."""
 WAIT_S = 40.0
-"""How long a payload that waits to be stopped waits, so that none stays for good where nothing can be cancelled."""
+"""How long a payload waits to be stopped, so that none runs for ever if nothing can be cancelled."""
 _TEXT = "größe 模型 🙂 e\u0301"
 
 Reporter = Callable[[str], None]
@@ -93,7 +93,7 @@ class _Payload:
         return self.heartbeat.status.attempt
 
     def begin(self) -> None:
-        """Makes itself known: in the log, and in the tally if that is on this machine."""
+        """Announces itself in the log, and in the tally if that is on this machine."""
         token = secrets.token_hex(4)
         tally = Path(str(self.job.options.get("payload_tally") or "no/such/folder"))
         if tally.parent.is_dir():
@@ -114,7 +114,7 @@ class _Payload:
             raise _Stopped
 
     def write_outputs(self, outputs: Mapping[str, bytes]) -> None:
-        """Writes the files that the user is to get."""
+        """Writes the outputs of the run."""
         self.heartbeat.set(RunState.FINALIZING)
         for name, content in outputs.items():
             path = self.run.outputs / name
@@ -216,5 +216,5 @@ _PAYLOADS: dict[str, Callable[[_Payload], None]] = {
 
 
 def _to_stdout(line: str) -> None:
-    sys.stdout.buffer.write(line.encode() + b"\n")  # in UTF-8, whatever the machine speaks
+    sys.stdout.buffer.write(line.encode() + b"\n")  # in UTF-8, whatever the machine's locale is
     sys.stdout.buffer.flush()
