@@ -62,29 +62,28 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    from stoker.engine.command import Context
     from stoker.engine.options.parser import Parser
     from stoker.engine.options.settings import Settings
+    from stoker.engine.plugin.context import Context
     from stoker.engine.plugin.plugins import Plugins
 
     settings = Settings.find(Path.cwd(), os.environ)
     early = Parser(prog="stoker", add_help=False)
     _add_global_options(early)
-    given, origins, rest = settings.parse_known(early, argv)
-    plugins = Plugins.load(given.plugin or (), forgiving=origins["plugin"].source != "command line")
-    parsers = _Parsers(plugins)
+    given, rest = settings.parse_known(early, argv)
+    plugins = Plugins.load(given.values.plugin or (), forgiving="plugin" not in given.given)
+    parsers = Parsers(plugins)
     name = next((word for word in rest if not word.startswith("-")), "")
     plugins.refuse_clash("command", name)
     if settings.values and name:
         _check_settings(settings, parsers(), {*plugins.left_out, *plugins.broken()})
     top = parsers(name)
-    options, sources = settings.parse(top, rest)
-    options.sources, options.plugin = sources, plugins.usable(given.plugin or ())
-    if options.command is None:
+    options = settings.parse(top, rest)
+    if options.values.command is None:
         top.print_help()
         return 2
-    context = Context(plugins=plugins, settings=settings, parsers=parsers)
-    return parsers.commands[options.command].run(options, context)
+    context = Context(plugins=plugins, settings=settings, options=options, parsers=parsers)
+    return parsers.commands[options.values.command].run(options.values, context)
 
 
 def _check_settings(settings: Settings, parser: Parser, absent: set[str]) -> None:
@@ -100,7 +99,7 @@ def _check_settings(settings: Settings, parser: Parser, absent: set[str]) -> Non
         print(f"warning: {error.what}; it may be one of a plugin that is broken or left out: {names}", file=sys.stderr)
 
 
-class _Parsers:
+class Parsers:
     """Makes the parser of the command line.
 
     Attributes:
@@ -125,11 +124,13 @@ class _Parsers:
                 self._fill(child, command)
         return top
 
-    def _fill(self, parser: argparse.ArgumentParser, command: Command) -> None:
+    def _fill(self, parser: Parser, command: Command) -> None:
+        from stoker.engine.options.parser import own_actions
+
         command.add_options(parser)
-        own = {action.dest for action in parser._actions}
+        own = {action.dest for action in own_actions(parser)}
         self._plugins.add_options(parser, command.like or command.name)
-        parser.set_defaults(plugin_options=[action.dest for action in parser._actions if action.dest not in own])
+        parser.mark_plugin_options(own)
 
 
 def _add_global_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from ..engine.files import remove_tree
-from ..engine.rundir import RunDirectory, list_runs
+from ..engine.rundir import RunDirectory
+from ..engine.runs.find import list_runs
 from .bench import Bench
 from .corpus import BUNDLED
 from .process import Finished, run

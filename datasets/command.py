@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.command import Context
 from ..engine.errors import OptionError
+from ..engine.plugin.context import Context
 from ..engine.terminal.bars import byte_progress
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from .job import TrainJob
 from .status import Handle, RunStatus
@@ -71,6 +71,35 @@ class FoundRun:
     run_id: str
     handle: Handle
     job: TrainJob
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackendChoice:
+    """Which backend a run goes to, and with which options.
+
+    Attributes:
+        name: The name of the backend.
+        options: The values of its options, by attribute without the backend's name in front: {"max_nodes": 2}.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the choice as JSON values; relative paths become absolute."""
+        options = {
+            name: str(each.absolute()) if isinstance(each, Path) else each for name, each in self.options.items()
+        }
+        return {"backend": self.name, "options": options}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> BackendChoice:
+        """Returns the choice that `to_json` wrote; its paths are texts.
+
+        Raises:
+            KeyError, TypeError: It is not such a value.
+        """
+        return cls(name=str(value["backend"]), options=dict(value["options"]))
 
 
 LIMITS = ("attach", "cancel", "fetch", "register")
@@ -173,6 +202,21 @@ class Backend(Protocol):
             BackendError: It can't be registered.
         """
         ...
+
+
+Reporter = Callable[[str], object]
+"""Reports to the user, in one line, what is being done."""
+
+
+@runtime_checkable
+class ReportingBackend(Protocol):
+    """A backend that reports what a long submission is doing; having this attribute is enough.
+
+    Attributes:
+        report: Called with each line. `--quiet` puts one here that drops them.
+    """
+
+    report: Reporter
 
 
 @runtime_checkable

@@ -5,27 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from .options.parser import Parser
-    from .options.settings import Settings
-    from .plugin.plugins import Plugins
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
-    """What a command is given beside its options.
-
-    Attributes:
-        plugins: The loaded plugins; the way to data sets, models and backends.
-        settings: Where each option's value came from.
-        parsers: Makes the parser of all commands with all their options; given a name, only that command has them.
-    """
-
-    plugins: Plugins
-    settings: Settings
-    parsers: Callable[..., Parser]
+__all__ = ["Command", "positive_int"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +18,29 @@ class Command:
         name: One word.
         summary: One line for `stoker --help`.
         add_options: Adds options, or sub-commands, to the command's own parser.
-        run: Does it. Returns the exit code; errors are raised as `StokerError`.
-        like: The command whose options of plugins it has too; "" is itself.
+        run: Runs the command with its options and a context. The context has `plugins`, which finds data sets, models
+            and backends by name: `context.plugins.get_model("dnn")`. Returns the exit code; raises errors as
+            `StokerError`.
+        like: The command whose plugin options it has too; "" is itself.
     """
 
     name: str
     summary: str
     add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Context], int]
+    run: Callable[[argparse.Namespace, Any], int]
     like: str = ""
+
+
+def positive_int(text: str) -> int:
+    """Returns a whole number of 1 or more, for `type=` of an option.
+
+    Raises:
+        ArgumentTypeError: The text is no such number.
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a whole number, 1 or more")
+    return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 import contextlib
 import json
-import os
 import re
 import secrets
 import time
@@ -15,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from . import files
-from .errors import InputError, RunError, StokerError, UnknownNameError
+from .backend import BackendChoice
+from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
 from .status import Handle, RunStatus
 
 _STAMP = "%Y%m%d-%H%M%S"
-_HANDLE, _PLACE = "handle.json", "backend.json"
+_HANDLE, _CHOICE = "handle.json", "backend.json"
 _AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
@@ -30,6 +30,23 @@ def new_run_id(title: str, now_s: float | None = None, token: str = "") -> str:
     """A run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
     stamp = time.strftime(_STAMP, time.gmtime(now_s))
     return f"{stamp}-{title}-{token or secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusRecord:
+    """What a run's `status.json` holds.
+
+    Attributes:
+        status: The status that the run wrote last.
+        pid: The process that trains; 0 if none has said so.
+        host: The machine of that process; "" if none has said so.
+        heartbeat_s: When it was written, in seconds since 1970.
+    """
+
+    status: RunStatus
+    pid: int = 0
+    host: str = ""
+    heartbeat_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +100,15 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @classmethod
-    def create(cls, root: Path, job: TrainJob, run_id: str = "", *, now_s: float | None = None) -> RunDirectory:
+    def create(
+        cls, root: Path, job: TrainJob, run_id: str | None = None, *, now_s: float | None = None
+    ) -> RunDirectory:
         """Makes the folder of a new run below `root`, with its `job.json`.
 
         Args:
             root: Where runs are kept.
             job: What to train.
-            run_id: The id of the run; "" makes one that sorts after those of all runs below `root`, even if the
+            run_id: The id of the run; None makes one that sorts after those of all runs below `root`, even if the
                 clock went back since, and even within a second.
             now_s: What the clock says, in seconds since 1970; None asks it.
 
@@ -136,15 +155,14 @@ class RunDirectory:
         """Writes the job that the next attempt of this run is of, beside those before: `job-2.json`."""
         files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
 
-    def write_place(self, backend: str, options: Mapping[str, Any]) -> None:
-        """Writes `backend.json`: where the run is to be submitted, and with which options of the backend's."""
-        known = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in options.items()}
-        files.write_json(self.path / _PLACE, {"backend": backend, "options": known})
+    def write_backend_choice(self, choice: BackendChoice) -> None:
+        """Writes `backend.json`: where the run is submitted, and with which options of that backend."""
+        files.write_json(self.path / _CHOICE, choice.to_json())
 
-    def place(self) -> tuple[str, Mapping[str, Any]] | None:
-        """What `write_place` wrote; None if it was never written."""
-        value = self._optional(_PLACE)
-        return (str(value["backend"]), value["options"]) if value else None
+    def backend_choice(self) -> BackendChoice | None:
+        """Returns what `write_backend_choice` wrote; None if it was never written."""
+        value = self._optional(_CHOICE)
+        return BackendChoice.from_json(value) if value else None
 
     def write_handle(self, handle: Handle) -> None:
         """Writes `handle.json`: from now on the run can be left and found again."""
@@ -165,22 +183,29 @@ class RunDirectory:
         """Whether the run is known to be submitted."""
         return (self.path / _HANDLE).is_file()
 
-    def write_status(self, status: RunStatus, *, durable: bool = True, **more: Any) -> None:
+    def write_status(self, status: RunStatus, *, durable: bool = True, pid: int = 0, host: str = "") -> None:
         """Writes `status.json`.
 
         Args:
             status: The status.
             durable: False for the heartbeat, which is worth nothing after a power loss.
-            more: Facts about the process: `pid`, `host`.
+            pid: The process that trains; 0 while there is none.
+            host: The machine of that process.
         """
-        value = {**status.to_json(), "heartbeat_s": time.time(), **more}
+        process = {"pid": pid, "host": host} if pid else {}
+        value = {**status.to_json(), "heartbeat_s": time.time(), **process}
         files.write_json(self.path / "status.json", value, durable=durable)
 
-    def status(self) -> tuple[RunStatus, Mapping[str, Any]] | None:
-        """What `write_status` wrote last, and the whole of it; None before the first time."""
+    def status_record(self) -> StatusRecord | None:
+        """Returns what `write_status` wrote last; None before the first time."""
         try:
             value = self._read("status.json")
-            return RunStatus.from_json(value), value
+            return StatusRecord(
+                status=RunStatus.from_json(value),
+                pid=int(value.get("pid", 0)),
+                host=str(value.get("host", "")),
+                heartbeat_s=float(value.get("heartbeat_s", 0.0)),
+            )
         except (RunError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
@@ -264,46 +289,6 @@ class RunDirectory:
                     yield value
 
 
-def find_run(root: Path, name: str) -> RunDirectory:
-    """The run of that name: a run id, the beginning or end of one, a path, or "latest".
-
-    Raises:
-        UnknownNameError: There is none.
-        InputError: There are several.
-    """
-    if name and _is_run(Path(name)):
-        return RunDirectory(Path(name).resolve())
-    runs = list(list_runs(root))
-    if name == "latest" and runs:
-        return runs[-1]
-    exact = [run for run in runs if run.run_id == name]
-    found = exact or [run for run in runs if name and (run.run_id.startswith(name) or run.run_id.endswith(name))]
-    if not found:
-        raise UnknownNameError("run", name, _recent(runs), hint=f"`stoker runs list` shows the runs in {root}")
-    if len(found) > 1:
-        raise InputError(f"{len(found)} runs match {name!r}", expected=f"one of {', '.join(_recent(found))}")
-    return found[0]
-
-
-def list_runs(root: Path) -> Iterable[RunDirectory]:
-    """The runs below `root`, oldest first.
-
-    Raises:
-        InputError: The folder can't be read.
-    """
-    try:
-        folders = sorted(root.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise InputError(f"{root} can't be read", received=error.strerror, path=root) from error
-    return [RunDirectory(path.resolve()) for path in folders if _is_run(path)]
-
-
-def _is_run(folder: Path) -> bool:
-    return os.path.isfile(folder / "job.json")  # noqa: PTH113 - Path.is_file raises for a name too long, a private folder
-
-
 def _after(root: Path, now_s: float) -> float:
     """`now_s`, or the second after the newest run below `root` if that is later."""
     stamps = [match[1] for path in root.iterdir() if (match := _STAMPED.fullmatch(path.name))]
@@ -311,7 +296,3 @@ def _after(root: Path, now_s: float) -> float:
         with contextlib.suppress(ValueError, OverflowError):  # 20261399-…: somebody's own folder
             return max(now_s, calendar.timegm(time.strptime(stamp, _STAMP)) + 1.0)
     return now_s
-
-
-def _recent(runs: Iterable[RunDirectory]) -> list[str]:
-    return [run.run_id for run in runs][-5:]

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stoker.engine.command import positive_int
 from stoker.engine.hookspecs import hookimpl
 from stoker.engine.job import TrainJob
-from stoker.engine.options.settings import positive_int
 
 
 @hookimpl

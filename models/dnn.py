@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from ..engine.command import positive_int
 from ..engine.hookspecs import hookimpl
 from ..engine.model import ModelBuilder, ModelConfig
-from ..engine.options.settings import positive_int
 
 NAME = "dnn"
 

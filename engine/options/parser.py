@@ -1,14 +1,22 @@
-"""The parser of the command line: argparse, with complaints that say what was expected and what is near."""
+"""The parser of the command line: argparse, with complaints that say what was expected and what is near.
+
+argparse has no public way to list the options of a parser or to replace how a value is converted. This module uses
+its private names (`_actions`, `_option_string_actions`, `_SubParsersAction`, `_choices_actions`, `_registry_get`,
+`_get_value`, `_check_value`), which are the same from Python 3.11 to 3.13; others go through the functions here.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import OptionError, UnknownNameError, nearest
+
+PLUGIN_OPTIONS = "_plugin_options"
+"""The attribute that carries the names of the options that plugins added, from a parser to `Settings.parse`."""
 
 _EXPECTED: dict[Any, str] = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
 
@@ -39,6 +47,14 @@ class Parser(argparse.ArgumentParser):
         option = word.partition("=")[0]
         near = nearest(option, self._option_string_actions)
         raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
+
+    def mark_plugin_options(self, own: Collection[str] = ()) -> None:
+        """Marks all options but the command's own as added by plugins, for `Settings.parse` to tell.
+
+        argparse hands defaults of the chosen sub-command's parser on into the result; this rides along as one.
+        """
+        added = [action.dest for action in self._actions if action.dest not in {"help", *own}]
+        self.set_defaults(**{PLUGIN_OPTIONS: added})
 
     def advice(self) -> str:
         """Where to read on."""
@@ -90,6 +106,26 @@ class TopParser(Parser):
         if first.startswith("-") and first not in self._option_string_actions:
             self.refuse([first])
         return super().parse_known_args(args, namespace)
+
+
+def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yields the options and positionals of a parser and of all parsers below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from all_actions(below)
+        elif action.default is not argparse.SUPPRESS:
+            yield action
+
+
+def own_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Returns the options and positionals of a parser, without those of parsers below it."""
+    return list(parser._actions)
+
+
+def option_strings(parser: argparse.ArgumentParser) -> list[str]:
+    """Returns the options of a parser as they are typed: "-h", "--help", …, in the order in which they were added."""
+    return list(parser._option_string_actions)
 
 
 def option_value(text: str, convert: Callable[[str], Any], what: str, *, hint: str = "") -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OptionError, UnknownNameError, nearest
-from .parser import Parser, called, expectation, option_value, wrong_value
+from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, option_value, wrong_value
 
 PREFIX = "STOKER_"
 _LOCAL_FILE = re.compile(r"\.{1,2}/.*|[^:]*\.py(:\w+)?")
@@ -30,6 +30,26 @@ class Setting:
 
     value: Any
     source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """The options of one command line.
+
+    Attributes:
+        values: Their values, as argparse gives them.
+        sources: Where each value came from, by the option's attribute: {"batch_size": Setting(50, "default")}.
+        plugin_options: The attributes of the options that plugins added.
+    """
+
+    values: argparse.Namespace
+    sources: Mapping[str, Setting]
+    plugin_options: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> set[str]:
+        """The attributes of the options that stand on the command line."""
+        return {name for name, setting in self.sources.items() if setting.source == "command line"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +92,28 @@ class Settings:
                     return cls(environ=environ, values=dict(_flat(values)), path=place / name)
         return cls(environ=environ)
 
-    def parse(self, parser: Parser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Setting]]:
+    def parse(self, parser: Parser, argv: Sequence[str]) -> Options:
         """Parses a command line; what it leaves out is taken from the environment, the file, the defaults.
-
-        Returns:
-            The options, and for each where its value came from.
 
         Raises:
             OptionError: The command line is wrong, or a value of the environment or the file can't be that option's.
         """
-        options, sources, unknown = self.parse_known(parser, argv)
+        options, unknown = self.parse_known(parser, argv)
         if unknown:
             parser.refuse(unknown)
-        return options, sources
+        return options
 
-    def parse_known(
-        self, parser: Parser, argv: Sequence[str]
-    ) -> tuple[argparse.Namespace, dict[str, Setting], list[str]]:
-        """As `parse`; the third part is what the parser does not know."""
+    def parse_known(self, parser: Parser, argv: Sequence[str]) -> tuple[Options, list[str]]:
+        """Parses as `parse` does, and returns the words that the parser does not know beside the options."""
         actions = {action.dest: action for action in self._prepared(parser)}
-        options, unknown = parser.parse_known_args(argv)
+        values, unknown = parser.parse_known_args(argv)
+        of_plugins = tuple(vars(values).pop(PLUGIN_OPTIONS, ()))
         sources = {
-            name: self._setting(action, getattr(options, name)) for name, action in actions.items() if name in options
+            name: self._setting(action, getattr(values, name)) for name, action in actions.items() if name in values
         }
         for name, setting in sources.items():
-            setattr(options, name, setting.value)
-        return options, sources, unknown
+            setattr(values, name, setting.value)
+        return Options(values=values, sources=sources, plugin_options=of_plugins), unknown
 
     def check_names(self, parser: argparse.ArgumentParser, absent: Iterable[str] = ()) -> None:
         """Refuses a name in the file that no option of any command has.
@@ -118,7 +134,15 @@ class Settings:
                 raise OptionError(f"unknown option {name!r} in {self.path}", hint=hint)
 
     def _prepared(self, parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-        """The options of a parser, made such that what the command line leaves out can be told after parsing."""
+        """Prepares the options of a parser so that what the command line leaves out can be recognized after parsing.
+
+        argparse does not say whether a value was given or is the default, so the default is made recognizable:
+
+        | option | default while parsing | not given when |
+        | --- | --- | --- |
+        | store, flag, const | a `_Default` that wraps the real one | the value is a `_Default` |
+        | append, count | as it was, since argparse adds to it | the value is that very object |
+        """
         for action in all_actions(parser):
             if not action.option_strings:
                 continue
@@ -191,16 +215,6 @@ def _flag(action: argparse.Action, value: Any, what: str) -> Any:
     return action.const if on else getattr(action.default, "value", action.default)
 
 
-def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """The options and positionals of a parser and of all parsers below it."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for below in action.choices.values():
-                yield from all_actions(below)
-        elif action.default is not argparse.SUPPRESS:
-            yield action
-
-
 def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     try:
         table: Any = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -223,14 +237,3 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _flat(value, f"{key}-")
         else:
             yield key, value
-
-
-def positive_int(text: str) -> int:
-    """A whole number of 1 or more, for `type=` of an option."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError("expected a whole number, 1 or more")
-    return value

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginError, StokerError, UnknownNameError
 from ..job import TrainJob
+from ..options.parser import option_strings
 from . import discovery, hooks
 from .record import OURS, PluginRecord, off_stdout, reason, remedy
 
 if TYPE_CHECKING:
-    from ..backend import Backend
+    from ..backend import Backend, BackendChoice
     from ..command import Command
     from ..data import DatasetReader
     from ..event import RunEvent
@@ -29,7 +30,8 @@ class Plugins:
     def __init__(self) -> None:
         self.left_out: set[str] = set()
         self._hooks = hooks.Hooks()
-        self._requested: set[str] = set()
+        self._requested: list[str] = []
+        self._loaded: set[str] = set()
         self._clashes: dict[tuple[str, str], PluginError] = {}
 
     @property
@@ -54,9 +56,9 @@ class Plugins:
         known = {record.name for record, _ in found} | {
             discovery.short_name(name) for name in discovery.to_load(requested)
         }
-        for name in sorted(discovery.to_leave_out(requested) - known):
-            raise UnknownNameError("plugin to leave out", name, known)
         plugins.left_out = discovery.to_leave_out(requested)
+        if unknown := plugins.left_out - known:
+            raise UnknownNameError("plugin to leave out", min(unknown), known)
         for record, load in found:
             if record.name in plugins.left_out:
                 plugins._hooks.leave_out(record)
@@ -72,18 +74,20 @@ class Plugins:
         Raises:
             PluginError: One can't be loaded.
         """
+        self._requested += requested
         self.left_out |= discovery.to_leave_out(requested)
         for record in self.records:
             if record.name in self.left_out:
                 self._hooks.leave_out(record)
         for name in discovery.to_load(requested):
-            if discovery.short_name(name) not in self.left_out and discovery.source_of(name) not in self._requested:
+            if discovery.short_name(name) not in self.left_out and discovery.source_of(name) not in self._loaded:
                 self._add(name, forgiving=forgiving)
 
-    def usable(self, requested: Sequence[str]) -> list[str]:
-        """What was asked for, without what could not be loaded: a training process shall not stumble over it again."""
-        loaded = self._requested
-        return [name for name in requested if name.startswith("no:") or discovery.source_of(name) in loaded]
+    @property
+    def requested(self) -> list[str]:
+        """What `-p` asked for, without what could not be loaded: the training process should not fail on it again."""
+        loaded = self._loaded
+        return [name for name in self._requested if name.startswith("no:") or discovery.source_of(name) in loaded]
 
     def commands(self) -> dict[str, Command]:
         """The commands that plugins offer, by name, in the order in which the plugins were loaded."""
@@ -114,14 +118,20 @@ class Plugins:
         if (kind, name) in self._clashes:
             raise self._clashes[kind, name]
 
-    def get_backend(self, name: str, options: Mapping[str, Any]) -> Backend:
-        """The backend of that name.
+    def check_names(self, job: TrainJob) -> None:
+        """Checks that plugins offer the model and the data set of a job; raises as `get_backend`."""
+        self.get_model(job.model)
+        self.get_dataset(job.dataset or "folder")
+
+    def get_backend(self, choice: BackendChoice) -> Backend:
+        """Returns the backend of a choice.
 
         Raises:
             UnknownNameError: No plugin offers it.
             PluginError: Two plugins offer it, or the one that does is broken.
         """
-        found: Backend = self._first("backend", name, self.backends(), "stoker_get_backend", options=options)
+        offered = self.backends()
+        found: Backend = self._first("backend", choice.name, offered, "stoker_get_backend", options=choice.options)
         return found
 
     def get_dataset(self, name: str) -> DatasetReader:
@@ -137,10 +147,10 @@ class Plugins:
     def add_options(self, parser: Any, command: str) -> None:
         """Lets every plugin add its options to the parser of a command."""
         for record, call in self._hooks.calls("stoker_add_options"):
-            before = set(parser._option_string_actions)
+            before = set(option_strings(parser))
             with record.guard("stoker_add_options"):
                 call(parser=parser, command=command)
-            added = [name for name in parser._option_string_actions if name not in before]
+            added = [name for name in option_strings(parser) if name not in before]
             record.offer("option", [name for name in added if name.startswith("--")])
 
     def configure(self, job: TrainJob) -> TrainJob:
@@ -184,11 +194,11 @@ class Plugins:
         except BaseException as error:
             why, cure = reason(error), _remedy(error, name)
             if not forgiving:
-                hint = cure or "mend it, or leave it out"
+                hint = cure or f"fix the plugin, or leave -p {name} out"
                 raise PluginError(f"can't load the plugin {name}", received=why, hint=hint) from error
             record.note(f"import: {why}", cure)
         else:
-            self._requested.add(discovery.source_of(name))
+            self._loaded.add(discovery.source_of(name))
 
     def _first(self, kind: str, name: str, offered: Mapping[str, str], hook: str, **arguments: Any) -> Any:
         """The first answer; a plugin that raises does not keep the others from answering, unless it raises our own."""
@@ -202,7 +212,7 @@ class Plugins:
                 raise
             except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit
                 record.note(f"{hook}: {reason(error)}", remedy(error))
-                failure = failure or _failed(f"the plugin {record} failed to make the {kind} {name!r}", error)
+                failure = failure or _failed(record, f"make the {kind} {name!r}", error)
                 continue
             if answer is not None:
                 return answer
@@ -234,8 +244,9 @@ class Plugins:
         return f"broken plugins: {', '.join(broken)}; see `stoker plugins`" if broken else ""
 
 
-def _failed(what: str, error: BaseException) -> PluginError:
-    failure = PluginError(what, received=reason(error), hint=remedy(error) or "mend it, or leave it out")
+def _failed(record: PluginRecord, to_what: str, error: BaseException) -> PluginError:
+    hint = remedy(error) or f"fix the plugin, or disable it with -p no:{record.name}"
+    failure = PluginError(f"the plugin {record} failed to {to_what}", received=reason(error), hint=hint)
     failure.__cause__ = error
     return failure
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from .. import files
-from ..backend import Backend
+from ..backend import Backend, BackendChoice
 from ..data import ProgressCallback
 from ..errors import InputError, RunError
 from ..event import EventKind, RunEvent
@@ -26,7 +24,7 @@ def submit(
     plugins: Plugins,
     progress: ProgressCallback | None = None,
     *,
-    place: tuple[str, Mapping[str, Any]] | None = None,
+    choice: BackendChoice | None = None,
 ) -> RunDirectory:
     """Checks the data where they are read on this machine, makes the folder of a run, and starts the job.
 
@@ -36,19 +34,18 @@ def submit(
         root: Where runs are kept.
         plugins: Told of it.
         progress: Told how many bytes of the data have been read.
-        place: The name of the backend and its options, for a later resume; None writes nothing down.
+        choice: What the backend was made from, for a later resume; None records nothing.
 
     Raises:
         InputError: What the user gave is wrong; no folder is left.
         BackendError: The backend could not start it; the folder stays, for the job may run all the same.
     """
-    notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
+    if backend.runs_here:
+        load_dataset(job, plugins, progress)  # checked here, so that bad data start nothing; the job reads them itself
     run = RunDirectory.create(root, job)
     try:
-        for line in run.new_notes(notes):
-            files.append_line(run.log, line)
-        if place:
-            run.write_place(*place)
+        if choice:
+            run.write_backend_choice(choice)
         _start(run, job, backend, plugins)
     except InputError:
         run.remove()

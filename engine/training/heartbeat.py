@@ -23,8 +23,8 @@ class Heartbeat:
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        before = run.status()
-        self.status = RunStatus(state=RunState.PREPARING, attempt=before[0].attempt if before else 1)
+        before = run.status_record()
+        self.status = RunStatus(state=RunState.PREPARING, attempt=before.status.attempt if before else 1)
         self._run = run
         self._facts: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
         self._stop = threading.Event()

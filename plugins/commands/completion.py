@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...engine.command import Command, Context
+from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
-from ...engine.options.settings import all_actions
+from ...engine.options.parser import all_actions
+from ...engine.plugin.context import Context
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ...engine.command import Command, Context
+from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
+from ...engine.plugin.context import Context
 
 _GLOBAL = {"debug", "plugin"}
 _JSON: dict[str, Any] = {"indent": 2, "default": str}
@@ -30,8 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> int:
     """Prints a table of option, value and source."""
-    _, sources = context.settings.parse(context.parsers(options.of), [options.of, *options.rest])
-    shown = {name.replace("_", "-"): one for name, one in sources.items() if name not in _GLOBAL}
+    parsed = context.settings.parse(context.parsers(options.of), [options.of, *options.rest])
+    shown = {name.replace("_", "-"): one for name, one in parsed.sources.items() if name not in _GLOBAL}
     if options.json:
         print(json.dumps({name: {"value": one.value, "source": one.source} for name, one in shown.items()}, **_JSON))
         return 0

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
-from ...engine.command import Command, Context
+from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
+from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState
 

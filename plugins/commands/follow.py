@@ -16,6 +16,18 @@ from ...engine.status import RunState, RunStatus
 from .display.display import display_mode, open_display
 
 
+class Terminated(BaseException):
+    """SIGTERM came; like KeyboardInterrupt, it passes by whoever catches `Exception`."""
+
+
+_ENDED = {
+    RunState.FAILED: "has failed",
+    RunState.CANCELLED: "was cancelled",
+    RunState.LOST: "is lost",
+}
+"""How a run ended that did not complete."""
+
+
 def add_display_options(group: Any) -> None:
     """Adds `--quiet` and `--json`."""
     group.add_argument("--quiet", action="store_true", help="show nothing but errors")
@@ -30,20 +42,25 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
     Returns:
         0 if it completed or was left running, 1 if it failed, 130 or 143 if it was cancelled from here.
     """
-    handle = run.handle()
     try:
-        with _terminate_as_interrupt():
+        with _raising_terminated():
             status = _show(run, backend, options, offset)
-    except KeyboardInterrupt as interrupt:
-        number = signal.SIGTERM if interrupt.args else signal.SIGINT
-        if number == signal.SIGINT and _wants_to_leave(run):
+    except KeyboardInterrupt:
+        if _wants_to_leave(run):
             print(f"\nthe run goes on; watch it with: stoker runs attach {run.run_id}")
             return 0
-        print(f"\ncancelling {run.run_id} …", file=sys.stderr)
-        backend.cancel(handle)
-        print(f"cancelled; go on with: stoker train --resume {run.run_id}", file=sys.stderr)
-        return 128 + number
+        return _cancel(run, backend, signal.SIGINT)
+    except Terminated:
+        return _cancel(run, backend, signal.SIGTERM)
     return _conclude(run, backend, status, options)
+
+
+def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals) -> int:
+    """Cancels the run because of a signal; the exit code."""
+    print(f"\ncancelling {run.run_id} …", file=sys.stderr)
+    backend.cancel(run.handle())
+    print(f"cancelled; resume it with: stoker train --resume {run.run_id}", file=sys.stderr)
+    return 128 + number
 
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
@@ -70,10 +87,11 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
         if not options.quiet and not options.json:
             print(f"next: stoker runs show {run.run_id}")
         return 0
-    ended = {RunState.FAILED: "has failed", RunState.CANCELLED: "was cancelled"}.get(status.state, "is lost")
     why = f": {status.message}" if status.message else ""
-    print(f"error: the run {run.run_id} {ended}{why}", file=sys.stderr)
-    print(f"hint: stoker runs logs {run.run_id}, or go on with: stoker train --resume {run.run_id}", file=sys.stderr)
+    print(f"error: the run {run.run_id} {_ENDED[status.state]}{why}", file=sys.stderr)
+    print(
+        f"hint: stoker runs logs {run.run_id}, or resume it with: stoker train --resume {run.run_id}", file=sys.stderr
+    )
     return 1
 
 
@@ -108,13 +126,13 @@ def _wants_to_leave(run: RunDirectory) -> bool:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Lets SIGTERM come out of the body as a KeyboardInterrupt with an argument."""
+def _raising_terminated() -> Iterator[None]:
+    """Lets SIGTERM come out of the body as `Terminated`."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(number)
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:

@@ -6,8 +6,9 @@ import argparse
 import json
 from collections.abc import Iterable
 
-from ...engine.command import Command, Context
+from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
+from ...engine.plugin.context import Context
 from ...engine.registry import Registry
 from .train import add_runs_dir
 

@@ -1,15 +1,29 @@
-"""Shows a plan: in words, and as files in a folder."""
+"""Makes the plan of a job, and shows it: in words, and as files in a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ...engine import files
-from ...engine.backend import Plan
+from ...engine.backend import Backend, BackendChoice, Plan
 from ...engine.errors import InputError
+from ...engine.job import TrainJob
+from ...engine.plugin.context import Context
 
 SAY_ONLY = "-"
 """What `--dry-run` is worth without a folder."""
+
+
+def planned(job: TrainJob, choice: BackendChoice, context: Context) -> tuple[Backend, Plan]:
+    """Returns the backend of a choice and its plan for a job.
+
+    Raises:
+        UnknownNameError: No plugin offers the backend, or the model or data set of the job.
+        InputError: The job can't run there.
+    """
+    context.plugins.check_names(job)
+    backend = context.plugins.get_backend(choice)
+    return backend, backend.plan(job)
 
 
 def show_plan(plan: Plan, folder: str) -> None:

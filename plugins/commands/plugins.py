@@ -9,8 +9,9 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ...engine.command import Command, Context
+from ...engine.command import Command
 from ...engine.hookspecs import PROJECT, hookimpl
+from ...engine.plugin.context import Context
 from ...engine.plugin.record import PluginRecord
 from .scaffold.new_plugin import add_new_options, write_plugin
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.backend import AdoptingBackend, Backend
-from ...engine.command import Command, Context
+from ...engine.command import Command
 from ...engine.errors import InputError, StokerError
 from ...engine.hookspecs import hookimpl
-from ...engine.rundir import RunDirectory, find_run, list_runs
+from ...engine.plugin.context import Context
+from ...engine.rundir import RunDirectory
+from ...engine.runs.find import find_run, list_runs
 from ...engine.status import RunState, RunStatus
 from .follow import add_display_options, follow
-from .target import known_place, place_of, set_options
+from .target import choice_of, known_choice, plugin_defaults
 from .train import add_runs_dir
 
 
@@ -30,68 +32,70 @@ def stoker_commands() -> Iterable[Command]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the sub-commands."""
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, summary in (
-        ("list", "the runs, newest last"),
-        ("show", "one run: how it stands, its figures, where its files are"),
-        ("logs", "what a run has written"),
-        ("attach", "watch a run until it ends"),
-        ("cancel", "end a run; it can be resumed"),
-        ("fetch", "copy the outputs of a run into a folder"),
-        ("adopt", "make the folder of a run that another machine submitted"),
-    ):
-        child = below.add_parser(name, help=summary, description=summary)
-        add_runs_dir(child)
-        if name == "adopt":
-            child.add_argument("run", metavar="RUN", help="the run's id where it runs")
-            child.add_argument("--backend", required=True, metavar="NAME", help="where it runs")
-        elif name != "list":
-            child.add_argument(
-                "run", nargs="?", default="latest", metavar="RUN", help="run id, part of one, path, or latest"
-            )
-        if name in {"list", "show"}:
-            child.add_argument("--json", action="store_true", help="JSON instead of text")
-        if name == "attach":
-            add_display_options(child)
-        if name == "logs":
-            child.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
-        if name == "fetch":
-            child.add_argument("--output", type=Path, required=True, metavar="DIR", help="replaced if it exists")
+    for add in (_add_list, _add_show, _add_logs, _add_attach, _add_cancel, _add_fetch, _add_adopt):
+        add(below)
 
 
-def run(options: argparse.Namespace, context: Context) -> int:
-    """Does what the sub-command says."""
-    if options.action == "list":
-        return _list(options, context)
-    if options.action == "adopt":
-        return _adopt(options, context)
-    found = find_run(options.runs_dir, options.run)
-    return _ACTIONS[options.action](found, _backends(context)(found), options)
+def run(values: argparse.Namespace, context: Context) -> int:
+    """Runs the sub-command."""
+    run_action: Callable[[argparse.Namespace, Context], int] = values.run_action
+    return run_action(values, context)
+
+
+def _action(below: Any, name: str, summary: str, run_action: Callable[..., int]) -> argparse.ArgumentParser:
+    """Adds the parser of a sub-command, with the folder of the runs."""
+    child: argparse.ArgumentParser = below.add_parser(name, help=summary, description=summary)
+    child.set_defaults(run_action=run_action)
+    add_runs_dir(child)
+    return child
+
+
+def _action_on_run(
+    below: Any, name: str, summary: str, act: Callable[[RunDirectory, Backend, argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """Adds the parser of a sub-command that is about one run: `act` is given that run and its backend."""
+
+    def run_action(values: argparse.Namespace, context: Context) -> int:
+        found = find_run(values.runs_dir, values.run)
+        return act(found, _backends(context)(found), values)
+
+    child = _action(below, name, summary, run_action)
+    child.add_argument("run", nargs="?", default="latest", metavar="RUN", help="run id, part of one, path, or latest")
+    return child
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="JSON instead of text")
 
 
 def _backends(context: Context) -> Callable[[RunDirectory], Backend]:
-    """Gives what makes the backend of a run; runs of one place share theirs, and with it what it has learnt."""
-    options, made = set_options(context), dict[str, Backend]()
+    """Returns what makes the backend of a run; runs of one choice share theirs, and with it what it has learnt."""
+    defaults, made = plugin_defaults(context), dict[str, Backend]()
 
     def backend_of(found: RunDirectory) -> Backend:
-        place = known_place(found, options)
-        if repr(place) not in made:
-            made[repr(place)] = context.plugins.get_backend(*place)
-        return made[repr(place)]
+        choice = known_choice(found, defaults)
+        if repr(choice) not in made:
+            made[repr(choice)] = context.plugins.get_backend(choice)
+        return made[repr(choice)]
 
     return backend_of
 
 
-def _list(options: argparse.Namespace, context: Context) -> int:
+def _add_list(below: Any) -> None:
+    _add_json(_action(below, "list", "the runs, newest last", _list))
+
+
+def _list(values: argparse.Namespace, context: Context) -> int:
     rows, backend_of = [], _backends(context)
-    for found in list_runs(options.runs_dir):
+    for found in list_runs(values.runs_dir):
         status = _status(found, backend_of)
         rows.append({"run": found.run_id, "state": str(status.state), **_figures(found), "message": status.message})
-    if options.json:
+    if values.json:
         print(json.dumps(rows, indent=2))
     elif rows:
         print(_table(("run", "state", "epochs", "accuracy", "loss"), rows))
     else:
-        print(f"no runs in {options.runs_dir}; start one with: stoker train")
+        print(f"no runs in {values.runs_dir}; start one with: stoker train")
     return 0
 
 
@@ -120,7 +124,12 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _show(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+def _add_show(below: Any) -> None:
+    summary = "one run: its state, its figures, where its files are"
+    _add_json(_action_on_run(below, "show", summary, _show))
+
+
+def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
     status = backend.status(found.handle())
     value = {
         "run": found.run_id,
@@ -132,7 +141,7 @@ def _show(found: RunDirectory, backend: Backend, options: argparse.Namespace) ->
         "job": found.job().to_json(),
         **_figures(found),
     }
-    if options.json:
+    if values.json:
         print(json.dumps(value, indent=2))
         return 0
     job = value.pop("job")
@@ -146,14 +155,27 @@ def _show(found: RunDirectory, backend: Backend, options: argparse.Namespace) ->
     return 0
 
 
-def _logs(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
-    for piece in backend.logs(found.handle(), 0, follow=options.follow):
+def _add_logs(below: Any) -> None:
+    child = _action_on_run(below, "logs", "what a run has written", _logs)
+    child.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+
+
+def _logs(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
+    for piece in backend.logs(found.handle(), 0, follow=values.follow):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     return 0
 
 
-def _cancel(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
+def _add_attach(below: Any) -> None:
+    add_display_options(_action_on_run(below, "attach", "watch a run until it ends", follow))
+
+
+def _add_cancel(below: Any) -> None:
+    _action_on_run(below, "cancel", "end a run; it can be resumed", _cancel)
+
+
+def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
     started = time.monotonic()
     before = backend.status(found.handle()).state
     backend.cancel(found.handle())
@@ -165,32 +187,34 @@ def _cancel(found: RunDirectory, backend: Backend, options: argparse.Namespace) 
     return 0
 
 
-def _fetch(found: RunDirectory, backend: Backend, options: argparse.Namespace) -> int:
-    manifest = backend.fetch(found.handle(), options.output)
-    print(f"{len(manifest.files)} files in {options.output}, each checked by its SHA-256")
+def _add_fetch(below: Any) -> None:
+    child = _action_on_run(below, "fetch", "copy the outputs of a run into a folder", _fetch)
+    child.add_argument("--output", type=Path, required=True, metavar="DIR", help="replaced if it exists")
+
+
+def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
+    manifest = backend.fetch(found.handle(), values.output)
+    print(f"{len(manifest.files)} files in {values.output}, each checked by its SHA-256")
     return 0
 
 
-def _adopt(options: argparse.Namespace, context: Context) -> int:
-    place = place_of(set_options(context), options.backend)
-    backend = context.plugins.get_backend(*place)
+def _add_adopt(below: Any) -> None:
+    child = _action(below, "adopt", "make the folder of a run that another machine submitted", _adopt)
+    child.add_argument("run", metavar="RUN", help="the run's id where it runs")
+    child.add_argument("--backend", required=True, metavar="NAME", help="where it runs")
+
+
+def _adopt(values: argparse.Namespace, context: Context) -> int:
+    choice = choice_of(plugin_defaults(context), values.backend)
+    backend = context.plugins.get_backend(choice)
     if not isinstance(backend, AdoptingBackend):
-        raise InputError(f"the backend {options.backend!r} does not find runs by their ids")
-    found = backend.adopt(options.run)
-    if (options.runs_dir / found.run_id).exists():
+        raise InputError(f"the backend {values.backend!r} does not find runs by their ids")
+    found = backend.adopt(values.run)
+    if (values.runs_dir / found.run_id).exists():
         hint = f"watch it with: stoker runs attach {found.run_id}"
         raise InputError(f"the run {found.run_id} has its folder already", hint=hint)
-    run = RunDirectory.create(options.runs_dir, found.job, found.run_id)
-    run.write_place(*place)
+    run = RunDirectory.create(values.runs_dir, found.job, found.run_id)
+    run.write_backend_choice(choice)
     run.write_handle(found.handle)
     print(f"adopted {run.run_id}\nwatch it with: stoker runs attach {run.run_id}")
     return 0
-
-
-_ACTIONS: dict[str, Callable[[RunDirectory, Backend, argparse.Namespace], int]] = {
-    "show": _show,
-    "logs": _logs,
-    "attach": follow,
-    "cancel": _cancel,
-    "fetch": _fetch,
-}

@@ -1,56 +1,60 @@
-"""Where a job runs: the name of its backend with its options, as they are given now or were given at a submission."""
+"""The backend that a job goes to, and the values of its options: as given now, or as recorded at the submission."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from ...engine.command import Context
+from ...engine.backend import BackendChoice
+from ...engine.options.parser import Parser
+from ...engine.options.settings import Options
+from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
-
-Place = tuple[str, Mapping[str, Any]]
-"""The name of a backend, and the values of its options, without its name in front."""
 
 
 def prefix(backend: str) -> str:
-    """What the options of a backend begin with, as attributes."""
+    """Returns what the attributes of a backend's options begin with."""
     return backend.replace("-", "_") + "_"
 
 
-def backend_options(options: argparse.Namespace, backend: str) -> Mapping[str, Any]:
-    """The options of a backend, without its name in front."""
+def backend_options(options: Options, backend: str) -> Mapping[str, Any]:
+    """Returns the values of a backend's options, by attribute without the backend's name in front."""
     begin = prefix(backend)
     names = [name for name in options.plugin_options if name.startswith(begin)]
-    return {name.removeprefix(begin): getattr(options, name) for name in names}
+    return {name.removeprefix(begin): getattr(options.values, name) for name in names}
 
 
-def place_of(options: argparse.Namespace, backend: str = "") -> Place:
-    """The place that options name, or that of another backend with its options among them."""
-    name = backend or options.backend
-    return name, backend_options(options, name)
+def choice_of(options: Options, backend: str) -> BackendChoice:
+    """Returns the choice of a backend, with the options that are given."""
+    return BackendChoice(name=backend, options=backend_options(options, backend))
 
 
-def resumed_place(run: RunDirectory, options: argparse.Namespace) -> Place:
-    """The place that a run was submitted to; options that are given now count instead of those of then."""
-    name, before = run.place() or (run.handle().backend if run.has_handle() else options.backend, {})
-    now = backend_options(options, name)
-    given = {each for each in now if options.sources[f"{prefix(name)}{each}"].source == "command line"}
-    return name, {each: now[each] if each in given else before.get(each, now[each]) for each in now}
+def resumed_choice(run: RunDirectory, options: Options) -> BackendChoice:
+    """Returns the backend that a run was submitted to; options on the command line replace the recorded ones."""
+    before = run.backend_choice()
+    if before is None:
+        before = BackendChoice(name=run.handle().backend if run.has_handle() else options.values.backend)
+    now = backend_options(options, before.name)
+    given = {each for each in now if f"{prefix(before.name)}{each}" in options.given}
+    merged = {each: now[each] if each in given else before.options.get(each, now[each]) for each in now}
+    return BackendChoice(name=before.name, options=merged)
 
 
-def set_options(context: Context) -> argparse.Namespace:
-    """The options of `train` as the environment and the settings file have them."""
-    options, _ = context.settings.parse(context.parsers("train"), ["train"])
-    return options
+def plugin_defaults(context: Context) -> Options:
+    """Returns the options that plugins add to `train`, as the environment and the settings file have them."""
+    parser = Parser(prog="stoker")
+    context.plugins.add_options(parser, "train")
+    parser.mark_plugin_options()
+    return context.settings.parse(parser, [])
 
 
-def known_place(run: RunDirectory, options: argparse.Namespace) -> Place:
-    """The place where a run is, with the options of its submission as far as they are known, else with those given.
+def known_choice(run: RunDirectory, defaults: Options) -> BackendChoice:
+    """Returns the backend that a run is at, with the recorded options, and the defaults for those not recorded.
 
     Raises:
-        RunError: It is not known whether it was submitted.
+        RunError: It is not known whether the run was submitted.
     """
-    name, now = place_of(options, run.handle().backend)
-    _, before = run.place() or (name, {})
-    return name, {each: before.get(each, now[each]) for each in now}
+    now = choice_of(defaults, run.handle().backend)
+    before = run.backend_choice()
+    recorded = before.options if before else {}
+    return BackendChoice(name=now.name, options={each: recorded.get(each, now.options[each]) for each in now.options})

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ...engine.command import Command, Context
+from ...engine.command import Command, positive_int
 from ...engine.errors import InputError, RunError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
-from ...engine.options.settings import positive_int
-from ...engine.rundir import RunDirectory, find_run
+from ...engine.plugin.context import Context
+from ...engine.rundir import RunDirectory
+from ...engine.runs.find import find_run
 from ..local.backend import LocalBackend
 from .train import add_runs_dir
 
@@ -92,10 +93,10 @@ def _kill_after(started: RunDirectory, seconds: float) -> bool:
         if LocalBackend().status(started.handle()).state.ended:
             return False
         time.sleep(_LOOK_S)
-    status = started.status()
-    if status is None or "pid" not in status[1]:
+    record = started.status_record()
+    if record is None or not record.pid:
         return False
-    os.kill(int(status[1]["pid"]), signal.SIGKILL)
+    os.kill(record.pid, signal.SIGKILL)
     while not LocalBackend().status(started.handle()).state.ended:
         time.sleep(_LOOK_S)
     return True

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from ...engine import files
 from ...engine.backend import Manifest, ModelVersion, Plan
@@ -24,7 +23,7 @@ from ...engine.errors import BackendError, InputError, StokerError, StorageError
 from ...engine.fetch import copy_outputs
 from ...engine.job import TrainJob
 from ...engine.registry import Registry
-from ...engine.rundir import RunDirectory
+from ...engine.rundir import RunDirectory, StatusRecord
 from ...engine.status import Handle, RunState, RunStatus
 
 NAME = "local"
@@ -71,8 +70,8 @@ class LocalBackend:
         with files.lock(run.lock, timeout_s=1) as held:  # whoever looks at a run holds its lock for a moment
             if held is None:
                 return handle
-            before = run.status()
-            attempt = before[0].attempt + 1 if before else 1
+            before = run.status_record()
+            attempt = before.status.attempt + 1 if before else 1
             run.write_status(RunStatus(state=RunState.PREPARING, attempt=attempt))
             _start(run, held.fileno())
         return handle
@@ -83,9 +82,9 @@ class LocalBackend:
         before = _read(run) if run else None
         if run is None or before is None:
             return RunStatus(state=RunState.LOST, message=_missing(handle).what)
-        if before[0].state.ended or _alive(run, before[1]):
-            return before[0]
-        status, _ = run.status() or before  # its last word may have come between the two looks
+        if before.status.state.ended or _alive(run, before):
+            return before.status
+        status = (run.status_record() or before).status  # its last word may have come between the two looks
         if status.state.ended:
             return status
         return RunStatus(
@@ -119,15 +118,16 @@ class LocalBackend:
         deadline = time.monotonic() + GRACE_S
         asked = False
         while not self.status(handle).state.ended:
-            facts = (run.status() or (None, {}))[1]
-            if facts.get("host", socket.gethostname()) != socket.gethostname():
-                raise BackendError(f"the run is on the machine {facts['host']}", hint="cancel it there")
+            record = run.status_record()
+            if record and _is_elsewhere(record):
+                raise BackendError(f"the run is on the machine {record.host}", hint="cancel it there")
             late = time.monotonic() > deadline
-            if facts.get("pid") and (late or not asked):
-                _signal(int(facts["pid"]), signal.SIGKILL if late else signal.SIGTERM)
+            if record and record.pid and (late or not asked):
+                _signal(record.pid, signal.SIGKILL if late else signal.SIGTERM)
                 asked = True
             if time.monotonic() > deadline + GRACE_S:
-                raise BackendError(f"the run {run.run_id} does not end", hint=f"its process is {facts.get('pid')}")
+                hint = f"its process is {record.pid}" if record else ""
+                raise BackendError(f"the run {run.run_id} does not end", hint=hint)
             time.sleep(self.poll_s)
         if self.status(handle).state is RunState.LOST and asked:
             run.write_status(RunStatus(state=RunState.CANCELLED, message="it did not end in time and was killed"))
@@ -160,10 +160,10 @@ def _require(handle: Handle) -> RunDirectory:
     return run
 
 
-def _read(run: RunDirectory) -> tuple[RunStatus, Mapping[str, Any]] | None:
-    """What the child process wrote last; while it lives, a file that can't be read is read again."""
+def _read(run: RunDirectory) -> StatusRecord | None:
+    """Returns what the child process wrote last; while it lives, reads a file again that can't be read."""
     deadline = time.monotonic() + _PATIENCE_S
-    while (found := run.status()) is None and _alive(run, {}) and time.monotonic() < deadline:
+    while (found := run.status_record()) is None and _holds_lock(run) and time.monotonic() < deadline:
         time.sleep(LocalBackend.poll_s)
     return found
 
@@ -194,10 +194,19 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
     threading.Thread(target=process.wait, daemon=True).start()  # so that it is no zombie where this process lives on
 
 
-def _alive(run: RunDirectory, facts: Mapping[str, Any]) -> bool:
-    """Whether the process of the run lives: it holds the lock, or on another machine, its heart beats."""
-    if facts.get("host", socket.gethostname()) != socket.gethostname():
-        return time.time() - float(facts.get("heartbeat_s", 0)) < _HEARTBEAT_S
+def _is_elsewhere(record: StatusRecord) -> bool:
+    return bool(record.host) and record.host != socket.gethostname()
+
+
+def _alive(run: RunDirectory, record: StatusRecord) -> bool:
+    """Whether the process of the run lives: it holds the lock, or on another machine, its heartbeat is recent."""
+    if _is_elsewhere(record):
+        return time.time() - record.heartbeat_s < _HEARTBEAT_S
+    return _holds_lock(run)
+
+
+def _holds_lock(run: RunDirectory) -> bool:
+    """Whether a process on this machine holds the lock of the run."""
     try:
         with files.lock(run.lock, timeout_s=0) as held:
             return held is None

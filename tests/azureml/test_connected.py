@@ -14,7 +14,8 @@ import pytest
 
 from stoker.engine.files import sha256_file
 from stoker.engine.registry import Registry
-from stoker.engine.rundir import RunDirectory, find_run, list_runs
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import find_run, list_runs
 from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny

@@ -291,7 +291,7 @@ def test_an_answer_that_nobody_expected_stops_nothing(place: Place):
 
 @pytest.fixture(scope="module")
 def parsers() -> Any:
-    return cli._Parsers(Plugins.load())
+    return cli.Parsers(Plugins.load())
 
 
 def test_the_doctor_takes_the_options_that_train_has_for_this_backend(parsers: Any):

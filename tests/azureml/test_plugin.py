@@ -26,7 +26,7 @@ PLUGIN = "stoker.plugins.azureml.plugin"
 
 @pytest.fixture(scope="module")
 def parser() -> ArgumentParser:
-    return cli._Parsers(Plugins.load([PLUGIN]))("train")
+    return cli.Parsers(Plugins.load([PLUGIN]))("train")
 
 
 def settings_of(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine.rundir import RunDirectory, list_runs
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import list_runs
 from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny

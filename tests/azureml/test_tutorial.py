@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from stoker.engine.files import sha256_file
-from stoker.engine.rundir import RunDirectory, find_run
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import find_run
 from stoker.plugins.azureml_emulator import Emulator, Settings
 from stoker.plugins.azureml_emulator.service import Service
 from stoker.plugins.azureml_emulator.state.runs import artifact

@@ -15,7 +15,8 @@ import pytest
 
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
-from stoker.engine.rundir import RunDirectory, list_runs
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import list_runs
 
 from .. import tiny
 from ..stoker_process import stoker

@@ -26,10 +26,10 @@ class FileBackend:
         run = RunDirectory(files.make_folder(run_dir.resolve().parent / "spool" / run_dir.name))
         with files.lock(run.lock, timeout_s=1) as held:
             if held:  # nobody works on it; its process is given the lock, and so has it until it is gone
-                before = run.status()
+                before = run.status_record()
                 run.log.touch()
                 files.write_json(run.path / "job.json", job.to_json())
-                run.write_status(RunStatus(state=RunState.QUEUED, attempt=before[0].attempt + 1 if before else 1))
+                run.write_status(RunStatus(state=RunState.QUEUED, attempt=before.status.attempt + 1 if before else 1))
                 words = ["sh", "-c", '"$@" >>"$0" 2>&1 &', run.log, sys.executable, cli.__file__, "exec", run.path]
                 subprocess.run(words, pass_fds=[held.fileno()], start_new_session=True, check=False)
         return Handle(backend="file", reference=str(run.path))
@@ -46,7 +46,8 @@ class FileBackend:
             return RunStatus(state=RunState.LOST, message=error.what)
         with files.lock(run.lock, timeout_s=0) as held:
             lost = RunStatus(state=RunState.LOST, message="its process has ended without a word")
-        status = (run.status() or (lost,))[0]
+        record = run.status_record()
+        status = record.status if record else lost
         return status if status.state.ended or held is None else lost
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
@@ -60,7 +61,8 @@ class FileBackend:
     def cancel(self, handle: Handle) -> None:
         run, asked = self.find(handle), False
         while not self.status(handle).state.ended:
-            pid = (run.status() or (None, {}))[1].get("pid")
+            record = run.status_record()
+            pid = record.pid if record else 0
             asked = asked or (bool(pid) and not subprocess.run(["kill", str(pid)], check=False).returncode)
             time.sleep(self.poll_s)
 

@@ -16,7 +16,8 @@ from stoker.engine import files
 from stoker.engine.errors import InputError, RunError, StorageError, UnknownNameError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
-from stoker.engine.rundir import RunDirectory, find_run, list_runs, new_run_id
+from stoker.engine.rundir import RunDirectory, new_run_id
+from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, Progress, RunState, RunStatus
 
 from .. import child, hostile
@@ -228,16 +229,16 @@ def test_a_damaged_file_is_an_error_that_names_it(run: RunDirectory, text: str):
 
 
 def test_the_status_is_what_was_written_last(run: RunDirectory):
-    assert run.status() is None
+    assert run.status_record() is None
     progress = Progress(epoch=1, epochs=3, step=2, steps=9, metrics={"loss": 0.5}, step_rate=10.0)
     status = RunStatus(state=RunState.RUNNING, attempt=2, message="größe", progress=progress)
     run.write_status(RunStatus(state=RunState.QUEUED))
     run.write_status(status, durable=False, pid=42)
-    found = run.status()
+    found = run.status_record()
     assert found is not None
-    assert found[0] == status
-    assert found[1]["pid"] == 42
-    assert found[1]["heartbeat_s"] == pytest.approx(time.time(), abs=60)
+    assert found.status == status
+    assert found.pid == 42
+    assert found.heartbeat_s == pytest.approx(time.time(), abs=60)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_the_status_is_what_was_written_last(run: RunDirectory):
 )
 def test_a_status_that_makes_no_sense_is_none(run: RunDirectory, text: str):
     (run.path / "status.json").write_text(text)
-    assert run.status() is None
+    assert run.status_record() is None
 
 
 def test_events_are_read_in_the_order_in_which_they_were_written(run: RunDirectory):

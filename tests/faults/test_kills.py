@@ -104,9 +104,9 @@ def check_resume(run: RunDirectory, expected: dict[str, bytes]) -> None:
     assert done(run) >= claimed(run)
     assert train(run) == 0, run.log.read_text()
     assert bits(run) == expected
-    status = run.status()
-    assert status is not None
-    assert status[0].state is RunState.COMPLETED
+    record = run.status_record()
+    assert record is not None
+    assert record.status.state is RunState.COMPLETED
     assert [line["epoch"] for line in run.metrics() if line["name"] == "Loss"] == [1, 2, 3]
     assert (run.model / "model.keras").is_file()
 

@@ -18,7 +18,8 @@ import pytest
 from stoker.engine import files
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.engine.rundir import RunDirectory, find_run, list_runs
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.plugins.local.backend import LocalBackend
 
@@ -62,9 +63,9 @@ def state(run: RunDirectory) -> RunState:
 
 def pid(run: RunDirectory) -> int:
     """The process of the run."""
-    found = run.status()
+    found = run.status_record()
     assert found is not None
-    return int(found[1]["pid"])
+    return found.pid
 
 
 def epochs(text: str) -> list[int]:

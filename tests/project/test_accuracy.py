@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stoker.engine.rundir import list_runs
+from stoker.engine.runs.find import list_runs
 
 from ..stoker_process import stoker
 

@@ -59,7 +59,7 @@ def commands() -> list[Any]:
 @cache
 def parser(*plugins: str) -> ArgumentParser:
     """The parser of the whole command line, with these plugins loaded."""
-    made: ArgumentParser = cli._Parsers(Plugins.load([str(ROOT / name) for name in plugins]))()
+    made: ArgumentParser = cli.Parsers(Plugins.load([str(ROOT / name) for name in plugins]))()
     return made
 
 
@@ -157,7 +157,7 @@ def test_each_plugin_in_the_docs_loads_without_a_complaint(text: str, tmp_path: 
     path = tmp_path / "mine.py"
     path.write_text(text)
     plugins = Plugins.load([str(path)])
-    cli._Parsers(plugins)()
+    cli.Parsers(plugins)()
     assert (plugins.broken(), plugins.records[-1].name) == ([], "mine")
     assert plugins.records[-1].hooks
 

@@ -14,7 +14,8 @@ import pytest
 
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.plugin.discovery import import_file
-from stoker.engine.rundir import RunDirectory, list_runs
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import list_runs
 
 from .. import tiny
 from ..stoker_process import stoker

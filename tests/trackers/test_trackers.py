@@ -21,7 +21,8 @@ from stoker.engine.errors import OptionError, StokerError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
-from stoker.engine.rundir import RunDirectory, list_runs
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import list_runs
 from stoker.plugins.trackers.mlflow import plugin
 from stoker.plugins.trackers.mlflow.run import MlflowRun
 from stoker.plugins.trackers.mlflow.sync import MlflowSync

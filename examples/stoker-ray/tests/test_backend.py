@@ -22,7 +22,8 @@ import pytest
 from ray.job_submission import JobSubmissionClient
 from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
-from stoker.engine.rundir import RunDirectory, find_run
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import find_run
 from stoker.engine.status import Handle, RunState
 from stoker.engine.testing.backend import payloads
 

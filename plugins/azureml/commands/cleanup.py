@@ -19,7 +19,7 @@ from ..reference import Scope
 from ..rest.client import Patience, Service
 
 if TYPE_CHECKING:
-    from ....engine.command import Context
+    from ....engine.plugin.context import Context
 
 NOT_LISTED = "runs, models, data sets of other names, and files and checkpoints below stoker/ on the default datastore"
 """What stoker makes beside that."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ....engine.command import Command, Context
-from ....engine.options.settings import positive_int
+from ....engine.command import Command, positive_int
+from ....engine.plugin.context import Context
 from ....engine.terminal.prompt import say
 
 

@@ -17,7 +17,7 @@ from . import checks
 from .checkup import CheckResult, Checkup, State
 
 if TYPE_CHECKING:
-    from ....engine.command import Context
+    from ....engine.plugin.context import Context
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

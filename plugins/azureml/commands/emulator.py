@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ....engine.errors import BackendError, OptionError, PluginError
 
 if TYPE_CHECKING:
-    from ....engine.command import Context
+    from ....engine.plugin.context import Context
 
 _ENVIRONMENT = "environment.sh"
 

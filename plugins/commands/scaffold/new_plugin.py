@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ....engine import VERSION, files
-from ....engine.command import Context
 from ....engine.errors import InputError, OptionError
 from ....engine.hookspecs import CONTRACT
+from ....engine.plugin.context import Context
 from ....engine.plugin.record import OURS
 
 KINDS = {

@@ -45,9 +45,9 @@ def parser() -> Parser:
 
 
 def value(settings: Settings, name: str, *argv: str, command: str = "train") -> Setting:
-    options, sources = settings.parse(parser(), [command, *argv])
-    assert getattr(options, name) == sources[name].value
-    return sources[name]
+    options = settings.parse(parser(), [command, *argv])
+    assert getattr(options.values, name) == options.sources[name].value
+    return options.sources[name]
 
 
 def in_file(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Settings:
@@ -121,16 +121,16 @@ def test_an_option_that_must_be_given_may_be_given_elsewhere():
         made.add_argument("--output", type=Path, required=True)
         return made
 
-    options, _ = Settings(environ={"STOKER_OUTPUT": "/out"}).parse(strict(), [])
-    assert options.output == Path("/out")
+    options = Settings(environ={"STOKER_OUTPUT": "/out"}).parse(strict(), [])
+    assert options.values.output == Path("/out")
     with pytest.raises(OptionError, match="--output"):
         Settings().parse(strict(), [])
 
 
 def test_a_command_may_be_missing():
-    options, sources = Settings().parse(parser(), [])
-    assert options.command is None
-    assert sources == {"plugin": Setting(None, "default")}
+    options = Settings().parse(parser(), [])
+    assert options.values.command is None
+    assert options.sources == {"plugin": Setting(None, "default")}
 
 
 def test_a_home_folder_is_found_wherever_a_path_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

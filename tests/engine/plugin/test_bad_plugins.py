@@ -128,7 +128,7 @@ def test_a_job_has_only_plugins_that_could_be_loaded(here: Path):
     (here / "broken.py").write_text(BROKEN["raises"])
     plugin_files.write(here / "good.py", OFFERS)
     asked = ["./broken.py", "./good.py", "no:file"]
-    assert Plugins.load(asked, forgiving=True).usable(asked) == ["./good.py", "no:file"]
+    assert Plugins.load(asked, forgiving=True).requested == ["./good.py", "no:file"]
     with pytest.raises(PluginError):
         Plugins.load(asked)
 

@@ -12,6 +12,7 @@ import pytest
 
 from stoker.cli import main
 from stoker.engine import hookspecs
+from stoker.engine.backend import BackendChoice
 from stoker.engine.data import Dataset
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
@@ -29,7 +30,7 @@ SHOWN: set[str] = set()
 
 ECHO = """
 import json
-from stoker.engine.backend import Plan
+from stoker.engine.backend import BackendChoice, Plan
 from stoker.engine.status import Handle
 
 class Echo:
@@ -193,7 +194,7 @@ def test_an_observer_is_told_that_a_run_was_submitted(plugin: Callable[..., str]
         ),
     )
     plugins = Plugins.load([name])
-    run = launch.submit(TrainJob(), plugins.get_backend("echo", {}), tmp_path / "runs", plugins)
+    run = launch.submit(TrainJob(), plugins.get_backend(BackendChoice(name="echo")), tmp_path / "runs", plugins)
     handle = Handle(backend="echo", reference=run.run_id)
     assert (tmp_path / "seen").read_text() == (
         f"submitted {run.run_id} {{'handle': '{handle}'}} mnist-dnn {run.run_id}"

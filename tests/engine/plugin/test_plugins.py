@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stoker.cli import main
+from stoker.engine.backend import BackendChoice
 from stoker.engine.errors import InputError, PluginError, UnknownNameError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
@@ -154,9 +155,9 @@ def test_the_training_process_leaves_out_what_the_job_leaves_out(install: Instal
     [
         ("nosuch", "No module named 'nosuch'", "for a file, say -p ./nosuch.py"),
         ("no/such.py", "no such file", ""),
-        ("broken.py", "SyntaxError", "mend it"),
-        ("raises.py", "ValueError: boom", "mend it"),
-        ("exits.py", "SystemExit: 3", "mend it"),
+        ("broken.py", "SyntaxError", "fix the plugin"),
+        ("raises.py", "ValueError: boom", "fix the plugin"),
+        ("exits.py", "SystemExit: 3", "fix the plugin"),
         ("needs.py", "No module named 'raytracer'", "install the package that has 'raytracer'"),
     ],
 )
@@ -248,7 +249,7 @@ def check_that_good_plugins_work(plugins: Plugins, tmp_path: Path, *, only: str 
         "stoker_datasets": lambda: {"good", "mnist"} <= plugins.datasets().keys(),
         "stoker_models": lambda: {"good", "dnn"} <= plugins.models().keys(),
         "stoker_add_options": lambda: "--good-option" in options_of(plugins),
-        "stoker_get_backend": lambda: plugins.get_backend("good", {}) == "backend" and local(plugins),
+        "stoker_get_backend": lambda: plugins.get_backend(BackendChoice(name="good")) == "backend" and local(plugins),
         "stoker_get_dataset": lambda: plugins.get_dataset("good") == "data set" and bool(plugins.get_dataset("mnist")),
         "stoker_get_model": lambda: plugins.get_model("good") == "model" and callable(plugins.get_model("dnn")),
         "stoker_configure_job": lambda: plugins.configure(TrainJob(seed=4)).seed == 5,
@@ -262,7 +263,7 @@ def check_that_good_plugins_work(plugins: Plugins, tmp_path: Path, *, only: str 
 
 
 def local(plugins: Plugins) -> bool:
-    return type(plugins.get_backend("local", {})).__name__ == "LocalBackend"
+    return type(plugins.get_backend(BackendChoice(name="local"))).__name__ == "LocalBackend"
 
 
 def options_of(plugins: Plugins) -> list[str]:
@@ -425,7 +426,13 @@ def test_a_plugin_that_can_not_be_loaded_whole_is_not_loaded_at_all(install: Ins
 @pytest.mark.parametrize(
     ("offers", "asks", "kind", "name", "ask"),
     [
-        ("stoker_backends", "stoker_get_backend", "backend", "local", lambda plugins: plugins.get_backend("local", {})),
+        (
+            "stoker_backends",
+            "stoker_get_backend",
+            "backend",
+            "local",
+            lambda plugins: plugins.get_backend(BackendChoice(name="local")),
+        ),
         ("stoker_datasets", "stoker_get_dataset", "data set", "mnist", lambda plugins: plugins.get_dataset("mnist")),
         ("stoker_models", "stoker_get_model", "model", "dnn", lambda plugins: plugins.get_model("dnn")),
     ],
@@ -485,7 +492,7 @@ def test_an_option_that_can_not_be_part_of_a_job_is_an_error_that_names_it(
 def test_a_name_that_nobody_offers_is_answered_with_the_nearest(kind: str):
     plugins = Plugins.load()
     ask: dict[str, Callable[[], Any]] = {
-        "backend": lambda: plugins.get_backend("lokal", {}),
+        "backend": lambda: plugins.get_backend(BackendChoice(name="lokal")),
         "dataset": lambda: plugins.get_dataset("fashon-mnist"),
         "model": lambda: plugins.get_model("dn"),
     }
@@ -498,7 +505,7 @@ def test_a_name_that_nobody_offers_is_answered_with_the_nearest(kind: str):
 def test_a_name_that_a_broken_plugin_may_have_offered_points_to_it(install: Install):
     bad = install("raise ValueError('boom')")
     with pytest.raises(UnknownNameError) as caught:
-        Plugins.load().get_backend("zebra", {})
+        Plugins.load().get_backend(BackendChoice(name="zebra"))
     assert caught.value.hint == f"broken plugins: {bad}; see `stoker plugins`"
 
 
@@ -508,7 +515,7 @@ def test_the_plugin_that_failed_to_make_what_it_offers_is_the_error(install: Ins
         hook("stoker_get_backend", "if name == 'zebra': import raytracer"),
     )
     with pytest.raises(PluginError, match=f"the plugin {bad} 1.2 failed to make the backend 'zebra'") as caught:
-        Plugins.load().get_backend("zebra", {})
+        Plugins.load().get_backend(BackendChoice(name="zebra"))
     assert caught.value.received == "ModuleNotFoundError: No module named 'raytracer'"
     assert caught.value.hint == "install the package that has 'raytracer'"
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)

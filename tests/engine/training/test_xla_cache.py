@@ -10,7 +10,7 @@ import pytest
 
 from stoker.engine.cache import VARIABLE
 from stoker.engine.job import TrainJob
-from stoker.engine.rundir import list_runs
+from stoker.engine.runs.find import list_runs
 from stoker.engine.training import environment, xla_cache
 from stoker.engine.training.xla_cache import XlaCache
 

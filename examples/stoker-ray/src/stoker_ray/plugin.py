@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from stoker.engine.command import positive_int
 from stoker.engine.errors import PluginError
 from stoker.engine.hookspecs import hookimpl
-from stoker.engine.options.settings import positive_int
 
 stoker_contract = 1
 

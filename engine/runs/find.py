@@ -1,0 +1,54 @@
+"""Finds runs on this machine: all of a folder, or the one that a name means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InputError, UnknownNameError
+from ..rundir import RunDirectory
+
+
+def find_run(root: Path, name: str) -> RunDirectory:
+    """The run of that name: a run id, the beginning or end of one, a path, or "latest".
+
+    Raises:
+        UnknownNameError: There is none.
+        InputError: There are several.
+    """
+    if name and _is_run(Path(name)):
+        return RunDirectory(Path(name).resolve())
+    runs = list(list_runs(root))
+    if name == "latest" and runs:
+        return runs[-1]
+    exact = [run for run in runs if run.run_id == name]
+    found = exact or [run for run in runs if name and (run.run_id.startswith(name) or run.run_id.endswith(name))]
+    if not found:
+        raise UnknownNameError("run", name, _recent(runs), hint=f"`stoker runs list` shows the runs in {root}")
+    if len(found) > 1:
+        raise InputError(f"{len(found)} runs match {name!r}", expected=f"one of {', '.join(_recent(found))}")
+    return found[0]
+
+
+def list_runs(root: Path) -> Iterable[RunDirectory]:
+    """The runs below `root`, oldest first.
+
+    Raises:
+        InputError: The folder can't be read.
+    """
+    try:
+        folders = sorted(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f"{root} can't be read", received=error.strerror, path=root) from error
+    return [RunDirectory(path.resolve()) for path in folders if _is_run(path)]
+
+
+def _is_run(folder: Path) -> bool:
+    return os.path.isfile(folder / "job.json")  # noqa: PTH113 - Path.is_file raises for a name too long, a private folder
+
+
+def _recent(runs: Iterable[RunDirectory]) -> list[str]:
+    return [run.run_id for run in runs][-5:]

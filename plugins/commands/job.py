@@ -1,0 +1,131 @@
+"""The job that the options of a command line describe, new or resumed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...engine.backend import BackendChoice
+from ...engine.errors import InputError, OptionError
+from ...engine.job import DEVICES, KEEPS, TrainJob
+from ...engine.options.settings import Options
+from ...engine.plugin.context import Context
+from ...engine.rundir import RunDirectory
+from ...engine.runs.find import find_run
+from .target import choice_of, prefix, resumed_choice
+
+_DEFAULTS = TrainJob()
+
+
+def add_job_options(group: Any) -> None:
+    """Adds the options of a job, under the tutorial's names; defaults are those of `TrainJob`."""
+
+    def add(name: str, help_: str, *, default: str = "", **more: Any) -> None:
+        value = getattr(_DEFAULTS, name.replace("-", "_"))
+        group.add_argument(f"--{name}", default=value, help=f"{help_} (default: {default or value})".lstrip(), **more)
+
+    data = "folder with the data files, anywhere below it (default: stoker's own copy)"
+    group.add_argument("--data-folder", type=Path, metavar="DIR", help=data)
+    dataset = "see `stoker data info` (default: mnist, or what the data folder holds)"
+    group.add_argument("--dataset", default="", metavar="NAME", help=dataset)
+    add("model", "model, or FILE.py:FUNCTION", metavar="NAME")
+    add("batch-size", "examples of one step", type=int, metavar="N")
+    add("learning-rate", "step size of the optimizer", type=float, metavar="X")
+    add("epochs", "passes over the training set", type=int, metavar="N")
+    add("seed", "decides initial weights and order", type=int, metavar="N")
+    held_out = "part of the training set to hold out for the figures of each epoch"
+    add("validation-fraction", held_out, default="0, the test set serves", type=float, metavar="F")
+    add("keep", "the epoch whose weights the model has", choices=KEEPS)
+    add("threads", "threads of an operation", default="0, one a core", type=int, metavar="N")
+    add("device", "", default="auto, a GPU where there is one", choices=DEVICES)
+    add("name", "name of the run", default="from data set and model", metavar="NAME")
+
+
+def new_job(context: Context) -> tuple[TrainJob, BackendChoice]:
+    """Returns the job that the options describe, as plugins have configured it, and where it goes.
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+    choice = choice_of(context.options, context.options.values.backend)
+    return context.plugins.configure(make_job(context)), choice
+
+
+def make_job(context: Context) -> TrainJob:
+    """Returns the job that the options describe.
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+    values = context.options.values
+    folder = values.data_folder
+    return TrainJob(
+        name=values.name,
+        dataset=values.dataset or ("" if folder else _DEFAULTS.dataset),
+        data_folder=str(folder.expanduser().resolve()) if folder else "",
+        model=_absolute(values.model),
+        batch_size=values.batch_size,
+        learning_rate=values.learning_rate,
+        epochs=values.epochs,
+        seed=values.seed,
+        validation_fraction=values.validation_fraction,
+        keep=values.keep,
+        threads=values.threads,
+        device=values.device,
+        allow_drift=values.allow_drift,
+        register=values.register,
+        offline=values.offline,
+        plugins=tuple(_absolute(name) for name in context.plugins.requested),
+        options=_job_options(context),
+    )
+
+
+def _job_options(context: Context) -> dict[str, Any]:
+    """Returns the options that plugins added, without those of backends."""
+    prefixes = tuple(map(prefix, context.plugins.backends()))
+    names = (name for name in context.options.plugin_options if not name.startswith(prefixes))
+    return {name: getattr(context.options.values, name) for name in names}
+
+
+def _absolute(name: str) -> str:
+    """Makes a name that is a Python file an absolute path: the training process may run in another folder."""
+    path, dot_py, function = name.partition(".py")
+    if not dot_py or name.startswith("no:"):
+        return name
+    return f"{Path(path).expanduser().resolve()}{dot_py}{function}"
+
+
+def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice]:
+    """Returns the run that `--resume` names, its job, and where it goes; only the number of epochs may change.
+
+    Raises:
+        UnknownNameError: There is no such run.
+        InputError: Other options were given, or there is nothing left to do.
+    """
+    options = context.options
+    run = find_run(options.values.runs_dir, options.values.resume)
+    choice = resumed_choice(run, options)
+    _refuse_changes(options, choice)
+    job = run.job()
+    epochs = options.values.epochs if "epochs" in options.given else job.epochs
+    summary = run.summary()
+    if summary and ("epochs" not in options.given or epochs <= summary["epochs"]):
+        raise InputError(
+            f"the run {run.run_id} has finished, after {summary['epochs']} epochs",
+            hint=f"give it more with --epochs {2 * summary['epochs']}",
+        )
+    return run, replace(job, epochs=epochs, allow_drift=options.values.allow_drift), choice
+
+
+def _refuse_changes(options: Options, choice: BackendChoice) -> None:
+    free = {"epochs", "allow_drift", *(f"{prefix(choice.name)}{each}" for each in choice.options)}
+    fixed = sorted(options.given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - free))
+    if "backend" in options.given and options.values.backend != choice.name:
+        fixed.append("backend")
+    if fixed:
+        raise OptionError(
+            f"--{fixed[0].replace('_', '-')} can't be changed at a resume",
+            expected="only --epochs, --allow-drift and the options of its backend",
+            hint="start a new run, or leave the option out",
+        )
