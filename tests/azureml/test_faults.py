@@ -18,6 +18,8 @@ from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
+from ..patience import PATIENCE_S
+
 PATIENCE = Patience(request_s=0.4, total_s=0.8, pause_s=0.05, submit_s=1.0, cancel_s=10.0)
 LONGEST_S = 20.0
 """More than any call may take with that patience, on a busy machine too."""
@@ -51,7 +53,7 @@ class Cloud:
         return self.backend().submit(job, run.path)
 
     def until(self, handle: Handle, state: RunState) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while (status := self.backend().status(handle)).state is not state:
             assert time.monotonic() < deadline, status
             time.sleep(0.05)

@@ -20,6 +20,7 @@ from stoker.plugins.azureml.submit import plan as plans
 from stoker.plugins.commands.plan import write_plan
 
 from .. import child
+from ..patience import PATIENCE_S
 
 TODAY = date(2026, 11, 25)
 TIMED = """
@@ -134,7 +135,7 @@ def test_two_environments_that_are_the_same_have_one_name():
 
 def test_a_dry_run_takes_less_than_two_seconds_and_asks_nobody():
     with child.start(TIMED, stdout=-1) as process:
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=PATIENCE_S)[0]
     seconds, files, complete = said.split()[-3:]
     assert process.returncode == 0
     assert float(seconds) < 2 * 3  # thrice the bound: other tests run too

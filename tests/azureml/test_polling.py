@@ -20,6 +20,8 @@ from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.network.proxy import Recorded
 
+from ..patience import PATIENCE_S
+
 YOUNG_S, OLD_S = 5.0, 30.0
 """How late the end of a run may be noticed, before and after its first ten minutes."""
 
@@ -65,7 +67,7 @@ class Cloud:
             before = after
 
     def until(self, handle: Handle, *states: RunState) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while (status := self.backend().status(handle)).state not in states:
             assert time.monotonic() < deadline, status
             time.sleep(0.05)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .. import plugin_files
+from ..patience import PATIENCE_S
 from ..plugin_files import hook
 from ..stoker_process import stoker
 
@@ -51,7 +52,7 @@ def test_the_script_is_valid_for_each_shell_that_is_here(scripts: dict[str, Path
     assert "bash" in here
     for shell in here:
         command = [shell, "-n", str(scripts[shell])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
         assert (shell, done.returncode, done.stderr) == (shell, 0, "")
 
 
@@ -100,7 +101,7 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
 )
 def test_bash_completes(scripts: dict[str, Path], line: str, answers: list[str]):
     command = ["bash", "-c", ASK, "bash", str(scripts["bash"]), *line.split(" ")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.stderr == ""
     assert sorted(done.stdout.split()) == answers
 
@@ -109,5 +110,5 @@ def test_bash_completes_folders_where_an_option_takes_one(scripts: dict[str, Pat
     (tmp_path / "my-runs").mkdir()
     (tmp_path / "my-file").touch()
     command = ["bash", "-c", ASK, "bash", str(scripts["bash"]), "stoker", "train", "--runs-dir", "my-"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert [name.rstrip("/") for name in done.stdout.split()] == ["my-runs"]

@@ -24,11 +24,11 @@ from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.plugins.local.backend import LocalBackend
 
 from .. import tiny
+from ..patience import PATIENCE_S
 from ..stoker_process import start, stoker
 
 JOB = ("train", "--data-folder", "data", "--batch-size", 20, "--first-layer-neurons", 12, "--second-layer-neurons", 8)
 LONG = (*JOB, "--epochs", 100_000)
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")

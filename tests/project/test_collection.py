@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = {"PYTHONHASHSEED": "1", "TZ": "Pacific/Pago_Pago"}
 ELSEWHERE = {"PYTHONHASHSEED": "2", "TZ": "Pacific/Kiritimati", "COLLECTED_ELSEWHERE": "1", "STOKER_EPOCHS": "7"}
@@ -44,7 +46,7 @@ def collect(folder: Path, tests: Path) -> tuple[list[Any], list[Any]]:
     places = {folder / "here": HERE, folder / "elsewhere": {**ELSEWHERE, **nowhere}}
     processes = [start(place, tests, environment) for place, environment in places.items()]
     for process in processes:
-        said, _ = process.communicate(timeout=300)
+        said, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, said
     one, other = (json.loads((place / "tests.json").read_text()) for place in places)
     return one, other

@@ -30,6 +30,7 @@ from stoker.plugins.trackers.mlflow.uri import address, bare, has_secret, hidden
 from stoker.plugins.trackers.mlflow.worker import BackgroundWorker
 
 from .. import tiny
+from ..patience import PATIENCE_S
 from ..stoker_process import stoker
 
 # SQLAlchemy 2.1 about MLflow's tables, and nothing of ours.
@@ -191,7 +192,7 @@ def test_a_model_from_mlflows_registry_answers_as_that_of_the_run(run: RunDirect
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -222,7 +223,7 @@ def test_a_cancelled_run_is_killed_in_mlflow_and_a_resume_goes_on_in_it(place: P
     job = ("train", "--data-folder", "data", *JOB[2:], "--runs-dir", "cut", "--mlflow", "--tensorboard-folder", "tb")
     assert stoker(*job, "--epochs", 100_000, "--mlflow-experiment", "cut", "--detach", cwd=place).returncode == 0
     (found,) = list_runs(place / "cut")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and not ((found.path / "mlflow.json").exists() and any(found.metrics())):
         time.sleep(0.05)
     assert stoker("runs", "cancel", "--runs-dir", "cut", cwd=place).returncode == 0
@@ -376,7 +377,13 @@ def test_mlflow_does_not_report_its_use_to_anybody(tmp_path: Path):
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     code = _TELEMETRY.format(cli=str(ROOT / "cli.py"))
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.stdout.splitlines()[-1] == "disabled True None", done.stderr
 
@@ -502,7 +509,7 @@ def test_a_failure_is_told_once_however_many_epochs_follow(tmp_path: Path):
             mirror.sync()
         except StokerError as error:
             told.append(error.what)
-        mirror._aside._wait(time.monotonic() + 30, 30)
+        mirror._aside._wait(time.monotonic() + PATIENCE_S, 30)
     mirror.end("FINISHED", time.time())
     assert len(told) == 1
     assert "the training goes on" in told[0]
