@@ -14,6 +14,8 @@ from ..engine.data import Dataset, Split
 from ..engine.errors import DatasetError
 from .idx.locate import ROLES
 
+__all__ = ["MOST_CLASSES", "Part", "assemble"]
+
 MOST_CLASSES = 65_536
 """Labels from here on are refused: they are no classes but something else, such as identifiers."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
+import importlib
 import inspect
 import re
 import sys
@@ -17,71 +18,78 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from stoker.engine import backend, command, data, event, fetch, files, hookspecs, job, model, registry, rundir, status
-from stoker.engine.plugin import hooks
+from stoker.engine import hookspecs
 
 PAGE = Path(__file__).with_name("contract.md")
+
+MODULES = (
+    *("hookspecs", "errors", "job", "status", "event", "data", "model", "backend", "command"),
+    *("files", "cache", "rundir", "fetch", "registry"),
+)
+"""The flat files of `engine/`, in the order of the page; a test compares them with the folder."""
+
+DATA_TOOLS = ("datasets.idx", "datasets.assemble")
+"""Modules beside the engine that readers of data may use."""
 
 INTRODUCTION = """\
 # The contract
 
-What stoker promises a plugin and a plugin promises stoker: every hook, the protocols that a plugin implements, and the
-values that both hand each other. `make docs` writes this page from the docstrings. How a plugin is written, with
-examples, is told in [plugins.md](plugins.md).
+What stoker promises a plugin and a plugin promises stoker: every hook, the protocols that a plugin implements, the
+values that both hand each other, and the tools that a plugin may use. `make docs` writes this page from the
+docstrings. [plugins.md](plugins.md) shows with examples how to write a plugin.
 
-A plugin may import what is named here, `stoker.engine.errors` and `stoker.engine.testing`; all else may change with
-any release.
+The files that lie flat in `engine/` are the contract, and each has a section here. A plugin may import what is named
+on this page, and `stoker.engine.testing`. Everything in the folders below `engine/` may change with any release.
 """
 HOOKS = """\
-## Hooks
-
-Each is a function of that name with `@hookimpl` above it, from `stoker.engine.hookspecs`; parameters that it does not
-need may be left out. Each implementation is called by itself, the one that was loaded last first: one that raises is
-reported with its plugin's name and version, and the others run all the same. What a plugin prints goes to stderr.
+Each hook is a function of that name with `@hookimpl` above it; parameters that it does not need may be left out.
+stoker calls each implementation by itself, the one that was loaded last first. It reports one that raises with its
+plugin's name and version, and runs the others. What a plugin prints goes to stderr.
 """
-PROTOCOLS = """\
-## Protocols
+EXEC = """\
+## stoker exec
 
-What a plugin implements. Nothing has to be subclassed; having the attributes and methods is enough.
-"""
-VALUES = """\
-## Values
+`python -m stoker exec FOLDER` is what a backend starts wherever it trains. The folder holds `job.json`, as
+`TrainJob.to_json` writes it, and nothing else has to be there. It trains as that job says, and writes status, figures,
+checkpoints and outputs into the folder and its log to stdout. The name of the folder is the run id. A folder that has
+checkpoints is resumed from the newest. On SIGTERM it ends with the last finished epoch saved. It returns 0 if the run
+has completed. It registers the model if the job has `register`: a backend that registers elsewhere takes that out of
+the job.json that it sends.
 
-What a plugin is given and gives. All arguments are named; values are frozen, and are changed with
-`dataclasses.replace`.
-"""
-TOOLS = """\
-## Tools
-
-What a backend need not write itself. `python -m stoker exec FOLDER` is what it starts wherever it trains: it trains as
-`job.json` in that folder says, writes status, figures, checkpoints and outputs into the folder and its log to stdout,
-ends itself with a checkpoint on SIGTERM, and returns 0 if the run has completed.
+The process holds no lock itself. Whoever starts it takes the lock of the folder (`RunDirectory.lock`, with
+`files.lock`) and hands the open file on (`pass_fds`), so that the lock is held for as long as the process lives.
 """
 
-_PROTOCOLS = (backend.Backend, backend.RecordingBackend, backend.AdoptingBackend, data.DatasetReader)
-_VALUES: tuple[Any, ...] = (
-    *(job.TrainJob, backend.Plan, status.Handle, status.RunStatus, status.RunState, status.Progress),
-    *(backend.Manifest, backend.ModelVersion, backend.FoundRun, data.Dataset, data.Split, model.ModelConfig),
-    *(event.RunEvent, event.EventKind, command.Command, command.Context),
-)
-_ALIASES = ((backend, "LIMITS"), (model, "ModelBuilder"), (data, "ProgressCallback"))
-_TOOLS: tuple[Callable[..., Any], ...] = (
-    *(fetch.copy_outputs, fetch.list_files, rundir.RunDirectory.job, rundir.RunDirectory.status),
-    *(rundir.RunDirectory.write_status, registry.Registry.beside, registry.Registry.register),
-    *(files.lock, files.atomic_folder, files.atomic_writer, files.make_folder, files.storage_errors),
-)
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):")
 _ENTRY = re.compile(r"(\w+(?:, \w+)*): (.*)", re.S)
 
 
 def page() -> str:
-    """The whole page."""
-    parts = [INTRODUCTION, *_version(), HOOKS, *_functions(getattr(hookspecs, name) for name in hooks.NAMES)]
-    parts += [PROTOCOLS, *(part for each in _PROTOCOLS for part in _protocol(each))]
-    parts += [part for module, name in _ALIASES for part in _alias(module, name)]
-    parts += [VALUES, *(part for each in _VALUES for part in _value(each))]
-    parts += [TOOLS, *_places(rundir.RunDirectory), *_functions(_TOOLS)]
-    return "\n".join(parts)
+    """Returns the whole page."""
+    parts = [INTRODUCTION, *_version()]
+    for name in (*(f"engine.{each}" for each in MODULES), *DATA_TOOLS):
+        parts += _module(importlib.import_module(f"stoker.{name}"))
+    return "\n".join([*parts, EXEC])
+
+
+def _module(module: ModuleType) -> Iterator[str]:
+    yield f"## {module.__name__.removeprefix('stoker.')}\n"
+    if module is hookspecs:
+        yield f"In `{module.__name__}`. {HOOKS}"
+    else:
+        yield f"In `{module.__name__}`. {markdown(inspect.getdoc(module) or '')}"
+    for name in module.__all__:
+        yield from _name(module, name)
+
+
+def _name(module: ModuleType, name: str) -> Iterator[str]:
+    value = getattr(module, name)
+    if inspect.isfunction(value):
+        yield from _functions([value])
+    elif inspect.isclass(value) and value.__module__ == module.__name__:
+        yield from _class(value)
+    else:
+        yield from _alias(module, name)
 
 
 def _version() -> Iterator[str]:
@@ -91,49 +99,39 @@ def _version() -> Iterator[str]:
         yield "Version 1 is the first, and what this page says.\n"
 
 
-def _functions(functions: Sequence[Callable[..., Any]] | Iterator[Callable[..., Any]]) -> Iterator[str]:
+def _functions(functions: Sequence[Callable[..., Any]]) -> Iterator[str]:
     for function in functions:
-        name = function.__qualname__
-        yield f"### `{name}`\n"
-        if function.__module__ != hookspecs.__name__:
-            yield f"In `{function.__module__}`.\n"
+        yield f"### `{function.__qualname__}`\n"
         yield code(f"def {function.__name__}{signature(function)}: ...")
         yield markdown(inspect.getdoc(function) or "")
 
 
-def _protocol(protocol: type) -> Iterator[str]:
-    yield f"### `{protocol.__name__}`\n"
-    yield f"In `{protocol.__module__}`.\n"
-    yield markdown(inspect.getdoc(protocol) or "")
-    for name, method in vars(protocol).items():
-        if inspect.isfunction(method) and not name.startswith("_"):
-            yield f"#### `{protocol.__name__}.{name}`\n"
-            yield code(f"def {name}{signature(method)}: ...")
-            yield markdown(inspect.getdoc(method) or "")
-
-
-def _value(value: type) -> Iterator[str]:
+def _class(value: type) -> Iterator[str]:
+    """Yields a class with its fields or members, its properties and its public methods."""
     yield f"### `{value.__name__}`\n"
-    yield f"In `{value.__module__}`.\n"
     if issubclass(value, enum.Enum):
         yield code("\n".join(f"{each.name} = {each.value!r}" for each in value))
     elif dataclasses.is_dataclass(value):
         yield code("\n".join(_field(each) for each in dataclasses.fields(value)))
+    elif "__init__" in vars(value) and not getattr(value, "_is_protocol", False):
+        yield code(f"def __init__{signature(value.__init__)}: ...")
     yield markdown(inspect.getdoc(value) or "")
-
-
-def _places(value: type) -> Iterator[str]:
-    yield f"### `{value.__name__}`\n"
-    yield f"In `{value.__module__}`.\n"
-    yield markdown(inspect.getdoc(value) or "")
-    properties = {name: inspect.getdoc(each) for name, each in vars(value).items() if isinstance(each, property)}
-    yield "**Properties:**\n"
-    yield "\n".join(f"- `{name}`: {text}" for name, text in properties.items()) + "\n"
+    public = {name: each for name, each in vars(value).items() if not name.startswith("_")}
+    properties = {name: inspect.getdoc(each) for name, each in public.items() if isinstance(each, property)}
+    if properties:
+        yield "**Properties:**\n"
+        yield "\n".join(f"- `{name}`: {text}" for name, text in properties.items()) + "\n"
+    for name, each in public.items():
+        method = each.__func__ if isinstance(each, classmethod | staticmethod) else each
+        if inspect.isfunction(method):
+            yield f"#### `{value.__name__}.{name}`\n"
+            above = "@classmethod\n" if isinstance(each, classmethod) else ""
+            yield code(f"{above}def {name}{signature(method)}: ...")
+            yield markdown(inspect.getdoc(method) or "")
 
 
 def _alias(module: ModuleType, name: str) -> Iterator[str]:
     yield f"### `{name}`\n"
-    yield f"In `{module.__name__}`.\n"
     (node,) = (each for each in _statements(module) if _assigns(each, name))
     yield code(ast.unparse(node))
     yield markdown(_said_below(module, name))
@@ -141,7 +139,7 @@ def _alias(module: ModuleType, name: str) -> Iterator[str]:
 
 def signature(function: Callable[..., Any]) -> str:
     """The parameters and the result of a function, as its source has them."""
-    return str(inspect.signature(function)).replace("'", "")
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(function)))
 
 
 def code(text: str) -> str:

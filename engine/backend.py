@@ -10,6 +10,20 @@ from typing import Any, Protocol, runtime_checkable
 from .job import TrainJob
 from .status import Handle, RunStatus
 
+__all__ = [
+    "LIMITS",
+    "AdoptingBackend",
+    "Backend",
+    "BackendChoice",
+    "FoundRun",
+    "Manifest",
+    "ModelVersion",
+    "Plan",
+    "RecordingBackend",
+    "Reporter",
+    "ReportingBackend",
+]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -124,7 +138,9 @@ class Backend(Protocol):
 
     Attributes:
         poll_s: Seconds between two looks at a run, for whoever watches it.
-        runs_here: Whether the job reads its data on this machine; they are then checked before anything is started.
+        runs_here: Whether the job reads its data, and writes its results, on this machine. The data of such a job are
+            checked before anything is started, and its results are in the run's folder by themselves. Of another one,
+            the data are the backend's matter, and the results are fetched when the run has completed.
         limits: What the backend can't do, and why, for people: {one of `LIMITS`: reason}; {} for one that can do all.
             "attach": a handle is good in the process that submitted the run only; elsewhere `status` says LOST with
             the reason in its message, and the other methods raise. "cancel", "fetch", "register": that method always

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from .errors import OptionError
 
+__all__ = ["VARIABLE", "root"]
+
 VARIABLE = "STOKER_CACHE_DIR"
 """The environment variable that moves the cache; its value is an absolute path."""
 

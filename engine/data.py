@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+__all__ = ["Dataset", "DatasetReader", "ProgressCallback", "Split"]
+
 ProgressCallback = Callable[[str, int, int], None]
 """Called as `progress(what, done_bytes, total_bytes)` while something long is read; total 0 means unknown."""
 

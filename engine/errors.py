@@ -20,6 +20,21 @@ import errno
 from collections.abc import Iterable
 from os import PathLike
 
+__all__ = [
+    "BackendError",
+    "CheckpointError",
+    "DatasetError",
+    "DownloadError",
+    "InputError",
+    "OptionError",
+    "PluginError",
+    "RunError",
+    "StokerError",
+    "StorageError",
+    "UnknownNameError",
+    "nearest",
+]
+
 _SHOWN = 300
 """Characters of a received value that a message shows; the error itself carries all of them."""
 
@@ -58,7 +73,7 @@ class StokerError(Exception):
         lines = [self.what]
         if self.received:
             lines.append(f"  received: {_shortened(self.received)}")
-        if self.expected:
+        if self.expected and not self.what.endswith(self.expected):
             lines.append(f"  expected: {self.expected}")
         return "\n".join(lines)
 
@@ -71,6 +86,18 @@ class InputError(StokerError):
 
 class OptionError(InputError):
     """A value of an option, an environment variable or the settings file is not acceptable."""
+
+    @classmethod
+    def must_be(cls, option: str, expected: str, *, received: object, hint: str = "") -> OptionError:
+        """Returns the error for a value that an option can't have: "--epochs must be a whole number, 1 or more".
+
+        Args:
+            option: The option as the user knows it, or where else the value came from.
+            expected: What the value must be.
+            received: The value.
+            hint: The next step.
+        """
+        return cls(f"{option} must be {expected}", received=received, expected=expected, hint=hint)
 
 
 class UnknownNameError(InputError):

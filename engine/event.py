@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+__all__ = ["EventKind", "RunEvent"]
+
 _FINAL = re.compile(r"(Final test [a-z0-9_ ]+): ([-+.\dainfe]+)")
 
 

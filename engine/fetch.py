@@ -8,6 +8,8 @@ from . import files
 from .backend import Manifest
 from .errors import BackendError, InputError
 
+__all__ = ["copy_outputs", "list_files"]
+
 
 def copy_outputs(source: Path, target: Path) -> Manifest:
     """Copies the folder `source` to `target`; an earlier copy there is replaced when the new one is whole.

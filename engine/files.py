@@ -18,6 +18,24 @@ from typing import Any, BinaryIO
 
 from .errors import StorageError
 
+__all__ = [
+    "append_line",
+    "atomic_folder",
+    "atomic_writer",
+    "copy_tree",
+    "hidden_beside",
+    "lock",
+    "make_folder",
+    "remove_tree",
+    "replace",
+    "sha256_file",
+    "storage_errors",
+    "sync_file",
+    "sync_folder",
+    "write_bytes",
+    "write_json",
+]
+
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
@@ -88,9 +106,10 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Gives the name of a folder to make, which appears as `path` when the block ends without an error, or not at all.
+    """Lets a folder appear whole or not at all: yields a folder to make and fill, which becomes `path` at the end.
 
-    A folder that is there already is renamed aside and goes when the new one stands; it is never taken apart in place.
+    The folder that is yielded does not exist yet; it is `.NAME.tmp` beside `path`. A folder that is at `path` already
+    is renamed to `.NAME.replaced`, and removed when the new one is in its place.
 
     Raises:
         StorageError: It could not be written; the old folder is as it was, and nothing temporary is left.

@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     from .job import TrainJob
     from .model import ModelBuilder
 
+__all__ = [
+    "CONTRACT",
+    "PROJECT",
+    "hookimpl",
+    "hookspec",
+    "stoker_commands",
+    "stoker_add_options",
+    "stoker_backends",
+    "stoker_get_backend",
+    "stoker_datasets",
+    "stoker_get_dataset",
+    "stoker_models",
+    "stoker_get_model",
+    "stoker_configure_job",
+    "stoker_callbacks",
+    "stoker_run_event",
+    "stoker_register_model",
+]
+
 PROJECT = "stoker"
 """The pluggy project name and the entry-point group of plugins."""
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from .errors import InputError, OptionError, UnknownNameError
 
+__all__ = ["DEVICES", "KEEPS", "SCHEMA", "Option", "TrainJob", "check_name"]
+
 SCHEMA = 1
 """The version of the JSON form; a job of a newer one is refused."""
 
@@ -101,7 +103,7 @@ class TrainJob:
     def _check(self, name: str, good: bool, expected: str) -> None:
         if not good:
             option = f"--{name.replace('_', '-')}"
-            raise OptionError(f"{option} can't have this value", received=getattr(self, name), expected=expected)
+            raise OptionError.must_be(option, expected, received=getattr(self, name))
 
     @property
     def title(self) -> str:
@@ -152,11 +154,8 @@ def check_name(what: str, name: str) -> None:
         OptionError: It is none; `what` says whose name it is.
     """
     if not _NAME.fullmatch(name):
-        raise OptionError(
-            f"{what} can't have this value",
-            received=repr(name),
-            expected="letters, digits, '.', '_' and '-', at most 64 of them, a letter or digit first",
-        )
+        expected = "1 to 64 letters, digits, '.', '_' or '-', a letter or digit first"
+        raise OptionError.must_be(what, expected, received=repr(name))
 
 
 def _typed(name: str, annotation: str, value: Any) -> Any:

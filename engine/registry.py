@@ -16,6 +16,8 @@ from .errors import InputError, RunError, UnknownNameError
 from .job import check_name
 from .rundir import RunDirectory
 
+__all__ = ["MODEL_FILE", "Registry"]
+
 MODEL_FILE = "model.keras"
 _RECORD = "version.json"
 _VERSION = re.compile(r"[1-9][0-9]*")

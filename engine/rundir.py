@@ -20,8 +20,10 @@ from .event import RunEvent
 from .job import TrainJob
 from .status import Handle, RunStatus
 
+__all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
+
 _STAMP = "%Y%m%d-%H%M%S"
-_HANDLE, _CHOICE = "handle.json", "backend.json"
+_HANDLE, _CHOICE, _NOTES = "handle.json", "backend.json", "notes.json"
 _AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
@@ -133,11 +135,13 @@ class RunDirectory:
             raise
         return run
 
-    def new_notes(self, notes: Iterable[str]) -> list[str]:
-        """The notes as lines of the log, but for those that it has already."""
-        log = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-        known = log.splitlines()
-        return [line for line in (f"note: {note}" for note in notes) if line not in known]
+    def write_notes(self, notes: Iterable[str]) -> None:
+        """Writes `notes.json`: what the check of the data at the submission has to say to the user."""
+        files.write_json(self.path / _NOTES, {"notes": list(notes)})
+
+    def notes(self) -> list[str]:
+        """Returns what `write_notes` wrote; [] if there was nothing to say."""
+        return [str(note) for note in (self._optional(_NOTES) or {}).get("notes", ())]
 
     def remove(self) -> None:
         """Removes the run and all that it made."""
@@ -192,8 +196,9 @@ class RunDirectory:
             pid: The process that trains; 0 while there is none.
             host: The machine of that process.
         """
-        process = {"pid": pid, "host": host} if pid else {}
-        value = {**status.to_json(), "heartbeat_s": time.time(), **process}
+        process = {"pid": pid, "host": host}
+        known = {name: fact for name, fact in process.items() if fact}
+        value = {**status.to_json(), "heartbeat_s": time.time(), **known}
         files.write_json(self.path / "status.json", value, durable=durable)
 
     def status_record(self) -> StatusRecord | None:

@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 
 from .errors import InputError
 
+__all__ = ["Handle", "Progress", "RunState", "RunStatus"]
+
 
 class RunState(StrEnum):
     """Where a run stands; states only move forward, but for a preemption, which goes back to QUEUED."""

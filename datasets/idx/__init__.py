@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+__all__ = ["open_mapped", "read", "read_header", "unpack", "write"]
+
 _PROVEN_FIRST_BYTES = 64 << 20
 """Compressed content that claims more than this is counted before memory is taken for it."""
 

@@ -149,7 +149,7 @@ def expectation(convert: Callable[[str], Any]) -> str:
 
 def wrong_value(what: str, received: str, expected: str, hint: str = "") -> OptionError:
     """The error for a value that an option can't have."""
-    return OptionError(f"{what} can't have this value", received=received, expected=expected, hint=hint)
+    return OptionError.must_be(what, expected, received=received, hint=hint)
 
 
 def called(action: argparse.Action) -> str:

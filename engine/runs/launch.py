@@ -40,10 +40,11 @@ def submit(
         InputError: What the user gave is wrong; no folder is left.
         BackendError: The backend could not start it; the folder stays, for the job may run all the same.
     """
-    if backend.runs_here:
-        load_dataset(job, plugins, progress)  # checked here, so that bad data start nothing; the job reads them itself
+    notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
     run = RunDirectory.create(root, job)
     try:
+        if notes:
+            run.write_notes(notes)  # the training says them, for its own look finds what this one has put in order
         if choice:
             run.write_backend_choice(choice)
         _start(run, job, backend, plugins)

@@ -98,8 +98,7 @@ class Training:
         tf, keras = import_keras()
         self._device = configure(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
-        for line in self._run.new_notes(dataset.notes):
-            print(line)
+        self._say_notes(dataset)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
         self._circumstances.note(self._job, dataset, tf, resumed=newest is not None)
@@ -120,6 +119,14 @@ class Training:
         finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
         finish.make(fit, test, dataset, known=known, time_s=self._time_s)
         self.end(RunState.COMPLETED, EventKind.FINISHED, "")
+
+    def _say_notes(self, dataset: Dataset) -> None:
+        """Prints what the checks at the submission and here have to say of the data; a resume repeats nothing."""
+        at_submission = self._run.notes()
+        said = at_submission if self._heartbeat.status.attempt > 1 else []
+        for note in dict.fromkeys((*at_submission, *dataset.notes)):
+            if note not in said:
+                print(f"note: {note}")
 
     def end(self, state: RunState, kind: EventKind, message: str) -> None:
         """Writes how the run ended, after all else that there is to write."""

@@ -155,4 +155,4 @@ class AzureSettings:
     def _check(self, name: str, good: bool, expected: str) -> None:
         if not good:
             option = f"--azureml-{name.replace('_', '-')}"
-            raise OptionError(f"{option} can't have this value", received=repr(getattr(self, name)), expected=expected)
+            raise OptionError.must_be(option, expected, received=repr(getattr(self, name)))

@@ -46,8 +46,8 @@ def test_options_become_settings_and_what_they_lack_has_its_default(tmp_path: Pa
 def test_a_value_out_of_range_is_refused_with_the_options_name(name: str, value: Any):
     with pytest.raises(OptionError) as caught:
         AzureSettings.from_options({name: value})
-    assert caught.value.what == f"--azureml-{name.replace('_', '-')} can't have this value"
     assert caught.value.expected
+    assert caught.value.what == f"--azureml-{name.replace('_', '-')} must be {caught.value.expected}"
 
 
 @pytest.mark.parametrize("name", ["experiment", "dataset", "image"])

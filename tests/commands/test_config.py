@@ -89,7 +89,7 @@ def test_options_of_plugins_are_shown(here: Path, capsys: pytest.CaptureFixture[
     [
         (["trian"], "unknown command: 'trian'", "did you mean 'train'?"),
         (["train", "--epoch", "3"], "unknown option --epoch", "did you mean --epochs?"),
-        (["train", "--epochs", "x"], "--epochs can't have this value", "see `stoker train --help`"),
+        (["train", "--epochs", "x"], "--epochs must be a whole number", "see `stoker train --help`"),
     ],
 )
 def test_what_is_wrong_is_told_as_the_command_itself_would(

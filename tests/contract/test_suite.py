@@ -53,9 +53,10 @@ def test_data_sets_and_models_have_a_contract_too():
 
 
 def test_each_module_with_an_assertion_is_known_to_pytest():
-    asserting = {path.stem for path in SUITE.glob("*.py") if re.search(r"^ +assert ", path.read_text(), re.M)}
-    assert asserting - {"elsewhere"} <= set(testing._WITH_ASSERTIONS)
-    assert {path.stem for path in SUITE.glob("*.py")} >= set(testing._WITH_ASSERTIONS)
+    modules = {".".join(path.relative_to(SUITE).with_suffix("").parts): path for path in SUITE.rglob("*.py")}
+    asserting = {name for name, path in modules.items() if re.search(r"^ +assert ", path.read_text(), re.M)}
+    assert asserting <= set(testing._WITH_ASSERTIONS)
+    assert modules.keys() >= set(testing._WITH_ASSERTIONS)
 
 
 def test_without_pytest_one_line_says_what_to_install_and_payloads_can_be_done_all_the_same(tmp_path: Path):

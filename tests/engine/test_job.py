@@ -125,7 +125,7 @@ def test_a_value_of_the_wrong_type_is_refused_by_the_name_of_its_field(name: str
     ],
 )
 def test_a_value_out_of_its_range_is_refused_with_the_range(name: str, value: float):
-    with pytest.raises(OptionError, match=f"--{name.replace('_', '-')} can't") as caught:
+    with pytest.raises(OptionError, match=f"--{name.replace('_', '-')} must") as caught:
         TrainJob(**{name: value})
     assert caught.value.received == str(value)
     assert caught.value.expected
@@ -134,7 +134,7 @@ def test_a_value_out_of_its_range_is_refused_with_the_range(name: str, value: fl
 @pytest.mark.parametrize("field", ["name", "register"])
 @pytest.mark.parametrize("name", [*hostile.NAMES, "..", "../up", "a/b", ".hidden", "nul\0", "end\n", "x" * 65])
 def test_a_name_that_could_not_be_a_folder_everywhere_is_refused(field: str, name: str):
-    with pytest.raises(OptionError, match=f"--{field} can't") as caught:
+    with pytest.raises(OptionError, match=f"--{field} must") as caught:
         TrainJob(**{field: name})
     assert "letters, digits" in caught.value.expected
 

@@ -215,7 +215,7 @@ def test_a_name_that_the_terminal_can_not_show_stops_nothing(tmp_path: Path, enc
         (["--epochs", "3", "train"], "unknown option --epochs", "come after it; see `stoker --help`"),
         (["--plug", "x", "train"], "unknown option --plug", "did you mean --plugin?"),
         (["completion", "bsh"], "unknown shell: 'bsh'", "did you mean 'bash'?"),
-        (["train", "--epochs", "many"], "--epochs can't have this value", "see `stoker train --help`"),
+        (["train", "--epochs", "many"], "--epochs must be a whole number", "see `stoker train --help`"),
         (["train", "--epochs"], "--epochs: expected one argument", "see `stoker train --help`"),
         (["train", "-p"], "-p/--plugin: expected one argument", "see `stoker --help`"),
     ],
@@ -257,12 +257,12 @@ ENVIRONMENT = {"STOKER_EPOCHS": "abc"}
 
 
 @pytest.mark.parametrize(
-    ("text", "environ", "error", "expected"),
+    ("text", "environ", "error", "received"),
     [
-        ("", ENVIRONMENT, "STOKER_EPOCHS in the environment can't have this value", "a whole number"),
-        ('epochs = "x"', {}, "epochs in {}/stoker.toml can't have this value", "a whole number"),
-        ("epochs = true", {}, "epochs in {}/stoker.toml can't have this value", "a whole number"),
-        ('offline = "perhaps"', {}, "offline in {}/stoker.toml can't have this value", "true or false"),
+        ("", ENVIRONMENT, "STOKER_EPOCHS in the environment must be a whole number", "'abc'"),
+        ('epochs = "x"', {}, "epochs in {}/stoker.toml must be a whole number", "'x'"),
+        ("epochs = true", {}, "epochs in {}/stoker.toml must be a whole number", "'true'"),
+        ('offline = "perhaps"', {}, "offline in {}/stoker.toml must be true or false", "'perhaps'"),
         ("epoch = 3", {}, "unknown option 'epoch' in {}/stoker.toml", ""),
         ("epochs = ", {}, "{}/stoker.toml is no TOML", ""),
     ],
@@ -274,7 +274,7 @@ def test_a_wrong_setting_is_told_with_its_place(
     text: str,
     environ: dict[str, str],
     error: str,
-    expected: str,
+    received: str,
 ):
     (here / "stoker.toml").write_text(text)
     for name, value in environ.items():
@@ -282,8 +282,8 @@ def test_a_wrong_setting_is_told_with_its_place(
     assert main(["train", "--dry-run"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"error: {error.format(here)}"
-    if expected:
-        assert f"  expected: {expected}" in lines
+    if received:
+        assert f"  received: {received}" in lines
 
 
 @pytest.mark.parametrize("name", hostile.NAMES)

@@ -94,7 +94,7 @@ def test_the_table_of_hooks_has_each_and_leads_to_its_words():
 
 def test_the_page_of_the_contract_is_what_the_docstrings_say():
     generator: Any = import_file(ROOT / "docs/make_contract.py")
-    assert CONTRACT.read_text() == generator.page(), "write it anew with `make docs`"
+    assert CONTRACT.read_text() == generator.page(), "write it again with `make docs`"
 
 
 @pytest.mark.parametrize("protocol", [Backend, DatasetReader])

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stoker.engine.command import positive_int
 from stoker.engine.errors import InputError, OptionError, StokerError
 from stoker.engine.options.parser import CommandParser, Parser, TopParser
-from stoker.engine.options.settings import Setting, Settings, positive_int
+from stoker.engine.options.settings import Setting, Settings
 
 from ... import hostile
 
@@ -274,7 +275,7 @@ def test_true_is_neither_a_text_nor_a_path(tmp_path: Path, option: str):
         (["trian"], "unknown command: 'trian'", "did you mean 'train'?"),
         (["zebra"], "unknown command: 'zebra'", "see `stoker --help`"),
         (["train", "--epochs"], "--epochs: expected one argument", "see `stoker train --help`"),
-        (["train", "--epochs", "x"], "--epochs can't have this value", "see `stoker train --help`"),
+        (["train", "--epochs", "x"], "--epochs must be a whole number", "see `stoker train --help`"),
         (["train", "--split", "tst"], "unknown value of --split: 'tst'", "did you mean 'test'?"),
         (["--plugn", "x", "train"], "unknown option --plugn", "did you mean --plugin?"),
         (["--epochs", "3", "train"], "unknown option --epochs", "the options of a command come after it"),
