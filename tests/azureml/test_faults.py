@@ -20,9 +20,9 @@ from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 from ..patience import PATIENCE_S
 
-PATIENCE = Patience(request_s=0.4, total_s=0.8, pause_s=0.05, submit_s=1.0, cancel_s=10.0)
-LONGEST_S = 20.0
-"""More than any call may take with that patience, on a busy machine too."""
+PATIENCE = Patience(request_s=1.0, total_s=0.8, pause_s=0.05, submit_s=1.0, cancel_s=10.0)
+LONGEST_S = Patience().total_s
+"""What a user waits for one request; with that patience, a whole call is done by then."""
 
 SURVIVED = {FaultKind.SLOW}
 DONE_ALL_THE_SAME = {FaultKind.RESET_AFTER}
@@ -37,12 +37,13 @@ class Cloud:
         self.emulator = emulator
         self.config = str(emulator.write_config(folder))
         self.runs = folder / "runs"
+        self.patience = Patience()
         self.done = self.submit("succeed")
         self.until(self.done, RunState.COMPLETED)
 
     def backend(self) -> AzureBackend:
         settings = AzureSettings(config=self.config, max_nodes=16)
-        return AzureBackend(settings, patience=PATIENCE, poll_s=0.05, say=len)
+        return AzureBackend(settings, patience=self.patience, poll_s=0.05, say=len)
 
     def new_run(self, payload: str) -> tuple[TrainJob, RunDirectory]:
         job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload})
@@ -77,15 +78,18 @@ class Call:
     """What a call came to while a fault was there."""
 
     def __init__(self, cloud: Cloud, pattern: str, kind: FaultKind, times: int | None) -> None:
+        self._cloud = cloud
         self._fault = cloud.emulator.fault(pattern, kind, times=times, slow_s=0.1)
         self._began = time.monotonic()
         self.error: BackendError | None = None
 
     def __enter__(self) -> Call:
+        self._cloud.patience = PATIENCE
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self._fault.clear()
+        self._cloud.patience = Patience()
         assert self._fault.hits > 0, "the fault never happened"
         assert time.monotonic() - self._began < LONGEST_S
         if isinstance(error, BackendError):
