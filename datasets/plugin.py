@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ..engine.command import Command
 from ..engine.hookspecs import hookimpl
 from . import command
-from .source.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from ..engine.data import DatasetReader
@@ -27,6 +26,8 @@ def stoker_commands() -> Iterable[Command]:
 @hookimpl
 def stoker_datasets() -> Mapping[str, str]:
     """Offers the catalogue, and the user's folder."""
+    from .source.catalogue import CATALOGUE
+
     summaries = {name: known.summary for name, known in CATALOGUE.items()}
     return {**summaries, FOLDER: "the four IDX files below --data-folder, whatever they hold"}
 
@@ -38,6 +39,8 @@ def stoker_get_dataset(name: str) -> DatasetReader | None:
         from .readers.folder import FolderReader
 
         return FolderReader()
+    from .source.catalogue import CATALOGUE
+
     if name not in CATALOGUE:
         return None
     from .readers.named import NamedReader

@@ -94,9 +94,8 @@ def _name(module: ModuleType, name: str) -> Iterator[str]:
 
 def _version() -> Iterator[str]:
     yield f"## Version {hookspecs.CONTRACT}\n"
-    yield markdown(_said_below(hookspecs, "CONTRACT"))
-    if hookspecs.CONTRACT == 1:
-        yield "Version 1 is the first, and what this page says.\n"
+    first = " It is the first." if hookspecs.CONTRACT == 1 else ""
+    yield f"This page is version {hookspecs.CONTRACT} of the contract.{first} See [`CONTRACT`](#contract).\n"
 
 
 def _functions(functions: Sequence[Callable[..., Any]]) -> Iterator[str]:

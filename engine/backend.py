@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What a submission would do, as a value.
+    """What a submission would do.
 
     Attributes:
         backend: The name of the backend.
@@ -63,7 +63,7 @@ class ModelVersion:
         name: What it is called.
         version: 1, 2, 3, … in the order of registration.
         digest: The SHA-256 of its main file, in hexadecimal.
-        location: Where it is: a folder or a URL.
+        location: A folder or a URL.
     """
 
     name: str
@@ -125,8 +125,8 @@ class Backend(Protocol):
 
     1. submit returns only when the job is durable there; called again with the same run id it returns the same handle.
     2. Every other method works in another process, days later, given only the handle.
-    3. status never raises for a run that ended, was deleted or is unknown: LOST says so. Passing faults are retried
-       inside.
+    3. status never raises for a run that ended, was deleted or is unknown: LOST says so. It retries transient faults
+       by itself.
     4. States only move forward: QUEUED, PREPARING, RUNNING, FINALIZING, then COMPLETED, FAILED, CANCELLED or LOST;
        back to QUEUED only for a preemption, and then `attempt` grows.
     5. logs(offset) yields bytes from offset; reconnected pieces equal the whole log, nothing lost, nothing twice.
@@ -152,7 +152,7 @@ class Backend(Protocol):
     limits: Mapping[str, str]
 
     def plan(self, job: TrainJob) -> Plan:
-        """What would be sent, created and spent; touches nothing remote.
+        """Returns what would be sent, created and spent; touches nothing remote.
 
         Raises:
             InputError: The job can't run there.
@@ -162,8 +162,8 @@ class Backend(Protocol):
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Starts the job (promise 1).
 
-        For a run that has ended, it may start the next attempt: that is how a run is resumed, where the backend can do
-        that. The log then goes on where it ended.
+        For a run that has ended, it may start the next attempt, if the backend can resume runs. The log then continues
+        where it ended.
 
         Args:
             job: What to train.
@@ -176,16 +176,16 @@ class Backend(Protocol):
         ...
 
     def status(self, handle: Handle) -> RunStatus:
-        """How the run is doing (promises 3 and 4)."""
+        """Returns how the run is doing (promises 3 and 4)."""
         ...
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
-        """The log from byte `offset` on (promise 5).
+        """Yields the log from byte `offset` on (promise 5).
 
         Args:
             handle: The run.
             offset: Where to begin, in bytes.
-            follow: Go on until the run has ended; without it, what there is now.
+            follow: Continues until the run has ended; otherwise yields what there is now.
         """
         ...
 
@@ -198,10 +198,10 @@ class Backend(Protocol):
         ...
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
-        """Brings the run's outputs into the folder `target` (promise 7).
+        """Copies the run's outputs into the folder `target` (promise 7).
 
         Raises:
-            BackendError: They can't be had.
+            BackendError: The backend can't give them.
             StorageError: They can't be written.
         """
         ...
@@ -237,20 +237,20 @@ class ReportingBackend(Protocol):
 
 @runtime_checkable
 class RecordingBackend(Protocol):
-    """A backend that also brings home what a run wrote beside its outputs; having this method is enough.
+    """A backend that also fetches what a run wrote beside its outputs; having this method is enough.
 
-    Of another one, stoker reads the figures from the log, with the digits that are there.
+    For other backends, stoker reads the figures from the log, with the digits that the log has.
     """
 
     def fetch_record(self, handle: Handle, run_dir: Path) -> None:
-        """Brings `metrics.jsonl`, and as far as they are there `environment.json` and `report.html`, into a folder.
+        """Copies `metrics.jsonl`, and `environment.json` and `report.html` if they exist, into a folder.
 
         Args:
             handle: A run that has completed.
             run_dir: The folder of the run on this machine; each file appears in it whole.
 
         Raises:
-            BackendError: They can't be had.
+            BackendError: The backend can't give them.
             StorageError: They can't be written.
         """
         ...
@@ -265,6 +265,6 @@ class AdoptingBackend(Protocol):
 
         Raises:
             InputError: There is none, or stoker did not submit it.
-            BackendError: The place can't be asked.
+            BackendError: The place does not answer.
         """
         ...

@@ -1,4 +1,4 @@
-"""The folder where this machine keeps what can be made again: data sets, compiled programs."""
+"""The folder for what this machine can make again: data sets, compiled programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "STOKER_CACHE_DIR"
 
 
 def root() -> Path:
-    """The folder of the cache; it may not exist yet.
+    """Returns the folder of the cache, which may not exist yet.
 
     Raises:
         OptionError: `STOKER_CACHE_DIR` is not an absolute path.

@@ -77,7 +77,7 @@ class DatasetReader(Protocol):
         Args:
             folder: Where the user says that the files are (`--data-folder`); None means the reader's own place.
             offline: Nothing may be downloaded.
-            progress: Told about long work.
+            progress: Called while something long is read.
 
         Raises:
             DatasetError: A file is missing or wrong.

@@ -1,7 +1,7 @@
 """Every error that stoker raises on purpose.
 
 StokerError                 exit 1   the root; the command line prints it as `error:` and `hint:` lines
-├── InputError              exit 2   something the user gave; mending it is up to them
+├── InputError              exit 2   something the user gave, for the user to fix
 │   ├── OptionError                  a value of an option, an environment variable or the settings file
 │   ├── UnknownNameError             no data set, model, backend, run, … of that name
 │   ├── DatasetError                 a data file is missing or is not what it should be

@@ -47,12 +47,12 @@ class RunEvent:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The event as JSON values."""
+        """Returns the event as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunEvent:
-        """The event that `to_json` wrote.
+        """Returns the event that `to_json` wrote.
 
         Raises:
             KeyError, TypeError, ValueError, OverflowError: It is not such a value.

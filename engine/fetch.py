@@ -12,18 +12,18 @@ __all__ = ["copy_outputs", "list_files"]
 
 
 def copy_outputs(source: Path, target: Path) -> Manifest:
-    """Copies the folder `source` to `target`; an earlier copy there is replaced when the new one is whole.
+    """Copies the folder `source` to `target`, and replaces an earlier copy there when the new one is whole.
 
     Raises:
         BackendError: There is nothing to copy, or a copy differs from its original.
-        InputError: `target` is a file, holds something that no fetch has put there, or lies in `source`.
+        InputError: `target` is a file, holds something that no fetch has put there, or is inside `source`.
         StorageError: `target` can't be written.
     """
     if not source.is_dir():
         raise BackendError("the run has no outputs yet", path=source, hint="wait until it has finished")
     target = target.resolve()
     if source.resolve() in target.parents:
-        raise InputError(f"{target} is inside of what is to be copied", hint="choose another folder", path=target)
+        raise InputError(f"{target} is inside the folder to copy", hint="choose another folder", path=target)
     manifest = list_files(source)
     _check_target(target, manifest)
     files.make_folder(target.parent)
@@ -35,16 +35,16 @@ def copy_outputs(source: Path, target: Path) -> Manifest:
 
 
 def list_files(folder: Path) -> Manifest:
-    """The files below a folder with their digests; links are left out."""
+    """Returns the files below a folder with their digests, links left out."""
     found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     return Manifest(files={path.relative_to(folder).as_posix(): f"sha256:{files.sha256_file(path)}" for path in found})
 
 
 def _check_target(target: Path, manifest: Manifest) -> None:
-    """Refuses to replace what the copy would not bring back: `--output ~` must not cost anybody their files."""
+    """Refuses to replace files that the copy would not bring back: `--output ~` must not delete anybody's files."""
     if not target.is_dir():
         if target.exists():
-            raise InputError(f"{target} is a file", expected="a folder, or a name that is free", path=target)
+            raise InputError(f"{target} is a file", expected="a folder, or a free name", path=target)
         return
     below = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
     foreign = next((path for path in below if path.relative_to(target).as_posix() not in manifest.files), None)
@@ -52,7 +52,7 @@ def _check_target(target: Path, manifest: Manifest) -> None:
         raise InputError(
             f"{target} holds files that are not outputs of this run",
             received=foreign.relative_to(target),
-            expected="an empty folder, an earlier copy of the outputs, or a name that is free",
+            expected="an empty folder, an earlier copy of the outputs, or a free name",
             hint="choose another folder",
             path=target,
         )

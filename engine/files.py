@@ -1,4 +1,4 @@
-"""Files that are never half-written: write beside, fsync, rename. Everything that stoker writes goes through here."""
+"""Files that are never half-written: write beside, fsync, rename. stoker writes everything through these functions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ __all__ = [
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns an `OSError` of the body into a `StorageError` that names `path`."""
+    """Turns an `OSError` of the body into a `StorageError` that names `path`.
+
+    Raises:
+        StorageError: The body raised an `OSError`.
+    """
     try:
         yield
     except OSError as error:
@@ -56,7 +60,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(stream: BinaryIO) -> None:
-    """Flushes `stream` down to the disk."""
+    """Flushes `stream` to the disk."""
     stream.flush()
     os.fsync(stream.fileno())
 
@@ -138,7 +142,7 @@ def _swap(beside: Path, path: Path, old: Path) -> None:
 
 
 def hidden_beside(path: Path, ending: str) -> Path:
-    """The name of something temporary in the folder of `path`: `.NAME.ENDING`, short enough for any name."""
+    """Returns a name for something temporary beside `path`: `.NAME.ENDING`, with a long NAME cut short."""
     return path.with_name(f".{path.name[:40]}.{ending}")
 
 
@@ -156,8 +160,8 @@ def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) ->
 def append_line(path: Path, line: str) -> None:
     """Appends one line in a single write, so that lines of several writers never mix.
 
-    A line that was torn by a crash, the last of the file, stays a line of its own. Between two that are written at
-    once, an empty one may come to stand: one writer saw only a part of the other's and took it for torn.
+    A last line that a crash has cut short stays a line by itself. Two writers at the same moment may leave an empty
+    line between theirs: one saw only a part of the other's line and took it for cut short.
 
     Raises:
         StorageError: It can't be written.
@@ -165,13 +169,13 @@ def append_line(path: Path, line: str) -> None:
     with storage_errors(path), path.open("a+b", buffering=0) as stream:
         size = stream.seek(0, os.SEEK_END)
         torn = size > 0 and os.pread(stream.fileno(), 1, size - 1) != b"\n"
-        data = b"\n" * torn + line.encode() + b"\n"
+        data = (b"\n" if torn else b"") + line.encode() + b"\n"
         if stream.write(data) != len(data):  # the disk is full but for a few bytes
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -179,7 +183,7 @@ def sha256_file(path: Path) -> str:
 def copy_tree(source: Path, target: Path) -> None:
     """Copies the folders and files of `source` into the new folder `target`, down to the disk.
 
-    Links are left out, for they could lead anywhere; so are pipes, sockets and devices.
+    Leaves out links, which could lead anywhere, and pipes, sockets and devices.
 
     Raises:
         OSError: Something can't be read or written; what was copied so far stays.
@@ -202,7 +206,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Removes a folder and all below it; one that isn't there is no error."""
+    """Removes a folder and everything below it; a folder that does not exist is no error."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -210,17 +214,17 @@ def remove_tree(folder: Path) -> None:
 def lock(path: Path, *, timeout_s: float = math.inf) -> Iterator[BinaryIO | None]:
     """Holds an exclusive lock on `path` (created if need be) while the block runs.
 
-    The lock is the kernel's (flock): it goes with the last process that has its descriptor, however that process ends.
+    The kernel holds the lock (flock): it ends with the last process that has its descriptor, however that process ends.
 
     Args:
-        path: The lock file; it stays behind, empty.
-        timeout_s: How long to wait for another holder, in seconds; 0 looks once.
+        path: The lock file; it stays, empty.
+        timeout_s: How long to wait for another holder, in seconds; 0 tries once.
 
     Yields:
-        The open lock file, or None: another holds it still.
+        The open lock file, or None if another process still holds the lock.
 
     Raises:
-        StorageError: The file can't be made, or its file system has no locks.
+        StorageError: The file can't be created, or its file system has no locks.
     """
     deadline = time.monotonic() + timeout_s
     with storage_errors(path):

@@ -1,7 +1,7 @@
 """Every hook that a plugin can implement.
 
 Each implementation is called by itself, the one that was loaded last first: one that raises is reported with its
-plugin's name and version, and the others run all the same. What a plugin prints goes to stderr.
+plugin's name and version, and the others still run. What a plugin prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ CONTRACT = 1
 """The version of the contract between stoker and its plugins: the hooks and what they promise, and the protocols
 `Backend`, `DatasetReader` and `ModelBuilder` with the values that they take and give.
 
-It grows by one when a plugin that kept the contract before may no longer do so: a hook, a method, a parameter or a
-field goes or means something else, or a promise is added. A new hook, or a new parameter of one, which no plugin has to
-have, leaves it as it is. A plugin says which version it was written for, `stoker_contract = 1` in the module or object
-that its entry point names. Another version than this one is refused when the plugin is loaded; a plugin that says none
-is taken as it is.
+It grows by one when a plugin that kept the contract may no longer keep it: a hook, a method, a parameter or a field is
+removed or means something else, or a promise is added. A new hook, or a new parameter of a hook, does not change it,
+because no plugin has to have it. A plugin says which version it was written for with `stoker_contract = 1` in the
+module or object that its entry point names. stoker refuses a plugin with another version when it loads it, and accepts
+one that names no version.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -64,7 +64,7 @@ def stoker_commands() -> Iterable[Command]:
 
     Runs at each start, before options are parsed, in the command line's process: no heavy import here.
     None offers nothing. An exception leaves the plugin's commands out and is reported. A name that two plugins offer
-    is an error that names both, for whoever uses that command.
+    makes using that command an error that names both.
     """
     raise NotImplementedError
 
@@ -75,7 +75,7 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 
     Runs when the parser of `command` is made, in the command line's process. Values of options that begin with the
     name of a backend reach that backend (`stoker_get_backend`); all others become `TrainJob.options`. Values must be
-    str, int, float, bool or None. What it returns is not looked at; None is fine. An exception leaves out the options
+    str, int, float, bool or None. stoker ignores what it returns. An exception leaves out the options
     that were not added yet and is reported.
 
     Args:
@@ -88,8 +88,8 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 def stoker_backends() -> Mapping[str, str]:
     """Offers backends: {name: one line about it}.
 
-    Runs in the command line's process, for `--help` and error messages: no SDK may be imported here. None offers
-    nothing. An exception is reported. A name that two plugins offer is an error that names both, for whoever uses it.
+    Runs in the command line's process, for `--help` and error messages: do not import an SDK here. None offers
+    nothing. An exception is reported. Using a name that two plugins offer is an error that names both.
     """
     raise NotImplementedError
 
@@ -104,8 +104,8 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
     Args:
         name: One of the names of `stoker_backends`.
         options: The values of the options of `train` that begin with the backend's name, without it: for
-            `--ray-address`, {"address": …}. When a run is resumed or looked at, they are those that it was
-            submitted with, paths as texts; they are kept in its folder, so that they can't be secrets.
+            `--ray-address`, {"address": …}. When a run is resumed or looked at, they are the recorded
+            ones, paths as texts. They are kept in the run's folder, so they can't be secrets.
 
     Returns:
         The backend; None if the name is not yours.
@@ -116,8 +116,8 @@ def stoker_get_backend(name: str, options: Mapping[str, Any]) -> Backend | None:
 def stoker_datasets() -> Mapping[str, str]:
     """Offers data sets: {name: one line about it}, for listings and error messages.
 
-    Runs in the command line's process. None offers nothing. An exception is reported. A name that two plugins offer is
-    an error that names both, for whoever uses it.
+    Runs in the command line's process. None offers nothing. An exception is reported. Using a name that two
+    plugins offer is an error that names both.
     """
     raise NotImplementedError
 
@@ -126,11 +126,11 @@ def stoker_datasets() -> Mapping[str, str]:
 def stoker_get_dataset(name: str) -> DatasetReader | None:
     """Makes the reader of the data set of that name.
 
-    Runs in the command line's process (to check the data before a run) and in the training process. An exception does
-    as in `stoker_get_backend`.
+    Runs in the command line's process (to check the data before a run) and in the training process. An exception has
+    the same effect as in `stoker_get_backend`.
 
     Args:
-        name: What `--dataset` said.
+        name: The value of `--dataset`.
 
     Returns:
         The reader; None if the name is not yours.
@@ -141,21 +141,21 @@ def stoker_get_dataset(name: str) -> DatasetReader | None:
 def stoker_models() -> Mapping[str, str]:
     """Offers models: {name: one line about it}, for listings and error messages.
 
-    Runs in the command line's process: Keras may not be imported here. None offers nothing. An exception is reported.
-    A name that two plugins offer is an error that names both, for whoever uses it.
+    Runs in the command line's process: do not import Keras here. None offers nothing. An exception is reported.
+    Using a name that two plugins offer is an error that names both.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 def stoker_get_model(name: str) -> ModelBuilder | None:
-    """Gives the function that builds the model of that name.
+    """Returns the function that builds the model of that name.
 
     Runs in the command line's process (to check the name) and in the training process; import Keras inside the
-    function that you return. An exception does as in `stoker_get_backend`.
+    function that you return. An exception has the same effect as in `stoker_get_backend`.
 
     Args:
-        name: What `--model` said.
+        name: The value of `--model`.
 
     Returns:
         The builder; None if the name is not yours.
@@ -164,9 +164,9 @@ def stoker_get_model(name: str) -> ModelBuilder | None:
 
 @hookspec
 def stoker_configure_job(job: TrainJob) -> TrainJob | None:
-    """Has a last word on a job before it is submitted.
+    """Changes a job before it is submitted.
 
-    Runs in the command line's process; each implementation is given the result of the one before.
+    Runs in the command line's process; each implementation gets the result of the one before.
     A `StokerError` fails the command: the job can't be trained as it is. Any other exception is reported and the job
     is left as it was.
 
@@ -183,7 +183,7 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
     """Offers Keras callbacks for the training.
 
     Runs in the training process, after the model is built; Keras may be imported. None offers nothing. An exception is
-    reported in the run's log and the training goes on without them.
+    reported in the run's log and the training continues without them.
 
     Args:
         job: The job.
@@ -200,7 +200,7 @@ def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
     """Observes a run: submitted, started, epoch, checkpointed, finished, failed, cancelled.
 
     Runs in the process where the event happens: the command line's for `submitted`, else the training process,
-    between epochs; be quick. What it returns is not looked at; None is fine. An exception is reported and changes
+    between epochs; be quick. stoker ignores what it returns. An exception is reported and changes
     nothing.
 
     Args:
@@ -212,10 +212,10 @@ def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
 
 @hookspec
 def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Registers a finished model somewhere else than in the local registry.
+    """Registers a finished model somewhere else, beside the local registry.
 
-    Runs when a run with `--register` has ended well and the local registry has the model, in the training process, for
-    each plugin that has this hook. An exception is reported.
+    Runs in the training process, when a run with `--register` has completed and the local registry has the model.
+    An exception is reported.
 
     Args:
         model: The folder with the model's files.

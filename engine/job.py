@@ -19,7 +19,7 @@ SCHEMA = 1
 """The version of the JSON form; a job of a newer one is refused."""
 
 Option = str | int | float | bool | None
-"""What the option of a plugin may be worth."""
+"""The value that an option of a plugin may have."""
 
 _EXPECTED = {
     "str": "text",
@@ -52,12 +52,12 @@ class TrainJob:
             the test set for them, as the tutorial does.
         keep: Which epoch's weights the finished model has: "last", or "best" for the one with the lowest validation
             loss.
-        threads: How many threads an operation may use, which decides the last bits of a result; 0 means all cores.
+        threads: How many threads an operation may use, which decides the last digits of a result; 0 means all cores.
         device: "cpu", "gpu", or "auto" for a GPU where there is one.
-        allow_drift: A resume may go on with other versions, threads or devices, at the cost of other last bits.
+        allow_drift: Allows resuming with other versions, threads or devices; the result may differ in the last digits.
         register: The name to register the finished model under, or "".
         offline: Nothing may be downloaded.
-        plugins: What `-p` named: modules and files that the training process loads too.
+        plugins: The plugins that `-p` named: modules and files that the training process loads too.
         options: The values of the options that plugins added: for the model `dnn`, `first_layer_neurons` and
             `second_layer_neurons`.
 
@@ -107,7 +107,7 @@ class TrainJob:
 
     @property
     def title(self) -> str:
-        """The name, or what stands for it: `mnist-dnn`."""
+        """The name, or one made from data set and model: `mnist-dnn`."""
         if self.name:
             return self.name
         data = self.dataset or self.data_folder.rstrip("/").rpartition("/")[2]
@@ -115,12 +115,12 @@ class TrainJob:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{data}-{model}").strip("-.")[:64] or "run"
 
     def to_json(self) -> dict[str, Any]:
-        """The job as JSON values."""
+        """Returns the job as JSON values."""
         return {"schema": SCHEMA, **asdict(self), "plugins": list(self.plugins), "options": dict(self.options)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainJob:
-        """The job that `to_json` wrote.
+        """Returns the job that `to_json` wrote.
 
         Raises:
             InputError: It is no job, or one of a newer stoker.
@@ -142,7 +142,7 @@ class TrainJob:
         return cls(**given)
 
     def digest(self) -> str:
-        """The SHA-256 of the canonical JSON form, in hexadecimal: the same form, the same digest."""
+        """Returns the SHA-256 of the canonical JSON form, in hexadecimal: the same form, the same digest."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -150,8 +150,12 @@ class TrainJob:
 def check_name(what: str, name: str) -> None:
     """Refuses a name that could not be the name of a folder everywhere.
 
+    Args:
+        what: The option, or what else the name is for.
+        name: The name.
+
     Raises:
-        OptionError: It is none; `what` says whose name it is.
+        OptionError: It is no such name.
     """
     if not _NAME.fullmatch(name):
         expected = "1 to 64 letters, digits, '.', '_' or '-', a letter or digit first"

@@ -1,4 +1,4 @@
-"""What a model function is given and gives."""
+"""What a model function gets and returns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ModelConfig:
         input_shape: The shape of one example: (28, 28) for MNIST.
         input_dtype: Its dtype as the files hold it: "uint8" for MNIST.
         classes: How many classes the labels have.
-        learning_rate: What `--learning-rate` said.
+        learning_rate: The value of `--learning-rate`.
         options: The options that plugins added, by name: `first_layer_neurons`, …
     """
 

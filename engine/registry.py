@@ -1,4 +1,4 @@
-"""Registered models: versions that never change, each with its digest and where it came from."""
+"""Registered models: versions that never change, each with its digest and its origin."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Registry:
 
     @classmethod
     def beside(cls, run: RunDirectory) -> Registry:
-        """The registry of the folder that a run is in."""
+        """Returns the registry of the folder that a run is in."""
         return cls.of_runs(run.path.parent)
 
     @classmethod
     def of_runs(cls, runs_dir: Path) -> Registry:
-        """The registry of a folder of runs."""
+        """Returns the registry of a folder of runs."""
         return cls(runs_dir / "registry")
 
     def register(self, name: str, model: Path, lineage: Mapping[str, Any]) -> ModelVersion:
-        """Copies a model's folder into the registry as its next version; the same digest again is the same version.
+        """Copies a model's folder into the registry as its next version; registering the same digest twice makes one.
 
         Args:
             name: The name of the model.
@@ -71,11 +71,11 @@ class Registry:
         return ModelVersion(name=name, version=number, digest=digest, location=str(home / str(number)))
 
     def names(self) -> list[str]:
-        """The names of the registered models."""
+        """Returns the names of the registered models."""
         return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
 
     def versions(self, name: str) -> list[ModelVersion]:
-        """The versions of a model, oldest first; none if the name is unknown."""
+        """Returns the versions of a model, oldest first; [] if the name is unknown."""
         home = self.root / name
         places = [path for path in home.iterdir() if _VERSION.fullmatch(path.name)] if home.is_dir() else []
         versions = [
@@ -85,7 +85,7 @@ class Registry:
         return sorted(versions, key=lambda version: version.version)
 
     def latest(self, name: str) -> ModelVersion:
-        """The newest version of a model.
+        """Returns the newest version of a model.
 
         Raises:
             UnknownNameError: There is no such model.
@@ -96,7 +96,7 @@ class Registry:
         return versions[-1]
 
     def record(self, location: Path) -> dict[str, Any]:
-        """What is written beside a version: name, version, digest, lineage, time.
+        """Returns the record of a version: name, version, digest, lineage, time.
 
         Raises:
             RunError: It can't be read.

@@ -1,4 +1,4 @@
-"""The folder of a run: its layout, and the only code that knows the names of its files."""
+"""The folder of a run: its layout. No other code knows the names of its files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
 
 def new_run_id(title: str, now_s: float | None = None, token: str = "") -> str:
-    """A run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
+    """Returns a run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
     stamp = time.strftime(_STAMP, time.gmtime(now_s))
     return f"{stamp}-{title}-{token or secrets.token_hex(3)}"
 
@@ -68,17 +68,20 @@ class RunDirectory:
 
     @property
     def log(self) -> Path:
-        """What the run wrote to stdout and stderr."""
+        """The file with the output of the run, stdout and stderr."""
         return self.path / "log.txt"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that trains, for as long as it lives."""
+        """The lock file, which the process that trains holds for as long as it lives.
+
+        Whoever starts that process takes the lock first (`files.lock`) and hands the open file on (`pass_fds`).
+        """
         return self.path / ".lock"
 
     @property
     def outputs(self) -> Path:
-        """What the run made for the user."""
+        """The folder of what the run made for the user."""
         return self.path / "outputs"
 
     @property
@@ -93,7 +96,7 @@ class RunDirectory:
 
     @property
     def report(self) -> Path:
-        """The run on one page."""
+        """The page that describes the run."""
         return self.path / "report.html"
 
     @property
@@ -105,7 +108,7 @@ class RunDirectory:
     def create(
         cls, root: Path, job: TrainJob, run_id: str | None = None, *, now_s: float | None = None
     ) -> RunDirectory:
-        """Makes the folder of a new run below `root`, with its `job.json`.
+        """Creates the folder of a new run below `root`, with its `job.json`.
 
         Args:
             root: Where runs are kept.
@@ -115,7 +118,7 @@ class RunDirectory:
             now_s: What the clock says, in seconds since 1970; None asks it.
 
         Raises:
-            StorageError: It can't be made; nothing is left of it.
+            StorageError: It can't be created; nothing is left of it.
         """
         fresh = not root.exists()
         files.make_folder(root)
@@ -144,11 +147,11 @@ class RunDirectory:
         return [str(note) for note in (self._optional(_NOTES) or {}).get("notes", ())]
 
     def remove(self) -> None:
-        """Removes the run and all that it made."""
+        """Removes the run and everything that it made."""
         files.remove_tree(self.path)
 
     def job(self) -> TrainJob:
-        """The job that this run is of, as it was amended last.
+        """Returns the job of this run, as its newest attempt has it.
 
         Raises:
             RunError: Its file is missing or unreadable.
@@ -156,7 +159,7 @@ class RunDirectory:
         return TrainJob.from_json(self._read(self._jobs()[-1]))
 
     def write_next_job(self, job: TrainJob) -> None:
-        """Writes the job that the next attempt of this run is of, beside those before: `job-2.json`."""
+        """Writes the job of the next attempt, beside the earlier ones: `job-2.json`."""
         files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
 
     def write_backend_choice(self, choice: BackendChoice) -> None:
@@ -169,22 +172,22 @@ class RunDirectory:
         return BackendChoice.from_json(value) if value else None
 
     def write_handle(self, handle: Handle) -> None:
-        """Writes `handle.json`: from now on the run can be left and found again."""
+        """Writes `handle.json`; from now on any process can find the run again."""
         files.write_json(self.path / _HANDLE, {"handle": str(handle)})
 
     def handle(self) -> Handle:
-        """The handle of the run.
+        """Returns the handle of the run.
 
         Raises:
-            RunError: There is none: the submission was not seen to its end.
+            RunError: There is none: the submission did not come to its end.
         """
         if not self.has_handle():
-            hint = f"submit it once more, which finds it if it is there: stoker train --resume {self.run_id}"
+            hint = f"submit it again, which finds the run if there is one: stoker train --resume {self.run_id}"
             raise RunError(f"it is not known whether the run {self.run_id} was submitted", hint=hint, path=self.path)
         return Handle.parse(str(self._read(_HANDLE).get("handle")))
 
     def has_handle(self) -> bool:
-        """Whether the run is known to be submitted."""
+        """Returns whether the run is known to be submitted."""
         return (self.path / _HANDLE).is_file()
 
     def write_status(self, status: RunStatus, *, durable: bool = True, pid: int = 0, host: str = "") -> None:
@@ -219,7 +222,7 @@ class RunDirectory:
         files.append_line(self.path / "events.jsonl", json.dumps(event.to_json()))
 
     def events(self) -> Iterator[RunEvent]:
-        """The events so far; a line that a crash has torn is left out."""
+        """Yields the events so far; leaves out a line that a crash has cut short."""
         for value in self._lines("events.jsonl"):
             with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
                 yield RunEvent.from_json(value)
@@ -233,11 +236,11 @@ class RunDirectory:
         files.append_line(self.path / "metrics.jsonl", "\n".join(lines))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
+        """Yields the lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
         return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
 
     def truncate_metrics(self, epochs: int) -> None:
-        """Takes away what a resumed run makes anew: figures of epochs after `epochs`, the final ones, the summary."""
+        """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
         kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
@@ -248,7 +251,7 @@ class RunDirectory:
         files.write_json(self.path / "environment.json", environment)
 
     def environment(self) -> Mapping[str, Any] | None:
-        """What `write_environment` wrote; None before the training has come that far."""
+        """Returns what `write_environment` wrote; None before the training has come that far."""
         return self._optional("environment.json")
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
@@ -256,7 +259,7 @@ class RunDirectory:
         files.write_json(self.path / "summary.json", summary)
 
     def summary(self) -> Mapping[str, Any] | None:
-        """What `write_summary` wrote; None while the run has not finished."""
+        """Returns what `write_summary` wrote; None while the run has not finished."""
         return self._optional("summary.json")
 
     def _jobs(self) -> list[str]:

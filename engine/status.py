@@ -14,7 +14,7 @@ __all__ = ["Handle", "Progress", "RunState", "RunStatus"]
 
 
 class RunState(StrEnum):
-    """Where a run stands; states only move forward, but for a preemption, which goes back to QUEUED."""
+    """The state of a run; states only move forward, except that a preemption goes back to QUEUED."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -27,13 +27,13 @@ class RunState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come from this run."""
+        """Whether the run has ended: COMPLETED, FAILED, CANCELLED or LOST."""
         return self in {RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.LOST}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far the training is.
+    """How far the training has come.
 
     Attributes:
         epoch: The epoch that runs, counted from 1.
@@ -53,7 +53,7 @@ class Progress:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Progress:
-        """The progress as a status holds it; fields that this version doesn't know are left out.
+        """Returns the progress that a status holds; ignores fields that this version doesn't know.
 
         Raises:
             KeyError, TypeError, ValueError, OverflowError: It is not such a value.
@@ -73,10 +73,10 @@ class RunStatus:
     """What a backend knows about a run at one moment.
 
     Attributes:
-        state: Where it stands.
-        attempt: 1, and one more for each time that it was started anew.
-        message: Why, for a person: the error of a failed run, what a queued one waits for. May be "".
-        progress: How far it is, where the backend can tell.
+        state: The state.
+        attempt: 1, and one more for each time that the run was started again.
+        message: The reason, for people: the error of a failed run, what a queued one waits for. May be "".
+        progress: How far it has come, if the backend knows.
     """
 
     state: RunState
@@ -85,12 +85,12 @@ class RunStatus:
     progress: Progress | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The status as JSON values."""
+        """Returns the status as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunStatus:
-        """The status that `to_json` wrote; fields that this version doesn't know are left out.
+        """Returns the status that `to_json` wrote; ignores fields that this version doesn't know.
 
         Raises:
             KeyError, TypeError, ValueError, OverflowError: It is not such a value.
@@ -117,12 +117,12 @@ class Handle:
     reference: str
 
     def __str__(self) -> str:
-        """The text form; special characters of the reference are percent-encoded."""
+        """Returns the text form, with special characters of the reference percent-encoded."""
         return f"{self.backend}://{quote(self.reference, errors='surrogateescape')}"
 
     @classmethod
     def parse(cls, text: str) -> Handle:
-        """The handle that `str(handle)` wrote.
+        """Returns the handle that `str(handle)` wrote.
 
         Raises:
             InputError: It is no handle.

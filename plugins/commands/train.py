@@ -7,19 +7,20 @@ import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...engine.backend import Backend, BackendChoice, ReportingBackend
 from ...engine.command import Command
-from ...engine.data import ProgressCallback
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
-from ...engine.terminal.bars import byte_progress
 from .follow import add_display_options, follow
 from .job import add_job_options, new_job, resumed_job
 from .plan import SAY_ONLY, planned, show_plan
+
+if TYPE_CHECKING:
+    from ...engine.data import ProgressCallback
 
 
 @hookimpl
@@ -108,6 +109,8 @@ def _data_progress(
     backend: Backend, values: argparse.Namespace
 ) -> contextlib.AbstractContextManager[ProgressCallback | None]:
     """Shows how much of the data has been read where that happens here; elsewhere the backend reports."""
+    from ...engine.terminal.bars import byte_progress
+
     return byte_progress() if backend.runs_here and not values.quiet else contextlib.nullcontext()
 
 

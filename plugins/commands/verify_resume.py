@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from ...engine.backend import Backend
 from ...engine.command import Command, positive_int
 from ...engine.errors import InputError, RunError
 from ...engine.hookspecs import hookimpl
@@ -19,7 +20,6 @@ from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run
-from ..local.backend import LocalBackend
 from .train import add_runs_dir
 
 _LOOK_S = 0.02
@@ -64,10 +64,16 @@ def run(options: argparse.Namespace, context: Context) -> int:
     return 0 if equal else 1
 
 
+def _local() -> Backend:
+    from ..local.backend import LocalBackend
+
+    return LocalBackend()
+
+
 def _whole(job: TrainJob, root: Path, context: Context) -> RunDirectory:
     from ...engine.runs import launch
 
-    started = launch.submit(job, LocalBackend(), root, context.plugins)
+    started = launch.submit(job, _local(), root, context.plugins)
     _wait(started)
     return started
 
@@ -75,13 +81,13 @@ def _whole(job: TrainJob, root: Path, context: Context) -> RunDirectory:
 def _killed(job: TrainJob, root: Path, context: Context, kills: int, seconds: float) -> RunDirectory:
     from ...engine.runs import launch
 
-    started = launch.submit(job, LocalBackend(), root, context.plugins)
+    started = launch.submit(job, _local(), root, context.plugins)
     for _ in range(kills):
         moment = random.uniform(0.2, 1.0) * seconds
         if _kill_after(started, moment):
             print(f"killed after {moment:.1f} s, {_epochs(started)} epochs finished")
         if not started.summary():
-            launch.resume(started, job, LocalBackend(), context.plugins)
+            launch.resume(started, job, _local(), context.plugins)
     _wait(started)
     return started
 
@@ -90,20 +96,20 @@ def _kill_after(started: RunDirectory, seconds: float) -> bool:
     """Kills the process of a run, unless it has finished by then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if LocalBackend().status(started.handle()).state.ended:
+        if _local().status(started.handle()).state.ended:
             return False
         time.sleep(_LOOK_S)
     record = started.status_record()
     if record is None or not record.pid:
         return False
     os.kill(record.pid, signal.SIGKILL)
-    while not LocalBackend().status(started.handle()).state.ended:
+    while not _local().status(started.handle()).state.ended:
         time.sleep(_LOOK_S)
     return True
 
 
 def _wait(started: RunDirectory) -> None:
-    while not LocalBackend().status(started.handle()).state.ended:
+    while not _local().status(started.handle()).state.ended:
         time.sleep(_LOOK_S)
     if not started.summary():
         log = started.log.read_text(errors="replace")

@@ -25,8 +25,8 @@ from ...engine.job import TrainJob
 from ...engine.registry import Registry
 from ...engine.rundir import RunDirectory, StatusRecord
 from ...engine.status import Handle, RunState, RunStatus
+from . import NAME
 
-NAME = "local"
 GRACE_S = 10.0
 """How long a cancelled run may take to write its checkpoint before it is killed."""
 _HEARTBEAT_S = 30.0

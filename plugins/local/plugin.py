@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ...engine.hookspecs import hookimpl
-from .backend import NAME, LocalBackend
+from . import NAME
+
+if TYPE_CHECKING:
+    from .backend import LocalBackend
 
 
 @hookimpl
@@ -17,4 +21,8 @@ def stoker_backends() -> Mapping[str, str]:
 @hookimpl
 def stoker_get_backend(name: str) -> LocalBackend | None:
     """Makes the backend."""
-    return LocalBackend() if name == NAME else None
+    if name != NAME:
+        return None
+    from .backend import LocalBackend
+
+    return LocalBackend()

@@ -88,7 +88,7 @@ def test_the_folder_of_the_run_itself_is_refused(outputs: Path):
     (outputs.parent / "job.json").touch()
     with pytest.raises(InputError, match="not outputs of this run"):
         copy_outputs(outputs, outputs.parent)
-    with pytest.raises(InputError, match="inside of what is to be copied"):
+    with pytest.raises(InputError, match="inside the folder to copy"):
         copy_outputs(outputs, outputs / "copy")
     assert len(content(outputs)) == 2
 
