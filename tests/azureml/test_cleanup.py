@@ -24,6 +24,7 @@ from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 from ..emulator.client import Client
+from ..patience import PATIENCE_S
 from ..stoker_process import start, stoker
 
 OURS = {provision.TAG: provision.OURS}
@@ -143,7 +144,7 @@ def test_at_a_terminal_only_a_yes_deletes(place: Place, answer: str, left: list[
     os.close(theirs)
     os.write(ours, answer.encode())
     text = "".join(read(ours))
-    assert process.wait(60) == (1 if left else 0)
+    assert process.wait(PATIENCE_S) == (1 if left else 0)
     assert "delete one? [y/N]" in text
     assert place.clusters == left
 
@@ -163,7 +164,7 @@ def read(descriptor: int) -> Iterator[str]:
 
 def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
     place.make("c")
-    place.client.submit("run-1", "import time; time.sleep(60)")
+    place.client.submit("run-1", "import time; time.sleep(600)")
     place.client.until("run-1", "Running")
     done = place.cleanup("--delete", "--yes")
     assert (done.returncode, done.stderr) == (1, "")

@@ -39,8 +39,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 class TestAzure(BackendContract):
     """The contract."""
 
-    patience_s = 90.0
-
     def make_backend(self) -> AzureBackend:
         settings = AzureSettings(
             config=os.environ[CONFIG], vm_size="Standard_NC4as_T4_v3", max_nodes=16, idle_seconds=600

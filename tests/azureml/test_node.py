@@ -20,6 +20,7 @@ from stoker.plugins.azureml.node import observer
 from stoker.plugins.azureml.submit.prepare import package_of
 
 from .. import tiny
+from ..patience import PATIENCE_S
 
 RUN_ID = "20261125-000000-tiny-dnn-abcdef"
 
@@ -29,7 +30,12 @@ def node(folder: Path, mount: Path, data: Path, *, epochs: int) -> Path:
     top = package_of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
     words = ["--run-id", RUN_ID, "--data-folder", data, "--checkpoints", mount, "--epochs", epochs]
     done = subprocess.run(
-        [sys.executable, "run.py", *map(str, words)], cwd=top, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "run.py", *map(str, words)],
+        cwd=top,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "log.txt").write_text(done.stdout)

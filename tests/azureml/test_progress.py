@@ -34,6 +34,8 @@ from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit import upload
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
+from ..patience import PATIENCE_S
+
 MB = 10**6
 WAITING = {RunState.QUEUED, RunState.FINALIZING}
 SLOW = {"create_s": 0.5, "prepare_s": 0.8, "scale_up_s": 0.6}
@@ -76,7 +78,7 @@ class Cloud:
         return [name for name in everything if name.startswith(run.run_id)]
 
     def statuses(self, backend: AzureBackend, handle: Handle) -> Iterator[RunStatus]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             status = backend.status(handle)
             yield status

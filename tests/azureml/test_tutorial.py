@@ -24,6 +24,7 @@ from stoker.plugins.azureml_emulator.service import Service
 from stoker.plugins.azureml_emulator.state.runs import artifact
 from stoker.plugins.azureml_emulator.state.settings import ARTIFACTS
 
+from ..patience import PATIENCE_S
 from ..stoker_process import stoker
 from .contents import contents, files, output
 
@@ -86,7 +87,9 @@ def steps(*, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Does the tutorial's steps with the SDK alone."""
     words = [sys.executable, "-c", STEPS, FOLDER.parent / "emulator", FOLDER / "keras_mnist.py"]
     environment = {**os.environ, **environment}
-    return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from stoker.plugins.commands.display.display import MODES, PATIENCE_S, display_m
 from stoker.plugins.commands.display.live import LiveDisplay
 from stoker.plugins.commands.follow import _ENDED
 
+from .. import patience
+
 RUNNING = RunStatus(state=RunState.RUNNING)
 WEIRD = [
     "\x1b[31mred\x1b[0m and \x1b]0;title\x07back",
@@ -152,7 +154,7 @@ def test_rich_is_loaded_for_a_live_display_only():
         "open_display('plain', 'run', io.StringIO()); assert 'rich' not in sys.modules\n"
         "open_display('live', 'run', io.StringIO()).close(); assert 'rich' in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True, timeout=patience.PATIENCE_S)
 
 
 # plain

@@ -19,6 +19,8 @@ from stoker.cli import main
 from stoker.engine import VERSION
 from stoker.plugins.commands.scaffold import new_plugin
 
+from ..patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"backend": "my-tower", "dataset": "tables", "model": "wide", "callback": "good-enough"}
 """What the packages are called that the tests install, by kind."""
@@ -49,7 +51,7 @@ def environment(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     ]
     copy = shutil.copytree(packages, site.parent / f"{site.name} source")  # a build writes into its source
     words = [*pip, "--no-build-isolation", "--target", str(site), *(str(copy / kind) for kind in NAMES)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (site / "stoker").symlink_to(ROOT)
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "STOKER_CACHE_DIR"}}
@@ -60,7 +62,7 @@ def run_in(folder: Path, environment: dict[str, str], *words: str) -> subprocess
     """Runs a module of this Python in a folder."""
     command = [sys.executable, "-m", *words]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

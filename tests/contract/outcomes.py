@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ..patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,7 +32,9 @@ def outcomes(folder: Path, file: str, case: str = "") -> dict[str, Outcomes]:
     report = folder / "report.xml"
     what = str(Path(__file__).with_name(file)) + (f"::{case}" if case else "")
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", what]
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     found: dict[str, Outcomes] = {}
     for test in ElementTree.parse(report).iter("testcase"):

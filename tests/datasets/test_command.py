@@ -17,6 +17,8 @@ from stoker.datasets.source.catalogue import CATALOGUE
 from stoker.engine.data import Dataset, Split
 from stoker.engine.errors import DatasetError
 
+from ..patience import PATIENCE_S
+
 CLI = Path(__file__).resolve().parents[2] / "cli.py"
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 PNG = b"\x89PNG\r\n"
@@ -45,7 +47,9 @@ def folder(tmp_path: Path) -> Path:
 
 def stoker(environment: dict[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(CLI), "data", *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd="/", check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, cwd="/", check=False
+    )
 
 
 def said(environment: dict[str, str], *words: str | Path) -> str:
@@ -137,7 +141,7 @@ def test_samples_are_drawn_in_colours_on_a_terminal(environment: dict[str, str],
         drawn = b""
         while piece := _read(ours):
             drawn += piece
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.close(ours)
     assert "▀▀".encode() in drawn
     assert b"\x1b[38;2;255;255;255" in drawn

@@ -267,16 +267,18 @@ def test_a_damaged_archive_in_the_cache_is_refused(small: KnownSet, tmp_path: Pa
 
 def test_mnist_comes_with_stoker_when_no_mirror_answers(cache_folder: Path) -> None:
     network = Network({})
+    begun = time.process_time()
     dataset = reader(MNIST, network).load(None)
+    unpacking_s = time.process_time() - begun
     assert dataset.train.images.shape == (60_000, 28, 28)
     assert dataset.test.images.shape == (10_000, 28, 28)
     assert "no mirror answered: the copy of mnist bundled with stoker is used" in dataset.notes
     assert all(mirror in dataset.notes[1] for mirror in MNIST.mirrors)
     assert len(network.asked) == 3
     assert [finding.sha256 for finding in verify_cached(MNIST)] == [file.sha256 for file in MNIST.files.values()]
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert reader(MNIST, Network({})).load(None).notes == ()
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < unpacking_s / 3
     with pytest.raises(DatasetError) as caught:
         reader(CATALOGUE["kmnist"], network).load(cache_folder)
     assert "of mnist" in caught.value.what

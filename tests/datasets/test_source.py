@@ -22,9 +22,11 @@ from stoker.datasets.source.http import Patience, Transport
 from stoker.datasets.source.mirrors import Wanted, download
 from stoker.engine.errors import DatasetError, DownloadError, StorageError
 
+from ..patience import PATIENCE_S
+
 BODY = hashlib.shake_256(b"a file that does not compress").digest(200_000)
 PATIENCE = Patience(connect_s=5, read_s=10, tries=3, pause_s=1, longest_pause_s=20, slowest_bytes_per_s=1000)
-IMPATIENCE = replace(PATIENCE, read_s=0.3)
+IMPATIENCE = replace(PATIENCE, read_s=1.0)
 CUTS = (1, 4096, 65_536, 131_072, len(BODY) - 1)
 Fault = Callable[["Handler"], None]
 
@@ -115,7 +117,7 @@ def status(code: int, **headers: str) -> Fault:
 def stall(size: int) -> Fault:
     def fault(handler: Handler) -> None:
         handler.answer(200, BODY[:size], length=len(BODY), ETag=handler.server.etag)
-        handler.server.released.wait(20)
+        handler.server.released.wait(PATIENCE_S)
         handler.close_connection = True
 
     return fault
@@ -513,7 +515,7 @@ def client(folder: Path, url: str) -> subprocess.Popen[bytes]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -521,7 +523,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_of_several_processes_one_downloads_and_all_are_served(server: Server, fetch: Downloads) -> None:
     processes = [client(fetch.folder, server.url) for _ in range(6)]
-    assert [process.wait(60) for process in processes] == [0] * 6
+    assert [process.wait(PATIENCE_S) for process in processes] == [0] * 6
     assert fetch.succeeded()
     assert len(server.requests) == 1
 
@@ -535,7 +537,7 @@ def test_when_the_process_that_downloads_is_killed_the_next_one_goes_on_from_the
     wait_for(lambda: partial.exists() and partial.stat().st_size == 100_000)
     second = client(fetch.folder, server.url)
     first.kill()
-    first.wait(20)
-    assert second.wait(20) == 0
+    first.wait(PATIENCE_S)
+    assert second.wait(PATIENCE_S) == 0
     assert fetch.succeeded()
     assert server.requests[1]["Range"] == "bytes=100000-"

@@ -18,7 +18,7 @@ from stoker.plugins.azureml_emulator import Emulator, command
 
 from .client import Client
 
-WAITS = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+WAITS = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
 
 def listens(port: int) -> bool:

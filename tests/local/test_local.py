@@ -24,11 +24,11 @@ from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.plugins.local.backend import LocalBackend
 
 from .. import tiny
+from ..patience import PATIENCE_S
 from ..stoker_process import start, stoker
 
 JOB = ("train", "--data-folder", "data", "--batch-size", 20, "--first-layer-neurons", 12, "--second-layer-neurons", 8)
 LONG = (*JOB, "--epochs", 100_000)
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +85,12 @@ def test_a_detached_run_goes_on_and_is_watched_from_elsewhere_without_a_gap(plac
         assert text == run.log.read_text()
 
 
-def test_cancelling_is_quick_twice_is_harmless_and_leaves_nobody(place: Path):
+def test_cancelling_kills_nobody_twice_is_harmless_and_leaves_nobody(place: Path):
     run = detached(place, "cancelled")
     process = pid(run)
-    started = time.monotonic()
     assert stoker("runs", "cancel", run.run_id, cwd=place).returncode == 0
-    assert time.monotonic() - started < 5
     assert state(run) is RunState.CANCELLED
+    assert "killed" not in LocalBackend().status(run.handle()).message
     again = stoker("runs", "cancel", run.run_id, cwd=place)
     assert (again.returncode, "ended already" in again.stdout) == (0, True)
     wait_until(lambda: not Path(f"/proc/{process}").exists())

@@ -36,7 +36,7 @@ VARIABLE = "variable "
 """How the lines of the payload `environment` begin; the name of a variable follows."""
 OUTPUT = "model/model.keras"
 """The output that has the job's option `payload_content` in it."""
-WAIT_S = 40.0
+WAIT_S = 300.0
 """How long a payload waits to be stopped, so that none runs for ever if nothing can be cancelled."""
 _TEXT = "größe 模型 🙂 e\u0301"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ...patience import PATIENCE_S
+
 SHIM = Path(__file__).resolve().parents[2] / "conftest.py"
 SCRIPT = """
 import contextlib, json, runpy, sys, threading
@@ -53,7 +55,9 @@ print(json.dumps(dict(apart=apart, one=one[1:], two=two[1:])))
 def both(count: int, batch: int) -> subprocess.CompletedProcess[str]:
     """Trains with one device and with two, in a process that has two."""
     script = SCRIPT.format(tests=str(SHIM.parent), shim=str(SHIM), count=count, batch=batch)
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
 
 @pytest.mark.parametrize("count", [320, 330])
