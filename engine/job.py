@@ -64,6 +64,13 @@ class TrainJob:
 
     Raises:
         OptionError: A value is of the wrong type or out of its range.
+
+    Example:
+        >>> job = TrainJob(epochs=3, options={"first_layer_neurons": 64})
+        >>> job.title
+        'mnist-dnn'
+        >>> TrainJob.from_json(job.to_json()) == job
+        True
     """
 
     name: str = ""

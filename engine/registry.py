@@ -54,6 +54,12 @@ class Registry:
         Raises:
             InputError: There is no model in the folder, or the name is not one.
             StorageError: It can't be written; no version is left.
+
+        Example:
+            >>> model = files.make_folder(folder / "model")
+            >>> files.write_bytes(model / "model.keras", b"what Keras has saved")
+            >>> Registry(folder / "models").register("digits", model, {"run": "20261124-1"}).version
+            1
         """
         check_name("the name to register", name)
         if not (model / MODEL_FILE).is_file():

@@ -58,6 +58,14 @@ class RunDirectory:
 
     Attributes:
         path: The folder.
+
+    Example:
+        >>> run = RunDirectory.create(folder / "runs", TrainJob(name="digits"))
+        >>> run.job().name
+        'digits'
+        >>> run.append_metrics(1, {"Loss": 0.5}, time_s=1_700_000_000.0)
+        >>> [(line["epoch"], line["name"], line["value"]) for line in run.metrics()]
+        [(1, 'Loss', 0.5)]
     """
 
     path: Path

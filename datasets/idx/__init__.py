@@ -46,6 +46,12 @@ def read(path: Path) -> NDArray[Any]:
 
     Raises:
         DatasetError: The file is missing, damaged, or not IDX, or it doesn't fit into memory.
+
+    Example:
+        >>> import numpy as np
+        >>> write(folder / "images-idx2-int16", np.array([[1, 2], [3, 4]], np.int16))
+        >>> read(folder / "images-idx2-int16").tolist()
+        [[1, 2], [3, 4]]
     """
     import numpy as np
 
@@ -115,6 +121,12 @@ def write(path: Path, array: NDArray[Any]) -> None:
     Raises:
         DatasetError: The format can't hold such an array.
         StorageError: The file can't be written.
+
+    Example:
+        >>> import numpy as np
+        >>> write(folder / "labels-idx1-ubyte.gz", np.array([7, 2, 1], np.uint8))
+        >>> read(folder / "labels-idx1-ubyte.gz").tolist()
+        [7, 2, 1]
     """
     import numpy as np
 
