@@ -62,6 +62,7 @@ ROOMS = (
     "stoker.engine.plugin",
     "stoker.engine.terminal",
     "stoker.engine.packaging",
+    "stoker.engine.package",  # what a backend may use of packaging
     "stoker.engine.training",
     "stoker.engine.runs",
     "stoker.engine.testing",
