@@ -227,5 +227,7 @@ def learning_rate(optimizer: Any) -> float | None:
     Returns:
         The rate; None for Keras' `MultiOptimizer`, which has several.
     """
+    import keras
+
     rate = getattr(optimizer, "learning_rate", None)
-    return None if rate is None else float(rate)
+    return None if rate is None else float(keras.ops.convert_to_numpy(rate))  # a mirrored variable has no float()
