@@ -2,20 +2,24 @@
 #
 #   make train                       trains at the defaults; ARGS="--epochs 3" passes options
 #   make test                        runs the tests; ARGS="-k packaging" passes options
-#   make check                       format, lint, types, import rules, docs in step; -k goes on after a complaint
+#   make check                       format, lint, import rules, types, docs in step; -k goes on after a complaint
+#   make quick                       the first three of those, which take seconds
+#   make coverage                    runs the tests, measures which lines they run, and fails where those are too few
 #   make bench                       measures against other trainers; PEERS=/path/to/python has those; ARGS="epoch whole"
 #   make faults                      kills trainings at every file operation and at random times; 40 minutes
-#   make docs                        writes docs/contract.md from the docstrings
+#   make docs                        writes docs/contract.md from the docstrings, and docs/map.svg from the imports
+#   make site                        makes a site of the documentation, in build/site, with no link that leads nowhere
 #   make ray                         tests examples/stoker-ray against a Ray head on this machine, in .venv-ray
 #   make setup                       only sets up
 #   make train PYTHON=python3.12     sets up with that interpreter
 #   make clean                       removes what these made, .venv too; runs stay
+#   make help                        prints this list
 #
 # There is one environment, .venv (`make ray` has its own), and nothing is done twice. Every path here is relative,
 # because the path of the checkout may hold spaces and quotes. GNU make 3.81, the one of macOS, is enough.
 
 .DEFAULT_GOAL := train
-.PHONY: train test check bench faults docs ray setup clean format lint types rules force
+.PHONY: train test check quick coverage bench faults docs site ray setup clean help format lint imports types pages force
 .NOTPARALLEL:
 
 export PYTHON PEERS
@@ -33,7 +37,9 @@ train: .venv/.installed
 test: .venv/.dev
 	@$(OURS) -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
 
-check: format lint types rules
+check: quick types pages
+
+quick: format lint imports
 
 format: .venv/.dev
 	@$(OURS) -m ruff format --check .
@@ -49,8 +55,18 @@ types: .venv/.dev
 	@$(OURS) -m mypy
 	@$(if $(EXAMPLES),$(OURS) -m mypy $(EXAMPLES))
 
-rules: .venv/.dev
-	@$(OURS) -m pytest --quiet tests/project/test_imports.py $(wildcard tests/project/test_docs.py)
+imports: .venv/.dev
+	@$(OURS) -m pytest --quiet tests/project/test_imports.py
+
+pages: .venv/.dev
+	@$(OURS) -m pytest --quiet $(wildcard tests/project/test_docs.py)
+
+# Most of the suite runs stoker in processes of its own, which are measured too; see [tool.coverage] in pyproject.toml.
+coverage: .venv/.dev
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@$(OURS) -m coverage run -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
+	@$(OURS) -m coverage combine --quiet
+	@$(OURS) -m coverage report
 
 bench: .venv/.installed
 	@$(OURS) benchmarks --peers "$$PEERS" $(ARGS)
@@ -60,6 +76,10 @@ faults: .venv/.dev
 
 docs: .venv/.dev
 	@$(OURS) docs/make_contract.py
+	@$(OURS) docs/make_map.py
+
+site: .venv/.docs
+	@NO_MKDOCS_2_WARNING=1 $(OURS) -m mkdocs --quiet build --strict
 
 ray: .venv-ray/.installed
 	@rm -rf build/lib examples/stoker-ray/build
@@ -69,6 +89,9 @@ ray: .venv-ray/.installed
 
 setup: .venv/.installed
 
+help:
+	@sed -n 's/^#   //p' Makefile
+
 clean:
 	rm -rf .venv .venv-ray build dist stoker.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -77,6 +100,11 @@ clean:
 .venv/.dev: pyproject.toml .venv/.made
 	@echo 'setting up .venv with the tools for tests and checks (once)'
 	@$(PIP) --editable '.[dev]'
+	@touch .venv/.installed $@
+
+.venv/.docs: pyproject.toml .venv/.made
+	@echo 'setting up .venv with what makes the site (once)'
+	@$(PIP) --editable '.[docs]'
 	@touch .venv/.installed $@
 
 .venv/.installed: pyproject.toml .venv/.made

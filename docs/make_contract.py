@@ -23,8 +23,8 @@ from stoker.engine import hookspecs
 PAGE = Path(__file__).with_name("contract.md")
 
 MODULES = (
-    *("hookspecs", "errors", "job", "status", "event", "data", "model", "backend", "command"),
-    *("files", "cache", "rundir", "fetch", "registry", "package"),
+    *("hookspecs", "errors", "job", "status", "event", "metrics", "data", "model", "backend", "command"),
+    *("files", "cache", "rundir", "summary", "fetch", "registry", "package"),
 )
 """The flat files of `engine/`, in the order of the page; a test compares them with the folder."""
 
@@ -36,7 +36,8 @@ INTRODUCTION = """\
 
 What stoker promises a plugin and a plugin promises stoker: every hook, the protocols that a plugin implements, the
 values that both hand each other, and the tools that a plugin may use. `make docs` writes this page from the
-docstrings. [plugins.md](plugins.md) shows with examples how to write a plugin.
+docstrings, and the tests run its examples, where `folder` is an empty folder. [plugins.md](plugins.md) shows how to
+write a plugin.
 
 The files that lie flat in `engine/` are the contract, and each has a section here. A plugin may import what is named
 on this page, and `stoker.engine.testing`. Everything in the folders below `engine/` may change with any release.
@@ -101,7 +102,7 @@ def _version() -> Iterator[str]:
 def _functions(functions: Sequence[Callable[..., Any]]) -> Iterator[str]:
     for function in functions:
         yield f"### `{function.__qualname__}`\n"
-        yield code(f"def {function.__name__}{signature(function)}: ...")
+        yield code(definition(function.__name__, function))
         yield markdown(inspect.getdoc(function) or "")
 
 
@@ -113,7 +114,7 @@ def _class(value: type) -> Iterator[str]:
     elif dataclasses.is_dataclass(value):
         yield code("\n".join(_field(each) for each in dataclasses.fields(value)))
     elif "__init__" in vars(value) and not getattr(value, "_is_protocol", False):
-        yield code(f"def __init__{signature(value.__init__)}: ...")
+        yield code(definition("__init__", value.__init__))
     yield markdown(inspect.getdoc(value) or "")
     public = {name: each for name, each in vars(value).items() if not name.startswith("_")}
     properties = {name: inspect.getdoc(each) for name, each in public.items() if isinstance(each, property)}
@@ -125,7 +126,7 @@ def _class(value: type) -> Iterator[str]:
         if inspect.isfunction(method):
             yield f"#### `{value.__name__}.{name}`\n"
             above = "@classmethod\n" if isinstance(each, classmethod) else ""
-            yield code(f"{above}def {name}{signature(method)}: ...")
+            yield code(above + definition(name, method))
             yield markdown(inspect.getdoc(method) or "")
 
 
@@ -134,6 +135,15 @@ def _alias(module: ModuleType, name: str) -> Iterator[str]:
     (node,) = (each for each in _statements(module) if _assigns(each, name))
     yield code(ast.unparse(node))
     yield markdown(_said_below(module, name))
+
+
+def definition(name: str, function: Callable[..., Any]) -> str:
+    """Returns the head of a function, in several lines if it is long, as ruff formats it."""
+    whole = f"def {name}{signature(function)}: ..."
+    if len(whole) <= 120:
+        return whole
+    given, _, result = signature(function).rpartition(") -> ")
+    return f"def {name}(\n    {given[1:]}\n) -> {result}: ..."
 
 
 def signature(function: Callable[..., Any]) -> str:
@@ -151,7 +161,9 @@ def markdown(docstring: str) -> str:
     parts: list[str] = []
     for paragraph in docstring.strip().split("\n\n"):
         head, _, body = paragraph.partition("\n")
-        if _SECTION.fullmatch(head):
+        if head == "Example:":
+            parts.append(f"**{head}**\n\n```pycon\n{textwrap.dedent(body)}\n```")
+        elif _SECTION.fullmatch(head):
             parts.append(f"**{head}**\n\n{_entries(textwrap.dedent(body))}")
         else:
             parts.append(paragraph)

@@ -79,7 +79,15 @@ class StokerError(Exception):
 
 
 class InputError(StokerError):
-    """Something the user gave is wrong; nothing was started and nothing is left behind."""
+    """Something the user gave is wrong; nothing was started and nothing is left behind.
+
+    Example:
+        >>> error = InputError("no picture", received="notes.txt", expected="a PNG file", hint="convert it")
+        >>> print(error)
+        no picture
+          received: notes.txt
+          expected: a PNG file
+    """
 
     exit_code = 2
 

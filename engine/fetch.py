@@ -18,6 +18,12 @@ def copy_outputs(source: Path, target: Path) -> Manifest:
         BackendError: There is nothing to copy, or a copy differs from its original.
         InputError: `target` is a file, holds something that no fetch has put there, or is inside `source`.
         StorageError: `target` can't be written.
+
+    Example:
+        >>> files.write_bytes(files.make_folder(folder / "outputs") / "notes.txt", b"it went well")
+        >>> manifest = copy_outputs(folder / "outputs", folder / "fetched")
+        >>> list(manifest.files)
+        ['notes.txt']
     """
     if not source.is_dir():
         raise BackendError("the run has no outputs yet", path=source, hint="wait until it has finished")

@@ -92,6 +92,12 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
     Raises:
         StorageError: Nothing could be written; no temporary file is left.
+
+    Example:
+        >>> with atomic_writer(folder / "report.txt") as stream:
+        ...     size_bytes = stream.write(b"all of it")
+        >>> (folder / "report.txt").read_bytes()
+        b'all of it'
     """
     temporary = hidden_beside(path, f"{secrets.token_hex(4)}.tmp")
     try:
@@ -117,6 +123,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         StorageError: It could not be written; the old folder is as it was, and nothing temporary is left.
+
+    Example:
+        >>> with atomic_folder(folder / "model") as beside:
+        ...     beside.mkdir()
+        ...     write_bytes(beside / "weights", b"1 2 3")
+        >>> [path.name for path in (folder / "model").iterdir()]
+        ['weights']
     """
     beside, old = hidden_beside(path, "tmp"), hidden_beside(path, "replaced")
     remove_tree(beside)
@@ -165,6 +178,12 @@ def append_line(path: Path, line: str) -> None:
 
     Raises:
         StorageError: It can't be written.
+
+    Example:
+        >>> append_line(folder / "events.txt", "started")
+        >>> append_line(folder / "events.txt", "ended")
+        >>> (folder / "events.txt").read_text().splitlines()
+        ['started', 'ended']
     """
     with storage_errors(path), path.open("a+b", buffering=0) as stream:
         size = stream.seek(0, os.SEEK_END)

@@ -18,6 +18,7 @@ from .backend import BackendChoice
 from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
+from .metrics import is_final
 from .status import Handle, RunStatus
 
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
@@ -57,6 +58,14 @@ class RunDirectory:
 
     Attributes:
         path: The folder.
+
+    Example:
+        >>> run = RunDirectory.create(folder / "runs", TrainJob(name="digits"))
+        >>> run.job().name
+        'digits'
+        >>> run.append_metrics(1, {"Loss": 0.5}, time_s=1_700_000_000.0)
+        >>> [(line["epoch"], line["name"], line["value"]) for line in run.metrics()]
+        [(1, 'Loss', 0.5)]
     """
 
     path: Path
@@ -241,7 +250,7 @@ class RunDirectory:
 
     def truncate_metrics(self, epochs: int) -> None:
         """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
-        lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
+        lines = (line for line in self.metrics() if line["epoch"] <= epochs and not is_final(line["name"]))
         kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
         (self.path / "summary.json").unlink(missing_ok=True)

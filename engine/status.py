@@ -126,6 +126,11 @@ class Handle:
 
         Raises:
             InputError: It is no handle.
+
+        Example:
+            >>> handle = Handle.parse("local:///home/me/my%20runs/20261124-1")
+            >>> handle.backend, handle.reference
+            ('local', '/home/me/my runs/20261124-1')
         """
         backend, separator, reference = text.partition("://")
         if not separator or not backend or not reference:

@@ -10,6 +10,8 @@ from typing import Any
 
 from stoker.engine.cache import VARIABLE
 
+from .patience import PATIENCE_S
+
 CLI = Path(__file__).resolve().parents[1] / "cli.py"
 
 
@@ -21,7 +23,7 @@ def stoker(*arguments: object, cwd: Path, **environment: str) -> subprocess.Comp
         env=_environment(environment),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 

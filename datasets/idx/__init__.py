@@ -29,10 +29,10 @@ _PROVEN_FIRST_BYTES = 64 << 20
 
 
 def read_header(path: Path) -> Header:
-    """Reads only the header, and compares it with the size of the file.
+    """Reads only the header of a file, and compares it with the file's size.
 
     Raises:
-        DatasetError: The file is not IDX, or too short or too long for what its header says.
+        DatasetError: The file is not IDX, or too short or too long for its header.
     """
     with Content(path) as content:
         return parse(content)
@@ -46,6 +46,12 @@ def read(path: Path) -> NDArray[Any]:
 
     Raises:
         DatasetError: The file is missing, damaged, or not IDX, or it doesn't fit into memory.
+
+    Example:
+        >>> import numpy as np
+        >>> write(folder / "images-idx2-int16", np.array([[1, 2], [3, 4]], np.int16))
+        >>> read(folder / "images-idx2-int16").tolist()
+        [[1, 2], [3, 4]]
     """
     import numpy as np
 
@@ -85,7 +91,7 @@ def open_mapped(path: Path) -> NDArray[Any]:
 
 
 def unpack(path: Path, sink: BinaryIO, *, progress: ProgressCallback | None = None) -> str:
-    """Copies the decompressed file into `sink`, checking it on the way and holding one piece of it at a time.
+    """Copies the decompressed file into `sink` and checks it on the way, holding one piece at a time.
 
     Returns:
         The SHA-256 of what was written.
@@ -115,6 +121,12 @@ def write(path: Path, array: NDArray[Any]) -> None:
     Raises:
         DatasetError: The format can't hold such an array.
         StorageError: The file can't be written.
+
+    Example:
+        >>> import numpy as np
+        >>> write(folder / "labels-idx1-ubyte.gz", np.array([7, 2, 1], np.uint8))
+        >>> read(folder / "labels-idx1-ubyte.gz").tolist()
+        [7, 2, 1]
     """
     import numpy as np
 
@@ -138,7 +150,7 @@ def _header_for(path: Path, array: NDArray[Any]) -> Header:
 
 
 def _data(content: Content, header: Header) -> Iterator[bytes]:
-    """The items' bytes in pieces; at the end it is certain that there are neither fewer nor more of them."""
+    """Yields the items' bytes in pieces, and refuses a file with fewer or more of them."""
     left = header.data_bytes
     while left:
         piece = content.read(min(left, PIECE_BYTES))

@@ -15,6 +15,7 @@ IN_TRAINING = (
     "stoker_get_model",
     "stoker_callbacks",
     "stoker_run_event",
+    "stoker_export_model",
     "stoker_register_model",
 )
 """The hooks that the training process calls; an installed plugin that has none of them is not needed there."""

@@ -14,22 +14,29 @@ from stoker.engine.runs.find import list_runs
 from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny
+from ..patience import PATIENCE_S
 from ..stoker_process import stoker
 
 EPOCHS = 9
-SLOW = """
-import time
+WAITS = """
+import os, time
 from stoker.engine.hookspecs import hookimpl
+
+
+def wait(epoch, logs):
+    if epoch == 2 and not os.path.exists({reached!r}):
+        open({reached!r}, "w").close()
+        time.sleep(600)
 
 
 @hookimpl
 def stoker_callbacks():
     import keras
 
-    return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.3))]
+    return [keras.callbacks.LambdaCallback(on_epoch_end=wait)]
 """
 OPTIONS = ("--data-folder", "data", "--batch-size", 20, "--epochs", EPOCHS)
-JOB = ("-p", "slow.py", "train", "--backend", "azureml", *OPTIONS)
+JOB = ("-p", "waits.py", "train", "--backend", "azureml", *OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +48,23 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture
 def place(emulator: Emulator, tmp_path: Path) -> Path:
-    """A folder with data, `config.json`, and a plugin without which the training would be over too soon."""
-    (tmp_path / "slow.py").write_text(SLOW)
+    """A folder with data, `config.json`, and a plugin that lets the first attempt wait in its third epoch."""
+    (tmp_path / "waits.py").write_text(WAITS.format(reached=str(tmp_path / "reached")))
     emulator.write_config(tmp_path)
     tiny.write(tmp_path / "data")
     return tmp_path
 
 
 def preempted(emulator: Emulator, place: Path, *, fails: bool) -> RunDirectory:
-    """A run whose node was taken away after its second epoch."""
+    """A run whose node was taken away in its third epoch."""
     environment = emulator.client_environment()
     done = stoker(*JOB, "--detach", cwd=place, **environment)
     assert done.returncode == 0, done.stderr
     (run,) = list_runs(place / "runs")
-    deadline = time.monotonic() + 60
-    while not re.search("epoch +2/", stoker("runs", "logs", cwd=place, **environment).stdout):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (place / "reached").exists():
         assert time.monotonic() < deadline
+        time.sleep(0.02)
     emulator.preempt(run.run_id, fails=fails)
     return run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .. import plugin_files
+from ..patience import PATIENCE_S
 from ..plugin_files import hook
 from ..stoker_process import stoker
 
@@ -28,7 +29,7 @@ printf '%s\n' ${COMPREPLY[@]+"${COMPREPLY[@]}"}
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The script of each shell, made with a plugin that adds an option and a model."""
+    """Prints the script of each shell, with a plugin that adds an option and a model."""
     folder = tmp_path_factory.mktemp("scripts")
     plugin = plugin_files.write(
         folder / "zebra.py",
@@ -46,10 +47,13 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell)])
-def test_the_script_is_valid_for_each_shell_that_is_here(scripts: dict[str, Path], shell: str):
-    done = subprocess.run([shell, "-n", str(scripts[shell])], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_the_script_is_valid_for_each_shell_that_is_here(scripts: dict[str, Path]):
+    here = [shell for shell in SHELLS if shutil.which(shell)]
+    assert "bash" in here
+    for shell in here:
+        command = [shell, "-n", str(scripts[shell])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+        assert (shell, done.returncode, done.stderr) == (shell, 0, "")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -97,7 +101,7 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
 )
 def test_bash_completes(scripts: dict[str, Path], line: str, answers: list[str]):
     command = ["bash", "-c", ASK, "bash", str(scripts["bash"]), *line.split(" ")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.stderr == ""
     assert sorted(done.stdout.split()) == answers
 
@@ -106,5 +110,5 @@ def test_bash_completes_folders_where_an_option_takes_one(scripts: dict[str, Pat
     (tmp_path / "my-runs").mkdir()
     (tmp_path / "my-file").touch()
     command = ["bash", "-c", ASK, "bash", str(scripts["bash"]), "stoker", "train", "--runs-dir", "my-"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert [name.rstrip("/") for name in done.stdout.split()] == ["my-runs"]

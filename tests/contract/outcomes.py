@@ -1,4 +1,4 @@
-"""Runs pytest on a file of test classes, in a process of its own, and tells which tests failed."""
+"""Runs pytest on a file of test classes, in another process, and returns which tests failed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
+
+from ..patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +22,7 @@ class Outcomes:
 
 
 def outcomes(folder: Path, file: str, case: str = "") -> dict[str, Outcomes]:
-    """How the tests of a file beside this one end, by the names of their classes; `case` picks one class.
+    """Returns how the tests of a file beside this one end, by the names of their classes; `case` picks one class.
 
     Args:
         folder: Where the report may lie.
@@ -30,7 +32,9 @@ def outcomes(folder: Path, file: str, case: str = "") -> dict[str, Outcomes]:
     report = folder / "report.xml"
     what = str(Path(__file__).with_name(file)) + (f"::{case}" if case else "")
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", what]
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     found: dict[str, Outcomes] = {}
     for test in ElementTree.parse(report).iter("testcase"):

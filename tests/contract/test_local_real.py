@@ -23,7 +23,6 @@ FOR_EVER = 100_000
 class TestLocalTraining(Local):
     """Each job trains on the tiny data set, and a plugin runs the payload beside the training."""
 
-    patience_s = 120.0
     data: Path
 
     @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The conformance suite itself: what is in it, who can use it, and what it says where it can't be used."""
+"""The conformance suite itself: what is in it, who can use it, and what it says if it can't be used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stoker.engine import testing
 from stoker.engine.testing import BackendContract, DatasetContract, ModelContract
 
 from ..child import start
+from ..patience import PATIENCE_S
 
 SUITE = Path(testing.__file__).parent
 WITHOUT_PYTEST = """
@@ -59,7 +60,7 @@ def test_each_module_with_an_assertion_is_known_to_pytest():
 
 
 def test_without_pytest_one_line_says_what_to_install_and_payloads_can_be_done_all_the_same(tmp_path: Path):
-    said, _ = start(WITHOUT_PYTEST, cwd=tmp_path, stdout=subprocess.PIPE).communicate(timeout=60)
+    said, _ = start(WITHOUT_PYTEST, cwd=tmp_path, stdout=subprocess.PIPE).communicate(timeout=PATIENCE_S)
     assert said == "BackendContract needs pytest, which is not installed here; try: pip install 'stoker[testing]'\n"
 
 
@@ -67,6 +68,6 @@ def test_a_file_of_ten_lines_in_a_folder_of_somebody_elses_is_all_that_it_takes(
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_mine.py").write_text(THIRD_PARTY)
     process = start(RUN, tmp_path / "pytest.ini", tmp_path / "test_mine.py", cwd=tmp_path, stdout=subprocess.PIPE)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     assert re.search(r"^\d+ passed, \d+ deselected", said, re.M)

@@ -15,6 +15,8 @@ from typing import Any
 
 from stoker.plugins.azureml_emulator import Emulator
 
+from ..patience import PATIENCE_S
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
@@ -38,7 +40,7 @@ class Client:
     """Asks the services of an emulator."""
 
     emulator: Emulator
-    timeout_s: float = 20
+    timeout_s: float = PATIENCE_S
     snapshot: int = field(default=0)
 
     @cached_property

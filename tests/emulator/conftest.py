@@ -14,6 +14,7 @@ import pytest
 
 from stoker.plugins.azureml_emulator import Emulator
 
+from ..patience import PATIENCE_S
 from .client import Client
 
 HERE = Path(__file__).resolve().parent
@@ -49,7 +50,7 @@ def run_program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Rep
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
-                timeout=90,
+                timeout=PATIENCE_S,
                 check=False,
             )
             report = done.stdout.rpartition("\nREPORT ")[2]

@@ -11,9 +11,10 @@ import pytest
 from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.state.nodes import Nodes, Scale, seconds
 
+from ..patience import PATIENCE_S
 from .client import Client
 
-SCALE = Scale(least=0, most=2, idle_s=10, up_s=3, down_s=1)
+SCALE = Scale(min_nodes=0, max_nodes=2, idle_s=10, up_s=3, down_s=1)
 
 
 def counts(nodes: Nodes) -> dict[str, int]:
@@ -29,7 +30,7 @@ def test_nodes_come_when_they_are_needed_and_go_when_they_are_idle() -> None:
     taken = nodes.take(2, SCALE, 3.0)
     assert taken
     assert counts(nodes) == {"running": 2}
-    nodes.give_back(taken, 20.0, preempted=False)
+    nodes.release(taken, 20.0, preempted=False)
     nodes.advance(SCALE, 29.9)
     assert counts(nodes) == {"idle": 2}
     nodes.advance(SCALE, 30.0)
@@ -51,7 +52,7 @@ def test_preempted_nodes_are_gone_and_counted() -> None:
     nodes.advance(SCALE, 3.0)
     taken = nodes.take(1, SCALE, 3.0)
     assert taken
-    nodes.give_back(taken, 4.0, preempted=True)
+    nodes.release(taken, 4.0, preempted=True)
     assert counts(nodes) == {"preempted": 1}
 
 
@@ -88,7 +89,7 @@ def test_a_scale_that_makes_no_sense_is_refused(scale: dict[str, Any], client: C
 
 
 def test_making_a_cluster_takes_its_time(tmp_path: Path) -> None:
-    with Emulator(tmp_path, create_s=0.3) as emulator:
+    with Emulator(tmp_path, create_s=2.0) as emulator:
         client = Client(emulator=emulator)
         address = client.cluster("c").headers["Azure-AsyncOperation"]
         states = []
@@ -99,7 +100,7 @@ def test_making_a_cluster_takes_its_time(tmp_path: Path) -> None:
 
 def test_usage_counts_the_cores_of_the_nodes(client: Client) -> None:
     client.cluster("c", most=2, scale={"minNodeCount": 2})
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while client.compute("c")["properties"]["nodeStateCounts"]["idleNodeCount"] < 2:
         assert time.monotonic() < deadline
     scope = client.emulator.settings.scope.partition("/resourceGroups")[0]
@@ -111,6 +112,6 @@ def test_usage_counts_the_cores_of_the_nodes(client: Client) -> None:
 
 def test_a_cluster_that_runs_something_can_not_be_deleted(client: Client) -> None:
     client.cluster("c")
-    client.submit("one", "import time; time.sleep(60)")
+    client.submit("one", "import time; time.sleep(600)")
     client.until("one", "Running")
     assert client.manage("DELETE", "/computes/c").code == "ComputeInUse"

@@ -8,6 +8,7 @@ import pytest
 
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
+from ..patience import PATIENCE_S
 from .client import Client
 
 PATH = "/experiments/made"
@@ -53,7 +54,7 @@ def test_a_time_out_never_answers_and_does_nothing(client: Client, emulator: Emu
     client.timeout_s = 0.3
     with pytest.raises(TimeoutError):
         make(client)
-    client.timeout_s = 20
+    client.timeout_s = PATIENCE_S
     assert not made(client)
 
 

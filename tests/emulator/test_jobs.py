@@ -10,13 +10,15 @@ import pytest
 
 from stoker.plugins.azureml_emulator import Emulator
 
+from ..patience import PATIENCE_S
 from .client import Client
 
 OUTPUT = {"ckpt": {"outputLocation": {"dataPath": {"datastoreName": "workspaceblobstore", "relativePath": "job/ckpt"}}}}
 MOUNT = "DatasetOutputConfig:ckpt"
 STORE = "azureml-blobstore"
-WAITS = "import time; print('here', flush=True); time.sleep(60)"
+WAITS = "import time; print('here', flush=True); time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
+UNTIL_THERE = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)"
 ORDER = ("NotStarted", "Starting", "Preparing", "Queued", "Running", "Finalizing", "Completed")
 COUNTS = """
 import pathlib, sys, time
@@ -33,7 +35,7 @@ stream = (folder / "torn").open("w")
 stream.write("half")
 stream.flush()
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -43,19 +45,21 @@ def cluster(client: Client) -> None:
     assert client.cluster("c").status == 201
 
 
-def test_states_only_move_forward(client: Client) -> None:
-    client.submit("one", "import time; time.sleep(0.2)")
+def test_states_only_move_forward(client: Client, tmp_path: Path) -> None:
+    client.submit("one", UNTIL_THERE, str(tmp_path / "seen"))
     seen = []
     while not seen or seen[-1] != "Completed":
         state = client.run("one")["status"]
         seen += [state] if seen[-1:] != [state] else []
+        if state == "Running":
+            (tmp_path / "seen").touch()
     ranks = [ORDER.index(state) for state in seen]
     assert ranks == sorted(ranks)
     assert "Running" in seen
 
 
 def test_the_log_of_an_image_grows_while_it_is_built(tmp_path: Path) -> None:
-    with Emulator(tmp_path / "azure", prepare_s=0.8) as emulator:
+    with Emulator(tmp_path / "azure", prepare_s=2.0) as emulator:
         client = Client(emulator=emulator)
         client.cluster("c")
         client.submit("one", "print(1)")
@@ -64,6 +68,7 @@ def test_the_log_of_an_image_grows_while_it_is_built(tmp_path: Path) -> None:
             details = client.call("GET", "history/v1.0", "/experiments/e/runs/one/details").json
             address = details["logFiles"].get("azureml-logs/20_image_build_log.txt")
             seen += [client.send("GET", address).body] if address else []
+        seen.append(client.send("GET", address).body)
         assert len(set(seen)) > 1
         assert all(after.startswith(before) for before, after in pairwise(seen))
         assert b"Step 4/4" in seen[-1]
@@ -143,21 +148,28 @@ def test_only_a_running_run_can_be_preempted(client: Client, emulator: Emulator)
         emulator.preempt("none")
 
 
-def test_a_mount_is_written_back_while_the_job_runs_and_forgets_what_is_removed(client: Client) -> None:
+def test_a_mount_is_written_back_while_the_job_runs_and_forgets_what_is_removed(client: Client, tmp_path: Path) -> None:
     script = """
 import os, pathlib, sys, time
-folder = pathlib.Path(sys.argv[1])
+folder, seen = map(pathlib.Path, sys.argv[1:])
 (folder / "x.tmp").write_text("done")
-time.sleep(0.6)
+while not seen.exists():
+    time.sleep(0.02)
 os.replace(folder / "x.tmp", folder / "x")
-print("replaced", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
-    client.submit("one", script, MOUNT, outputData=OUTPUT)
-    client.until_log("one", "replaced")
-    time.sleep(0.6)
+
+    def until_stored(name: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while client.emulator.service.storage.names(STORE) != [name]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    client.submit("one", script, MOUNT, str(tmp_path / "seen"), outputData=OUTPUT)
+    until_stored("job/ckpt/x.tmp")
+    (tmp_path / "seen").touch()
+    until_stored("job/ckpt/x")
     assert client.blob(STORE, "job/ckpt/x") == b"done"
-    assert client.emulator.service.storage.names(STORE) == ["job/ckpt/x"]
 
 
 def test_a_run_id_in_use_is_refused_with_409(client: Client) -> None:

@@ -14,6 +14,7 @@ from stoker.engine.errors import BackendError, InputError, StorageError
 from stoker.engine.fetch import copy_outputs, list_files
 
 from .. import child, hostile
+from ..patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ copy_outputs(Path(sys.argv[1]), Path(sys.argv[2]))
 @pytest.mark.parametrize("moment", ["sync_file", "sync_folder", "replace"])
 def test_a_fetch_that_is_killed_leaves_no_half_and_can_be_done_again(outputs: Path, tmp_path: Path, moment: str):
     target = tmp_path / "into" / "target"
-    assert child.start(KILLED, outputs, target, moment).wait(30) == -signal.SIGKILL
+    assert child.start(KILLED, outputs, target, moment).wait(PATIENCE_S) == -signal.SIGKILL
     assert not target.exists()
     copy_outputs(outputs, target)
     assert content(target) == content(outputs)

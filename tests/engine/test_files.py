@@ -7,7 +7,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from stoker.engine import files
 from stoker.engine.errors import StorageError
 
 from .. import child, hostile
+from ..patience import PATIENCE_S
 
 FULL, READ_ONLY, BROKEN = errno.ENOSPC, errno.EROFS, errno.EIO
 
@@ -123,7 +123,7 @@ with files.atomic_writer(Path(sys.argv[1])) as stream:
     stream.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    assert child.start(code, path).wait(30) == -signal.SIGKILL
+    assert child.start(code, path).wait(PATIENCE_S) == -signal.SIGKILL
     assert path.read_bytes() == b"old"
 
 
@@ -164,7 +164,7 @@ for number in range(200):
     files.append_line(Path(sys.argv[1]), sys.argv[2] * 500)
 """
     children = [child.start(code, tmp_path / "events", letter) for letter in "abcd"]
-    assert [one.wait(60) for one in children] == [0] * 4
+    assert [one.wait(PATIENCE_S) for one in children] == [0] * 4
     lines = [line for line in (tmp_path / "events").read_text().splitlines() if line]
     assert sorted(set(lines)) == [letter * 500 for letter in "abcd"]
     assert len(lines) == 800
@@ -216,12 +216,27 @@ def test_a_lock_is_free_again_after_an_error(tmp_path: Path):
         assert held is not None
 
 
-def test_whoever_waits_for_a_lock_gives_up_after_the_time_that_was_said(tmp_path: Path):
+class Clock:
+    """Stands for the module `time`; only sleeping moves it."""
+
+    now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def test_whoever_waits_for_a_lock_gives_up_after_the_time_that_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock()
+    monkeypatch.setattr(files, "time", clock)
     with files.lock(tmp_path / ".lock"):
-        started = time.monotonic()
-        with files.lock(tmp_path / ".lock", timeout_s=0.1) as second:
+        with files.lock(tmp_path / ".lock", timeout_s=30) as second:
             assert second is None
-        assert 0.1 <= time.monotonic() - started < 5
+        assert 130 <= clock.now_s < 131
 
 
 HOLD = """
@@ -242,8 +257,8 @@ def test_a_lock_goes_with_its_holder_however_that_dies(tmp_path: Path, waits: bo
             assert mine is None
         holder.kill()
         if not waits:
-            holder.wait(30)
-        with files.lock(tmp_path / ".lock", timeout_s=30 if waits else 0) as mine:
+            holder.wait(PATIENCE_S)
+        with files.lock(tmp_path / ".lock", timeout_s=PATIENCE_S if waits else 0) as mine:
             assert mine is not None
 
 

@@ -16,6 +16,7 @@ from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
 
 from .. import child, hostile
+from ..patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_a_registration_that_is_killed_leaves_no_version_and_can_be_done_again(
     registry: Registry, tmp_path: Path, moment: str
 ):
     folder = model(tmp_path, "a")
-    assert child.start(REGISTER, registry.root, moment, folder).wait(30) == -signal.SIGKILL
+    assert child.start(REGISTER, registry.root, moment, folder).wait(PATIENCE_S) == -signal.SIGKILL
     assert registry.versions("mnist") == []
     version = registry.register("mnist", folder, {})
     assert version.version == 1
@@ -169,7 +170,7 @@ def test_processes_that_register_at_once_get_one_version_for_each_model(registry
     shared = [model(tmp_path, f"shared {number}") for number in range(3)]
     own = [model(tmp_path, f"own {number}") for number in range(4)]
     children = [child.start(REGISTER, registry.root, "", *shared, folder, *reversed(shared)) for folder in own]
-    assert [one.wait(60) for one in children] == [0] * 4
+    assert [one.wait(PATIENCE_S) for one in children] == [0] * 4
     versions = registry.versions("mnist")
     assert [version.version for version in versions] == list(range(1, 8))
     assert len({version.digest for version in versions}) == 7

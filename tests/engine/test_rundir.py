@@ -21,6 +21,7 @@ from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, Progress, RunState, RunStatus
 
 from .. import child, hostile
+from ..patience import PATIENCE_S
 
 JOB = TrainJob(name="mine", epochs=3)
 NOON_S = 1_700_000_000.0
@@ -113,7 +114,7 @@ for _ in range(20):
     RunDirectory.create(Path(sys.argv[1]), TrainJob(), now_s=1.7e9)
 """
     children = [child.start(code, tmp_path / "runs") for _ in range(4)]
-    assert [one.wait(60) for one in children] == [0] * 4
+    assert [one.wait(PATIENCE_S) for one in children] == [0] * 4
     assert len(list(list_runs(tmp_path / "runs"))) == 80
 
 

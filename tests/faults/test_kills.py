@@ -22,6 +22,7 @@ from stoker.engine.status import RunState
 from stoker.engine.training.checkpoint import Checkpoints
 
 from .. import tiny
+from ..patience import PATIENCE_S
 from ..stoker_process import command
 
 FAULT = Path(__file__).with_name("fault.py")
@@ -43,7 +44,6 @@ def build(config):
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 """
-PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")

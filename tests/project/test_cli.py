@@ -18,6 +18,7 @@ from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 
 from .. import hostile, plugin_files, stoker_process
+from ..patience import PATIENCE_S
 from ..plugin_files import hook
 from ..stoker_process import stoker
 
@@ -75,7 +76,7 @@ def test_stoker_and_python_m_stoker_and_python_cli_are_one_program(as_package: P
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         for program in programs
     ]
@@ -178,13 +179,13 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path, arguments: list[str]):
     with subprocess.Popen(stoker_process.command(*arguments), cwd=tmp_path, env=environ, **pipes) as process:
         assert process.stdout is not None
         process.stdout.close()
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, error) == (141, "")
 
 
 def test_output_that_is_closed_is_no_error(tmp_path: Path):
     command = ["sh", "-c", '"$0" "$@" >&-', *stoker_process.command("runs", "list")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -263,7 +264,7 @@ ENVIRONMENT = {"STOKER_EPOCHS": "abc"}
         ("epochs = true", {}, "epochs in {}/stoker.toml must be a whole number", "'true'"),
         ('offline = "perhaps"', {}, "offline in {}/stoker.toml must be true or false", "'perhaps'"),
         ("epoch = 3", {}, "unknown option 'epoch' in {}/stoker.toml", ""),
-        ("epochs = ", {}, "{}/stoker.toml is no TOML", ""),
+        ("epochs = ", {}, "{}/stoker.toml is not valid TOML", ""),
     ],
 )
 def test_a_wrong_setting_is_told_with_its_place(
@@ -301,6 +302,6 @@ def test_a_run_that_is_not_there_is_an_error_whatever_its_name(here: Path, capsy
 def test_importing_the_command_line_neither_loads_plugins_nor_tensorflow(as_package: Path):
     code = "import sys, stoker.cli; print([name for name in sys.modules if name.startswith(('stoker.', 'tensorflow'))])"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=as_package, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=as_package, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stdout == "['stoker.cli']\n"

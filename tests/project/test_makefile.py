@@ -6,6 +6,7 @@ The interpreters are stand-ins that write down what they are asked to do.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ("sh", "cat", "cp", "echo", "find", "mkdir", "rm", "touch")
+TOOLS = ("sh", "cat", "cp", "echo", "find", "mkdir", "rm", "sed", "touch")
 STAND_IN = """#!/bin/sh
 printf '%s\\n' "${0##*/}: $*" >>"$JOURNAL"
 case "$*" in
@@ -25,6 +26,8 @@ case "$*" in
 "-c import sys"*) SUITS ;;
 esac
 """
+PARTS = {"format", "lint", "imports", "types", "pages", "force"}
+"""Targets that are parts of others."""
 MAKE = shutil.which("make")
 
 pytestmark = pytest.mark.skipif(MAKE is None, reason="make is not installed")
@@ -202,6 +205,15 @@ def test_without_an_interpreter_one_line_says_why(
     assert len(ours) == 1
     assert ours[0].startswith(f"error: stoker needs Python 3.11, 3.12 or 3.13: {reason}")
     assert not (machine.checkout / ".venv").exists()
+
+
+def test_help_has_a_line_for_each_target_and_needs_no_python(machine: Machine) -> None:
+    done = machine.make("help")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert all(re.fullmatch(r"make [a-z]+( \S+)* {2,}\S.*", line) for line in lines)
+    targets = re.findall(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)[0].split()
+    assert {line.split()[1] for line in lines} == set(targets) - PARTS
 
 
 def test_clean_keeps_the_runs(machine: Machine) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from ..patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("engine", "plugins", "datasets", "models")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -57,7 +59,7 @@ def run(*command: str | Path, cwd: Path, path: tuple[Path | str, ...] = ()) -> s
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -12,7 +12,10 @@ import pytest
 CLI = Path(__file__).resolve().parents[2] / "cli.py"
 HEAVY = {"tensorflow", "keras", "numpy", "requests", "rich", "azureml"}
 LIGHT_COMMANDS = ("--help", "--version", "train --help", "runs --help", "plugins", "config", "runs list")
-BUDGET_S = 0.150
+LEAST = "import argparse, importlib.metadata, pluggy\nlist(importlib.metadata.entry_points(group='stoker'))"
+"""What a command line with plugins can't do without."""
+BUDGET = 2.5
+"""What `--help` may cost, in multiples of that; it costs 1.9 times as much."""
 ROUNDS = 7
 
 
@@ -32,10 +35,10 @@ def processor_seconds(*command: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def cost_beyond_the_interpreter(*command: str) -> float:
-    """What a command costs more than a program that does nothing: the best of several runs in turn of each."""
-    pairs = [(processor_seconds(*command), processor_seconds("-c", "pass")) for _ in range(ROUNDS)]
-    return min(cost for cost, _ in pairs) - min(cost for _, cost in pairs)
+def times_the_least(*command: str) -> float:
+    """What a command costs, as a multiple of `LEAST` on this machine: the best of several runs in turn of each."""
+    pairs = [(processor_seconds(*command), processor_seconds("-c", LEAST)) for _ in range(ROUNDS)]
+    return min(cost for cost, _ in pairs) / min(cost for _, cost in pairs)
 
 
 @pytest.mark.parametrize("arguments", LIGHT_COMMANDS)
@@ -48,11 +51,11 @@ def test_imports_are_seen(tmp_path: Path) -> None:
     assert {"argparse", "pluggy", "stoker"} <= imported(tmp_path, "--help")
 
 
-def test_help_costs_less_than_its_budget() -> None:
-    assert cost_beyond_the_interpreter(str(CLI), "--help") < BUDGET_S
+def test_help_costs_little_more_than_finding_the_plugins() -> None:
+    assert times_the_least(str(CLI), "--help") < BUDGET
 
 
 def test_the_measure_sees_work_beyond_the_budget() -> None:
     """Guards the test above: it must be able to fail."""
-    work = f"import time\nwhile time.process_time() < {BUDGET_S + 0.05}: pass"
-    assert cost_beyond_the_interpreter("-c", work) > BUDGET_S
+    twice_more = f"import time\nused = time.process_time()\n{LEAST}\nused = time.process_time() - used"
+    assert times_the_least("-c", f"{twice_more}\nwhile time.process_time() < {BUDGET + 2} * used: pass") > BUDGET

@@ -89,7 +89,7 @@ def trained(folder: Path, cluster: tuple[str, ...], stoker: Stoker) -> tuple[Run
     done = stoker(*words, cwd=folder)
     warning = f"warning: each node must find the data folder {folder / 'data'}\n"
     assert (done.returncode, done.stderr) == (0, f"{warning}the plugin saw: submitted\n"), done.stdout
-    return newest(folder), done.stdout
+    return latest(folder / "runs"), done.stdout
 
 
 @pytest.fixture
@@ -98,9 +98,9 @@ def backend(cluster: tuple[str, ...]) -> RayBackend:
     return RayBackend(cluster[1], cluster[3])
 
 
-def newest(folder: Path) -> RunDirectory:
-    """The run that was started last in a folder: its id begins with the time."""
-    return RunDirectory(max(path.parent for path in (folder / "runs").glob("*/job.json")))
+def latest(runs: Path) -> RunDirectory:
+    """The newest run of a folder: the names of runs sort by time."""
+    return RunDirectory(sorted(path for path in runs.iterdir() if (path / "job.json").is_file())[-1])
 
 
 def submitted(backend: RayBackend, root: Path, payload: str) -> tuple[RunDirectory, Handle]:
@@ -213,7 +213,7 @@ def test_a_storage_that_can_not_be_written_stops_the_run_before_it_is_sent(
     assert done.returncode == 1
     assert "error: the storage can't be used" in done.stderr
     assert str(tmp_path / "file") in done.stderr
-    run = newest(tmp_path)
+    run = latest(tmp_path / "runs")
     assert run.run_id not in [job.submission_id for job in JobSubmissionClient(cluster[1]).list_jobs()]
 
 

@@ -10,34 +10,31 @@ from ....engine.plugin.context import Context
 
 def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
     from ..options import add_options, add_workspace_options
-    from . import emulator
 
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    summary = "look at all that a job needs, and say what is wrong; it takes the options of `train` for this backend"
-    doctor = below.add_parser("doctor", help="look at all that a job needs", description=f"{summary}.")
+    summary = "check everything that a job needs; takes the options of `train` for this backend"
+    doctor = below.add_parser("doctor", help="check everything that a job needs", description=f"{summary}.")
     doctor.add_argument("--json", action="store_true", help="JSON instead of text")
     add_options(doctor)
     summary = "show what stoker has made in the workspace, and delete what costs money"
     cleanup = below.add_parser("cleanup", help=summary, description=f"{summary}.")
     cleanup.add_argument("--delete", action="store_true", help="delete the clusters, after a question")
-    cleanup.add_argument("--yes", action="store_true", help="without the question")
-    cleanup.add_argument("--running", action="store_true", help="clusters that are at work, too")
+    cleanup.add_argument("--yes", action="store_true", help="don't ask")
+    cleanup.add_argument("--running", action="store_true", help="also clusters that are at work")
     add_workspace_options(cleanup)
-    summary = "run a workspace on this machine, to try things out, until Ctrl-C"
-    emulator.add_options(below.add_parser("emulator", help=summary, description=f"{summary}."))
 
 
 def _azureml(options: argparse.Namespace, context: Context) -> int:
-    from . import cleanup, doctor, emulator
+    from . import cleanup, doctor
 
-    actions = {"doctor": doctor.run, "cleanup": cleanup.run, "emulator": emulator.run}
+    actions = {"doctor": doctor.run, "cleanup": cleanup.run}
     return actions[options.action](options, context)
 
 
 COMMANDS = (
     Command(
         name="azureml",
-        summary="look at a workspace of Azure ML, clean it up, or run one here",
+        summary="check a workspace of Azure ML, or clean it up",
         add_options=_add_azureml_options,
         run=_azureml,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from ....engine.errors import InputError
 from ....engine.packaging import secrets
 from ....engine.packaging.requirements import canonical
+from ....engine.plugin.extras import installed_version
 from .. import catalogue
 from ..settings import AzureSettings
 
@@ -68,8 +68,8 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
 def pinned(requirements: Mapping[str, str]) -> dict[str, str]:
     """The distributions that a job needs, with the versions that are installed here; what isn't is left out."""
     names = [*NEEDED, SDK, MOUNTS]
-    found = {name: version for name in names if (version := _version(name))}
-    if sys.version_info >= WITHOUT_IMGHDR and (version := _version("standard-imghdr")):
+    found = {name: version for name in names if (version := installed_version(name))}
+    if sys.version_info >= WITHOUT_IMGHDR and (version := installed_version("standard-imghdr")):
         found["standard-imghdr"] = version
     return dict(sorted({**requirements, **found}.items()))
 
@@ -177,10 +177,3 @@ def _differences(listed: Mapping[str, str], requirements: Mapping[str, str]) -> 
         elif there and there != version and name in NEEDED:
             found.append(f"the environment has {name} {there}, here it is {version}")
     return found
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -12,8 +11,10 @@ from ....engine.backend import Plan
 from ....engine.errors import BackendError
 from ....engine.job import TrainJob
 from ....engine.package import Package, package_documents
-from .. import catalogue
-from ..reference import CHECKPOINTS, NAME
+from ....engine.plugin.extras import install_command, installed_version
+from ....engine.terminal.text import megabytes
+from .. import NAME, catalogue
+from ..reference import CHECKPOINTS
 from ..settings import MNIST_DATASET, AzureSettings
 from . import runconfig
 from .environment import ALIASES, SDK, Environment
@@ -22,7 +23,6 @@ from .prepare import ENTRY, Prepared
 CONFIGURATION = "runconfig.json"
 """What `--dry-run DIR` writes beside the package, for people: the run configuration as the SDK posts it."""
 
-_INSTALL = "pip install 'stoker[azureml]'"
 _SHOWN = 8
 
 
@@ -79,8 +79,8 @@ def bound(settings: AzureSettings) -> str:
 
 
 def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment: Environment) -> Iterator[str]:
-    size = sum(package.sizes.values())
-    yield f"make a package of {len(package.files)} files, {size / 1e6:.2f} MB, sha256:{package.digest}"
+    size = megabytes(sum(package.sizes.values()))
+    yield f"make a package of {len(package.files)} files, {size}, sha256:{package.digest}"
     digests = package.digests
     facts = (f"{place}: {bytes_:,} bytes, sha256:{digests[place][:12]}…" for place, bytes_ in package.sizes.items())
     yield from _few("put into it", list(facts))
@@ -134,7 +134,7 @@ def _configuration(
     except ModuleNotFoundError as error:
         package = SDK if str(error.name).startswith(NAME) else error.name
         missing = f"{package} is not installed: the run configuration is not shown, and nothing could be submitted"
-        return None, [f"{missing}; {_INSTALL}"]
+        return None, [f"{missing}; {install_command(NAME)}"]
     except Exception as error:  # the SDK raises what it likes
         raise BackendError(
             "azureml-core could not make the run configuration",
@@ -158,11 +158,8 @@ def _age(day: date) -> list[str]:
     notes = []
     if day > catalogue.SDK_SUPPORT_ENDED:
         notes.append(f"Microsoft's support of the SDK v1 (azureml-core) ended on {catalogue.SDK_SUPPORT_ENDED}")
-    try:
-        version = importlib.metadata.version(SDK)
-    except importlib.metadata.PackageNotFoundError:
-        return notes
-    if version != catalogue.SDK_VERSION:
+    version = installed_version(SDK)
+    if version and version != catalogue.SDK_VERSION:
         notes.append(f"azureml-core {version} is installed; stoker was tried with {catalogue.SDK_VERSION}")
     return notes
 

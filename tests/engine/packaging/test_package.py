@@ -19,6 +19,8 @@ from stoker.engine.job import TrainJob
 from stoker.engine.package import Entry, Limits, Package
 from stoker.plugins.azureml.submit import prepare as azureml
 
+from ...patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[3]
 ENTRY = Entry(source=ROOT / "plugins" / "azureml" / "node" / "run.py")
 DIGEST = """
@@ -307,11 +309,13 @@ def test_an_installed_stoker_makes_the_same_package_as_a_checkout(tmp_path: Path
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
     options = ["--no-deps", "--no-build-isolation", "-q"]
-    subprocess.run([*pip, "wheel", *options, "--wheel-dir", wheels, source], check=True, timeout=120)
+    subprocess.run([*pip, "wheel", *options, "--wheel-dir", wheels, source], check=True, timeout=PATIENCE_S)
     (wheel,) = wheels.iterdir()
-    subprocess.run([*pip, "install", "--no-deps", "-q", "--target", tmp_path / "site", wheel], check=True, timeout=120)
+    subprocess.run(
+        [*pip, "install", "--no-deps", "-q", "--target", tmp_path / "site", wheel], check=True, timeout=PATIENCE_S
+    )
     site = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     path = f"import sys; sys.path[:0] = [{str(tmp_path / 'site')!r}]; sys.path.append({str(site)!r})"
     command = [sys.executable, "-S", "-c", path + DIGEST]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     assert done.stdout.strip() == azureml.package_of(TrainJob()).digest

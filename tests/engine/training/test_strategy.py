@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ...patience import PATIENCE_S
+
 SHIM = Path(__file__).resolve().parents[2] / "conftest.py"
 SCRIPT = """
 import contextlib, json, runpy, sys, threading
@@ -35,10 +37,11 @@ def train(scope):
         model = keras.Sequential([keras.Input(tiny.SHAPE), layers.Flatten(), *dense])
         model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
         part = Subset(data=data, rows=np.arange(len(labels)))
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        mode, reason = choose_mode(model, replicas)
+        strategy = tf.distribute.get_strategy()
+        replicas = strategy.num_replicas_in_sync
+        mode, reason = choose_mode(model, strategy)
         fit = Fit(model=model, train=part, validation=part, batch_size={batch}, epochs=2, seed=0,
-                  stop=threading.Event(), mode=mode, on_progress=lambda progress: None)
+                  stop=threading.Event(), mode=mode, strategy=strategy)
         fit.run([], lambda report: None)
         return [w.tolist() for w in model.get_weights()], fit.history, replicas, str(mode), reason
 
@@ -52,7 +55,9 @@ print(json.dumps(dict(apart=apart, one=one[1:], two=two[1:])))
 def both(count: int, batch: int) -> subprocess.CompletedProcess[str]:
     """Trains with one device and with two, in a process that has two."""
     script = SCRIPT.format(tests=str(SHIM.parent), shim=str(SHIM), count=count, batch=batch)
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
 
 @pytest.mark.parametrize("count", [320, 330])

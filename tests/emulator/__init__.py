@@ -1,1 +1,0 @@
-"""The emulator of Azure ML, with the unmodified SDK as its client and without."""

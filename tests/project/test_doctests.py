@@ -1,0 +1,47 @@
+"""The examples in the docstrings of what plugin authors import do what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = (
+    *("engine.files.atomic_writer", "engine.files.atomic_folder", "engine.files.append_line"),
+    *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "engine.status.Handle.parse"),
+    *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
+    "engine.errors.InputError",
+)
+ENGINE = Path(__file__).resolve().parents[2] / "engine"
+MODULES = (*(f"engine.{path.stem}" for path in sorted(ENGINE.glob("[!_]*.py"))), "datasets.idx")
+MOST_LINES = 8
+
+
+def examples() -> dict[str, doctest.DocTest]:
+    """The docstrings with examples, by name."""
+    found = {}
+    for name in MODULES:
+        module = importlib.import_module(f"stoker.{name}")
+        tests = doctest.DocTestFinder(exclude_empty=True).find(module, f"stoker.{name}")
+        found |= {test.name.removeprefix("stoker."): test for test in tests if test.examples}
+    return found
+
+
+def test_each_tool_that_plugins_import_has_an_example() -> None:
+    assert sorted(examples()) == sorted(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_does_what_it_says(name: str, tmp_path: Path) -> None:
+    test = examples()[name]
+    test.globs["folder"] = tmp_path
+    said: list[str] = []
+    failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
+    assert failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_short(name: str) -> None:
+    assert sum(each.source.count("\n") + each.want.count("\n") for each in examples()[name].examples) < MOST_LINES
