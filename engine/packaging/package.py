@@ -1,4 +1,4 @@
-"""The package: all files that go up for a job, with one digest. It runs by itself, on a node or in a folder here."""
+"""The package: all files that are sent for a job, with one digest. It runs by itself, on a node or in a folder here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB = "job.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Package:
-    """What goes up.
+    """What is sent for a job.
 
     Attributes:
         files: {path with "/": content}, sorted by path.
@@ -95,7 +95,7 @@ class Package:
 
     @property
     def job(self) -> str:
-        """The job that goes up, as JSON on one line."""
+        """The job that is sent, as JSON on one line."""
         return json.dumps(json.loads(self.files[JOB]))
 
     @property

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,26 +15,12 @@ from ..hookspecs import PROJECT
 from ..job import TrainJob
 from ..plugin import discovery
 from .ignore import Ignore
+from .imports import imports
+from .installed import installed_plugins, local_distributions, trackers
 
 FOLDER = "user"
 LIBRARY = f"{FOLDER}/lib"
 """Where modules lie that other code imports; the node has it on its path."""
-
-IN_TRAINING = (
-    "stoker_get_dataset",
-    "stoker_get_model",
-    "stoker_callbacks",
-    "stoker_run_event",
-    "stoker_export_model",
-    "stoker_register_model",
-)
-"""The hooks that the training process calls; an installed plugin that has none of them is not needed there."""
-
-TRACKERS = {
-    "mlflow": ("mlflow", "mlflow-skinny", "alembic", "sqlalchemy"),
-    "tensorboard": ("tensorboard",),
-}
-"""What the trackers that come with stoker need: {option that turns one on: distributions, as far as installed}."""
 
 _PROVIDED = {PROJECT, *sys.stdlib_module_names}
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -85,9 +69,9 @@ def gather(job: TrainJob, ignore_files: Sequence[str]) -> UserCode:
         elif name != job.model:
             search.add_module(name, importer=f"-p {name}")
     left_out = {discovery.short_name(name) for name in discovery.to_leave_out(job.plugins)}
-    search.found.requirements |= _installed_plugins(left_out)
-    search.found.requirements |= _trackers(job)
-    search.found.warnings += _local_distributions(search.found.requirements)
+    search.found.requirements |= installed_plugins(left_out)
+    search.found.requirements |= trackers(job)
+    search.found.warnings += local_distributions(search.found.requirements)
     return search.found
 
 
@@ -150,39 +134,6 @@ class _Search:
             self.found.warnings.append(f"{importer} imports {top}, and no installed package is known to have it")
 
 
-def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
-    """What a Python file imports: name, line, and whether it copes without.
-
-    Raises:
-        InputError: It can't be read, or is no Python.
-    """
-    try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-    except OSError as error:
-        raise InputError(f"can't read {path}", received=error.strerror, path=path) from error
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is no Python", received=str(error), path=path) from error
-    yield from _walk(tree, optional=False)
-
-
-def _walk(node: ast.AST, *, optional: bool) -> Iterator[tuple[str, int, bool]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
-            continue
-        if isinstance(child, ast.Import):
-            yield from ((alias.name, child.lineno, optional) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and not child.level and child.module:
-            yield child.module, child.lineno, optional
-        copes = isinstance(child, ast.Try) and any(_copes(handler) for handler in child.handlers)
-        yield from _walk(child, optional=optional or copes)
-
-
-def _copes(handler: ast.ExceptHandler) -> bool:
-    """Whether what catches errors catches a failed import."""
-    caught = ast.unparse(handler.type) if handler.type else "Exception"
-    return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))
-
-
 def _places(top: str) -> list[Path]:
     """Where a top-level module is imported from in this process: its file, or the folders of its package."""
     try:
@@ -208,37 +159,3 @@ def _beside(top: str, folder: Path | None) -> list[Path]:
 @cache
 def _distributions() -> dict[str, list[str]]:
     return {top: sorted(set(names)) for top, names in importlib.metadata.packages_distributions().items()}
-
-
-def _installed_plugins(left_out: Iterable[str]) -> dict[str, str]:
-    """The installed packages whose plugins have a part in a training."""
-    needed = {}
-    for record, load in discovery.installed():
-        if record.name in left_out or not record.version or record.origin == PROJECT:
-            continue
-        try:
-            plugin = load()
-        except Exception:  # noqa: BLE001 - a broken plugin; the command line has told so
-            continue
-        if any(hasattr(plugin, hook) for hook in IN_TRAINING):
-            needed[record.origin] = record.version
-    return needed
-
-
-def _trackers(job: TrainJob) -> dict[str, str]:
-    """What the trackers need that the job turns on."""
-    found = {}
-    for name in (name for option, names in TRACKERS.items() if job.options.get(option) for name in names):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
-def _local_distributions(requirements: Iterable[str]) -> list[str]:
-    """A warning for each distribution that no index has in this form: it was installed from a folder or a URL."""
-    found = []
-    for name in requirements:
-        origin = importlib.metadata.distribution(name).read_text("direct_url.json")
-        if origin:
-            found.append(f"{name} was installed here from a folder or URL; the node takes it from a package index")
-    return found

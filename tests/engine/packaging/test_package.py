@@ -97,6 +97,12 @@ def test_each_backend_has_its_own_ignore_files(code: Path):
     assert "user/lib/parts/words.txt" in Package.of(job, ignore_files=(".someignore", ".gitignore")).files
 
 
+def test_what_packs_a_job_knows_of_no_service_but_the_forms_of_its_secrets():
+    paths = [ROOT / "engine" / "package.py", *(ROOT / "engine" / "packaging").glob("*.py")]
+    naming = {path.name for path in paths if "azure" in path.read_text().lower()}
+    assert naming == {"never.py", "secrets.py"}
+
+
 def test_the_same_job_gives_the_same_digest_and_another_one_another():
     job = TrainJob(epochs=3)
     assert package_of(job).digest == package_of(replace(job)).digest
