@@ -73,8 +73,10 @@ def _dispatch(argv: list[str]) -> int:
     given, rest = settings.parse_known(early, argv)
     plugins = Plugins.load(given.values.plugin or (), forgiving="plugin" not in given.given)
     parsers = Parsers(plugins)
-    name = next((word for word in rest if not word.startswith("-")), "")
+    words = [word for word in rest if not word.startswith("-")]
+    name = "".join(words[:1])
     plugins.refuse_clash("command", name)
+    plugins.refuse_clash("command", " ".join(words[:2]))
     if settings.values and name:
         _check_settings(settings, parsers(), {*plugins.left_out, *plugins.broken()})
     top = parsers(name)
@@ -111,18 +113,41 @@ class Parsers:
         self.commands = plugins.commands()
 
     def __call__(self, only: str | None = None) -> Parser:
-        """The parser of all commands; with `only`, just that command's options are filled in."""
+        """Makes the parser of all commands.
+
+        Args:
+            only: The command whose options, actions and options of actions are filled in; None fills in all.
+        """
         from stoker.engine.options.parser import CommandParser, TopParser
 
+        first = only and only.partition(" ")[0]
         top = TopParser(prog="stoker", description="Train Keras models here, or the same job elsewhere.")
         _add_global_options(top)
         below = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=CommandParser)
         for command in self.commands.values():
-            shown: Any = {"help": command.summary} if command.summary else {}  # one without is not for people
-            child = below.add_parser(command.name, description=command.summary, **shown)
-            if only in {None, command.name}:
-                self._fill(child, command)
+            if " " not in command.name:
+                child = _add_parser(below, command.name, command.summary)
+                if first in {None, command.name}:
+                    self._fill(child, command)
+                    self._add_actions(child, command.name)
         return top
+
+    def _add_actions(self, parser: Parser, name: str) -> None:
+        """Adds the actions that commands of two words are, below the command that is their first word."""
+        from stoker.engine.options.parser import sub_parsers
+
+        below = sub_parsers(parser)
+        for command in self.commands.values():
+            first, _, action = command.name.partition(" ")
+            if first != name or not action:
+                continue
+            if below is None or action in below.choices:
+                lack = f"has an action {action!r} already" if below else "has no actions"
+                self._plugins.note("command", command.name, f"the command {name!r} {lack}")
+                continue
+            child = _add_parser(below, action, command.summary)
+            child.set_defaults(command=command.name)
+            self._fill(child, command)
 
     def _fill(self, parser: Parser, command: Command) -> None:
         from stoker.engine.options.parser import own_actions
@@ -131,6 +156,12 @@ class Parsers:
         own = {action.dest for action in own_actions(parser)}
         self._plugins.add_options(parser, command.like or command.name)
         parser.mark_plugin_options(own)
+
+
+def _add_parser(below: argparse._SubParsersAction[Any], name: str, summary: str) -> Parser:
+    shown: Any = {"help": summary} if summary else {}  # one without is not for people
+    parser: Parser = below.add_parser(name, description=summary, **shown)
+    return parser
 
 
 def _add_global_options(parser: argparse.ArgumentParser) -> None:

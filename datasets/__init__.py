@@ -1,1 +1,1 @@
-"""Data sets: the IDX format, folders of IDX files, and the named sets that stoker knows how to fetch."""
+"""Data sets: the IDX format, folders of IDX files, and the named sets that stoker can fetch."""

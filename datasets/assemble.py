@@ -1,4 +1,4 @@
-"""Puts four arrays together to a data set, after checking that they belong together."""
+"""Assembles a data set from four arrays, after checking that they belong together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .idx.locate import ROLES
 __all__ = ["MOST_CLASSES", "Part", "assemble"]
 
 MOST_CLASSES = 65_536
-"""Labels from here on are refused: they are no classes but something else, such as identifiers."""
+"""Labels from here on are refused: they are not classes but something else, such as identifiers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +25,7 @@ class Part:
     """One of the four arrays.
 
     Attributes:
-        path: The file that the user knows it by.
+        path: The file that holds it, as the user named it.
         array: Its content: any of the six types of IDX, any shape.
         source: Its digest ("sha256:…") or its path, for the record of a run.
     """
@@ -36,15 +36,15 @@ class Part:
 
 
 def assemble(name: str, parts: Mapping[str, Part], *, notes: Iterable[str] = ()) -> Dataset:
-    """Makes the data set of four parts.
+    """Makes a data set of four parts.
 
     Args:
-        name: Its name.
+        name: The name of the data set.
         parts: The parts by their role, one for each of `ROLES`.
-        notes: Things to tell the user.
+        notes: Notes for the user.
 
     Raises:
-        DatasetError: The parts don't belong together, or one can't be what its name says.
+        DatasetError: The parts don't belong together, or one can't have the role that its name says.
     """
     train = _split(parts["train images"], parts["train labels"])
     test = _split(parts["test images"], parts["test labels"])
@@ -61,7 +61,7 @@ def assemble(name: str, parts: Mapping[str, Part], *, notes: Iterable[str] = ())
 
 
 def _split(images: Part, labels: Part) -> Split:
-    """The images as they are, and the labels as int32 in memory."""
+    """Returns the images as they are, and the labels as int32 in memory."""
     _check_kinds(images, labels)
     if len(images.array) != len(labels.array):
         raise _wrong(
@@ -140,12 +140,12 @@ def _check_known(part: Part, train: NDArray[Any], test: NDArray[Any]) -> None:
             part,
             f"{part.path} holds labels that the training set does not have",
             received=shown,
-            expected="only labels that there are training examples of",
+            expected="only labels of training examples",
         )
 
 
 def _present(labels: NDArray[Any], size: int) -> NDArray[np.bool_]:
-    """Which of the labels 0 to size - 1 occur: bool [size]."""
+    """Returns which of the labels 0 to size - 1 occur: bool [size]."""
     return np.bincount(labels, minlength=size)[:size] > 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.data import FOLDER
 from ..engine.errors import OptionError
 from ..engine.plugin.context import Context
 from ..engine.terminal.bars import byte_progress
@@ -17,41 +18,40 @@ if TYPE_CHECKING:
     from .source.verify import Finding
 
 _DEFAULT = "mnist"
-_FOLDER = "folder"
 _ACTIONS = {
-    "fetch": "bring a named data set into the cache",
+    "fetch": "download a named data set into the cache",
     "verify": "read every byte and compare digests",
     "info": "list data sets, or describe one",
-    "show": "a sheet of samples, in the terminal or as a PNG",
+    "show": "show a sheet of samples, in the terminal or as a PNG",
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the sub-commands."""
+    """Adds the sub-commands to the parser of `data`."""
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for action, summary in _ACTIONS.items():
         child = below.add_parser(action, help=summary, description=summary)
         child.add_argument("name", nargs=None if action == "fetch" else "?", metavar="NAME", help="name of a data set")
         if action != "fetch":
-            child.add_argument("--data-folder", type=Path, metavar="DIR", help="where its four IDX files are")
+            child.add_argument("--data-folder", type=Path, metavar="DIR", help="folder with its four IDX files")
         if action == "show":
             _add_show_options(child)
 
 
 def _add_show_options(child: argparse.ArgumentParser) -> None:
-    child.add_argument("--offline", action="store_true", help="download nothing")
+    child.add_argument("--offline", action="store_true", help="don't download anything")
     child.add_argument("--output", type=Path, metavar="FILE.png", help="write a PNG instead of drawing here")
     child.add_argument("--count", type=int, default=0, metavar="N", help="how many samples; 50 in a file, else 10")
-    child.add_argument("--split", choices=("train", "test"), default="train", help="where to choose them from")
+    child.add_argument("--split", choices=("train", "test"), default="train", help="which split to choose them from")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Does what the sub-command says."""
+    """Runs the sub-command that was chosen, and prints its lines."""
     with byte_progress() as progress:
         actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
         lines = actions[options.action](options, context, progress)
     for line in lines:
-        print(line.encode(errors="backslashreplace").decode())  # a path may hold bytes that are no text
+        print(line.encode(errors="backslashreplace").decode())  # a path may hold bytes that are not text
     return 0
 
 
@@ -65,16 +65,16 @@ def _verify(options: argparse.Namespace, context: Context, progress: ProgressCal
     from .source.verify import verify_cached, verify_folder
 
     if options.data_folder:
-        name = options.name or _FOLDER
+        name = options.name or FOLDER
         dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=True, progress=progress)
         findings = verify_folder(options.data_folder, name, progress=progress)
         return [
             *_findings(findings),
-            f"these are {len(dataset.train):,} + {len(dataset.test):,} examples in good order",
+            f"these are {len(dataset.train):,} + {len(dataset.test):,} examples, all in order",
         ]
     if options.name and options.name not in CATALOGUE:
         context.plugins.get_dataset(options.name).load(None, offline=True, progress=progress)
-        return [f"{options.name} can be read; stoker knows no digests that it could be compared with"]
+        return [f"{options.name} can be read; stoker knows no digests to compare it with"]
     names = [options.name] if options.name else list(CATALOGUE)
     found = {name: verify_cached(CATALOGUE[name], progress=progress) for name in names}
     lines = [line for name in names if found[name] for line in (f"{name}:", *_findings(found[name]))]
@@ -83,7 +83,7 @@ def _verify(options: argparse.Namespace, context: Context, progress: ProgressCal
 
 
 def _findings(findings: Iterable[Finding]) -> list[str]:
-    unknown = "not of a data set that stoker knows"
+    unknown = "not from a data set that stoker knows"
     return [f"  {one.path}\n    sha256  {one.sha256}\n    {one.verdict or unknown}" for one in findings]
 
 
@@ -94,7 +94,7 @@ def _info(options: argparse.Namespace, context: Context, progress: ProgressCallb
         offered = context.plugins.datasets()
         width = max(len(name) for name in offered)
         return [f"{name:<{width}}  {summary}{_place(CATALOGUE.get(name))}" for name, summary in offered.items()]
-    reader = context.plugins.get_dataset(options.name or _FOLDER)
+    reader = context.plugins.get_dataset(options.name or FOLDER)
     known = CATALOGUE.get(reader.name)
     about = [f"{reader.name}: {reader.summary}", *([f"{'credit':<10}  {known.credit}"] if known else [])]
     if known and not options.data_folder and not known.bundled and not _size_bytes(known):
@@ -108,7 +108,7 @@ def _place(known: KnownSet | None) -> str:
 
 
 def _size_bytes(known: KnownSet) -> int:
-    """The size of a data set in the cache; 0 if it isn't there completely."""
+    """Returns the size of a data set in the cache; 0 if it isn't there completely."""
     from .source import store
 
     records = [store.find(store.place_of(known.name, file.name)) for file in known.files.values()]
@@ -116,7 +116,7 @@ def _size_bytes(known: KnownSet) -> int:
 
 
 def _describe(dataset: Dataset) -> list[str]:
-    """A data set in a few lines: its splits, its classes, where it came from, and what there is to say about it."""
+    """Describes a data set in a few lines: its splits, its classes, its sources, and its notes."""
     rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", str(dataset.classes))]
     rows += [("file", f"{name}  {source}") for name, source in dataset.sources.items()]
     rows += [("note", note) for note in dataset.notes]
@@ -139,7 +139,7 @@ def _show(options: argparse.Namespace, context: Context, progress: ProgressCallb
         raise OptionError(
             "--output must name a PNG file", received=options.output, hint=f"--output {options.output.stem}.png"
         )
-    name = options.name or (_FOLDER if options.data_folder else _DEFAULT)
+    name = options.name or (FOLDER if options.data_folder else _DEFAULT)
     dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=options.offline, progress=progress)
     from .sheet import write_png
 
@@ -151,7 +151,7 @@ def _show(options: argparse.Namespace, context: Context, progress: ProgressCallb
 
 
 def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
-    """A sheet as wide as the terminal, with colours if it has enough of them."""
+    """Draws a sheet as wide as the terminal, with colours if it has enough of them."""
     from rich.console import Console
 
     from .sheet import terminal_sheet

@@ -6,19 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..engine.command import Command
+from ..engine.data import FOLDER
 from ..engine.hookspecs import hookimpl
 from . import command
 
 if TYPE_CHECKING:
     from ..engine.data import DatasetReader
 
-FOLDER = "folder"
-"""The name of the data set that is whatever lies below `--data-folder`."""
-
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `data`."""
     summary = "fetch, verify, describe and show data sets"
     return [Command(name="data", summary=summary, add_options=command.add_options, run=command.run)]
 
@@ -34,7 +32,7 @@ def stoker_datasets() -> Mapping[str, str]:
 
 @hookimpl
 def stoker_get_dataset(name: str) -> DatasetReader | None:
-    """Makes the reader of a named data set, or of the user's folder."""
+    """Returns the reader of a named data set, or of the user's folder."""
     if name == FOLDER:
         from .readers.folder import FolderReader
 

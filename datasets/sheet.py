@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _SHADES = " .:-=+*#%@"
-"""From nothing to full, for terminals without colours."""
+"""From empty to full, for terminals without colours."""
 
 
 def choose(split: Split, count: int) -> list[int]:
@@ -28,7 +28,7 @@ def choose(split: Split, count: int) -> list[int]:
 
     Args:
         split: Where to choose from.
-        count: How many; all if there are fewer.
+        count: How many; if there are fewer, all of them.
 
     Returns:
         Positions in the split, `count` of them at most.
@@ -42,7 +42,7 @@ def choose(split: Split, count: int) -> list[int]:
 
 
 def write_png(dataset: Dataset, split_name: str, count: int, path: Path) -> None:
-    """Draws a sheet of samples; the file appears whole or not at all.
+    """Draws a sheet of samples into a PNG file, which appears whole or not at all.
 
     Args:
         dataset: The data set; its images must be pictures, [height, width] or [height, width, 1, 3 or 4].
@@ -51,7 +51,7 @@ def write_png(dataset: Dataset, split_name: str, count: int, path: Path) -> None
         path: The PNG file.
 
     Raises:
-        DatasetError: The images are no pictures.
+        DatasetError: The images are not pictures.
         StorageError: The file can't be written.
     """
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def write_png(dataset: Dataset, split_name: str, count: int, path: Path) -> None
         place.set_title(str(split.labels[position]), fontsize=9, color="tab:blue", pad=3)
         _draw(place, _picture(split.images[position]))
     with warnings.catch_warnings(), files.atomic_writer(path) as stream:
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a name in letters that the font lacks is no fault
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a name in letters that the font lacks is no error
         figure.savefig(stream, format="png")
 
 
@@ -84,10 +84,10 @@ def terminal_sheet(dataset: Dataset, split_name: str, count: int, *, width: int,
         split_name: "train" or "test".
         count: How many samples.
         width: Of the terminal, in characters.
-        colours: Whether it shows colours; without, characters of different weight stand for the shades.
+        colours: Whether it shows colours; if not, characters of different weight stand for the shades.
 
     Raises:
-        DatasetError: The images are no pictures.
+        DatasetError: The images are not pictures.
     """
     from rich.text import Text
 
@@ -109,12 +109,12 @@ def _split(dataset: Dataset, name: str) -> Split:
 
 
 def _columns(dataset: Dataset, count: int) -> int:
-    """As many columns as classes, where that makes a sheet: then each column is one class."""
+    """Returns as many columns as classes where that makes a good sheet: each column is then one class."""
     return max(1, min(count, dataset.classes if 5 <= dataset.classes <= 16 else 10))
 
 
 def _picture(example: NDArray[Any]) -> NDArray[np.float64]:
-    """One example scaled to 0 to 1: float64 [height, width] or [height, width, 3 or 4]."""
+    """Scales one example to 0 to 1: float64 [height, width] or [height, width, 3 or 4]."""
     if example.ndim == 3 and example.shape[2] == 1:
         example = example[:, :, 0]
     if example.ndim != 2 and not (example.ndim == 3 and example.shape[2] in {3, 4}):
@@ -122,7 +122,7 @@ def _picture(example: NDArray[Any]) -> NDArray[np.float64]:
             "the examples of this data set can't be drawn",
             received=f"examples of shape {list(example.shape)}",
             expected="pictures: [height, width] or [height, width, 1, 3 or 4]",
-            hint="`stoker data info` tells about data sets of any shape",
+            hint="`stoker data info` describes data sets of any shape",
         )
     values = example.astype(np.float64)
     lowest = min(0.0, float(values.min()))
@@ -134,7 +134,7 @@ def _draw(place: Axes, picture: NDArray[np.float64]) -> None:
 
 
 def _shades(example: NDArray[Any]) -> NDArray[np.uint8]:
-    """One example in shades of grey: uint8 [height, width]; an even number of rows."""
+    """Returns one example in shades of grey: uint8 [height, width], with an even number of rows."""
     picture = _picture(example)
     grey = picture if picture.ndim == 2 else picture[:, :, :3].mean(axis=2)
     even: NDArray[np.float64] = np.pad(grey, ((0, grey.shape[0] % 2), (0, 0)))
@@ -142,7 +142,7 @@ def _shades(example: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _line(pair: NDArray[np.uint8], colours: bool) -> Text:
-    """Two rows of pixels as one line of characters: uint8 [2, width]."""
+    """Draws two rows of pixels, uint8 [2, width], as one line of characters."""
     from rich.text import Text
 
     if not colours:

@@ -23,8 +23,8 @@ from stoker.engine import hookspecs
 PAGE = Path(__file__).with_name("contract.md")
 
 MODULES = (
-    *("hookspecs", "errors", "job", "status", "event", "data", "model", "backend", "command"),
-    *("files", "cache", "rundir", "fetch", "registry"),
+    *("hookspecs", "errors", "job", "status", "event", "metrics", "data", "model", "backend", "command"),
+    *("files", "cache", "rundir", "summary", "fetch", "registry", "package"),
 )
 """The flat files of `engine/`, in the order of the page; a test compares them with the folder."""
 
@@ -87,10 +87,10 @@ def _name(module: ModuleType, name: str) -> Iterator[str]:
     value = getattr(module, name)
     if inspect.isfunction(value):
         yield from _functions([value])
-    elif inspect.isclass(value) and value.__module__ == module.__name__:
-        yield from _class(value)
-    else:
+    elif any(_assigns(each, name) for each in _statements(module)):
         yield from _alias(module, name)
+    else:
+        yield from _class(value)
 
 
 def _version() -> Iterator[str]:

@@ -15,8 +15,9 @@ class Command:
     """One command: `stoker NAME …`.
 
     Attributes:
-        name: One word.
-        summary: One line for `stoker --help`.
+        name: One word; or two, "azureml emulator", to add an action to a command that has actions, of whichever plugin.
+            Without that command, the action is left out too.
+        summary: One line for `stoker --help`, or for `stoker azureml --help`.
         add_options: Adds options, or sub-commands, to the command's own parser.
         run: Runs the command with its options and a context. The context has `plugins`, which finds data sets, models
             and backends by name: `context.plugins.get_model("dnn")`. Returns the exit code; raises errors as

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Dataset", "DatasetReader", "ProgressCallback", "Split"]
+__all__ = ["FOLDER", "Dataset", "DatasetReader", "ProgressCallback", "Split"]
+
+FOLDER = "folder"
+"""The name of the data set that is whatever lies below `--data-folder`."""
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called as `progress(what, done_bytes, total_bytes)` while something long is read; total 0 means unknown."""

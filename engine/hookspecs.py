@@ -7,7 +7,7 @@ plugin's name and version, and the others still run. What a plugin prints goes t
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,6 +211,23 @@ def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
 
 
 @hookspec
+def stoker_export_model(model: Any, folder: Path) -> str | None:
+    """Writes a finished model in another form too, beside `model.keras`.
+
+    Runs in the training process, once for each run that ends well, for each plugin that has this hook; Keras may be
+    imported. The folder appears in the outputs, with the digest of each file, when all have written. None adds nothing
+    to its `README.txt`. An exception is reported; what was written until then stays.
+
+    Args:
+        model: The `keras.Model`; leave it as it is.
+        folder: Where to write, under names that nothing there has; `model.keras` is there already.
+
+    Returns:
+        What was written and how to load it: a paragraph for `README.txt`, with an empty line before it.
+    """
+
+
+@hookspec
 def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Registers a finished model somewhere else, beside the local registry.
 
@@ -224,4 +241,19 @@ def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) ->
 
     Returns:
         What identifies the registered version; None if you did not register it.
+    """
+
+
+@hookspec(firstresult=True)
+def _stoker_run_job(job: TrainJob) -> Callable[..., Any] | None:
+    """Offers what runs a job in place of the training; private, and no part of the contract.
+
+    It is there for the payloads of the conformance suite, whose plugin a job names. Runs in the training process. An
+    exception is reported, and the job is trained.
+
+    Args:
+        job: The job.
+
+    Returns:
+        A function with the parameters and the result of `engine.training.train.run`; None trains.
     """

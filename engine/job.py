@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from .data import FOLDER
 from .errors import InputError, OptionError, UnknownNameError
 
 __all__ = ["DEVICES", "KEEPS", "SCHEMA", "Option", "TrainJob", "check_name"]
@@ -111,6 +112,11 @@ class TrainJob:
         if not good:
             option = f"--{name.replace('_', '-')}"
             raise OptionError.must_be(option, expected, received=getattr(self, name))
+
+    @property
+    def dataset_name(self) -> str:
+        """The name of the data set to read: that of the user's own folder, if the job names none."""
+        return self.dataset or FOLDER
 
     @property
     def title(self) -> str:

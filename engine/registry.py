@@ -13,7 +13,7 @@ from typing import Any
 from . import files
 from .backend import ModelVersion
 from .errors import InputError, RunError, UnknownNameError
-from .job import check_name
+from .job import TrainJob, check_name
 from .rundir import RunDirectory
 
 __all__ = ["MODEL_FILE", "Registry"]
@@ -75,6 +75,20 @@ class Registry:
             number = 1 + max((version.version for version in known), default=0)
             self._add(home / str(number), model, {"name": name, "version": number, "digest": digest, **lineage})
         return ModelVersion(name=name, version=number, digest=digest, location=str(home / str(number)))
+
+    @classmethod
+    def register_run(cls, run: RunDirectory, job: TrainJob) -> ModelVersion:
+        """Registers the model of a finished run, in the registry of its folder and under the name that its job gives.
+
+        Args:
+            run: The run; its outputs are complete.
+            job: Its job, whose `register` is a name.
+
+        Raises:
+            InputError: There is no model in the run's outputs.
+            StorageError: It can't be written; no version is left.
+        """
+        return cls.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
 
     def names(self) -> list[str]:
         """Returns the names of the registered models."""

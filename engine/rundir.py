@@ -18,6 +18,7 @@ from .backend import BackendChoice
 from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
+from .metrics import is_final
 from .status import Handle, RunStatus
 
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
@@ -249,7 +250,7 @@ class RunDirectory:
 
     def truncate_metrics(self, epochs: int) -> None:
         """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
-        lines = (line for line in self.metrics() if line["epoch"] <= epochs and not line["name"].startswith("Final"))
+        lines = (line for line in self.metrics() if line["epoch"] <= epochs and not is_final(line["name"]))
         kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
         (self.path / "summary.json").unlink(missing_ok=True)

@@ -1,10 +1,10 @@
-"""An observer that tells you when a run has ended: by your desktop, a command of your own, the bell of a terminal.
+"""An observer that notifies you when a run has ended: on your desktop, by your own command, or by a terminal's bell.
 
 `stoker -p examples/notify.py train --detach`
 
-It runs where the run trains, which has no terminal of its own, so environment variables say what it should use:
-NOTIFY_COMMAND, a command that is given one more argument, the message; NOTIFY_TERMINAL, a terminal to ring and write
-on (`export NOTIFY_TERMINAL=$(tty)`). Without them it takes `notify-send` or `osascript`, and without those it is quiet.
+It runs in the training process, which has no terminal, so environment variables say what to use. NOTIFY_COMMAND is a
+command that gets the message as one more argument. NOTIFY_TERMINAL is a terminal to ring and write on
+(`export NOTIFY_TERMINAL=$(tty)`). Without them it uses `notify-send` or `osascript`, and without those it is quiet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MACOS = ("on run argv", 'display notification (item 1 of argv) with title "stok
 
 @hookimpl
 def stoker_run_event(event: RunEvent) -> None:
-    """Tells the end of a run."""
+    """Notifies you about the end of a run."""
     if event.kind not in ENDS:
         return
     message = " ".join(f"{event.run_id} {event.kind}: {event.data.get('message', '')}".split()).removesuffix(":")
@@ -35,7 +35,7 @@ def stoker_run_event(event: RunEvent) -> None:
 
 
 def _command() -> list[str]:
-    """The words of the command to run; none if there is no such command."""
+    """Returns the words of the command to run; none if there is no such command."""
     if own := os.environ.get("NOTIFY_COMMAND"):
         return shlex.split(own)
     if shutil.which("notify-send"):
@@ -46,7 +46,7 @@ def _command() -> list[str]:
 
 
 def _write(terminal: str, text: str) -> None:
-    """Writes on a terminal, which must not become this process' own; one that is closed is none."""
+    """Writes on a terminal, which must not become this process' own; a closed one is ignored."""
     with contextlib.suppress(OSError):
         descriptor = os.open(terminal, os.O_WRONLY | os.O_NOCTTY)
         try:

@@ -1,4 +1,4 @@
-"""Makes a data set of your own in IDX files, noisy stripes in four directions, and says how to train on it.
+"""Makes your own data set in IDX files, noisy stripes in four directions, and prints how to train on it.
 
 Run it with the Python that stoker is installed for: `python examples/own_data.py stripes`.
 """
@@ -20,7 +20,7 @@ DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
 def stripes(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images uint8 [count, 16, 16] of noisy stripes, and the labels uint8 [count] of their directions."""
+    """Makes images of noisy stripes, uint8 [count, 16, 16], and the labels of their directions, uint8 [count]."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, len(DIRECTIONS), count, dtype=np.uint8)
     x_step, y_step = np.array(DIRECTIONS)[labels].T[:, :, None, None]
@@ -32,7 +32,7 @@ def stripes(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
 
 
 def write(folder: Path, train: int = 8000, test: int = 2000) -> None:
-    """Writes the four files of the data set into a folder; their names are those of MNIST's."""
+    """Writes the four files of the data set into a folder, under MNIST's names."""
     folder.mkdir(parents=True, exist_ok=True)
     parts: tuple[tuple[str, tuple[NDArray[Any], NDArray[Any]]], ...] = (
         ("train", stripes(train, seed=1)),

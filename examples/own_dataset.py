@@ -1,7 +1,7 @@
 """A plugin that reads tables: `stoker -p examples/own_dataset.py train --dataset table --data-folder DIR`.
 
 DIR holds `train.csv` and `test.csv`, or `train.npz` and `test.npz`. A CSV file has a line of names, then one example
-a line, all of it numbers; the column `label` is the class. An npz file has the arrays `images` and `labels`.
+per line, all numbers; the column `label` is the class. An npz file has the arrays `images` and `labels`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 from stoker.engine.errors import DatasetError
 from stoker.engine.hookspecs import hookimpl
 
-if TYPE_CHECKING:  # only for the type checker: the command line asks all plugins for names, and should not wait
+if TYPE_CHECKING:  # only for the type checker: the command line loads all plugins, and should not wait for NumPy
     from numpy.typing import NDArray
 
     from stoker.engine.data import Dataset, DatasetReader, ProgressCallback
@@ -31,7 +31,7 @@ def stoker_datasets() -> Mapping[str, str]:
 
 @hookimpl
 def stoker_get_dataset(name: str) -> DatasetReader | None:
-    """Makes its reader."""
+    """Returns its reader."""
     return TableReader() if name == NAME else None
 
 
@@ -69,7 +69,7 @@ def _find(folder: Path, split: str) -> Path:
 
 
 def _read(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The examples, float32 [N, columns] or what an npz file holds, and their labels [N]."""
+    """Returns the examples, float32 [N, columns] or what an npz file holds, and their labels [N]."""
     try:
         return _read_csv(path) if path.suffix == ".csv" else _read_npz(path)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
@@ -88,7 +88,7 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     column = names.index("label")
     labels = rows[:, column]
     if (labels != labels.round()).any():
-        raise ValueError("the column `label` holds something else than whole numbers")
+        raise ValueError("the column `label` holds values other than whole numbers")
     return np.delete(rows, column, axis=1).astype(np.float32), labels.astype(np.int32)
 
 

@@ -1,4 +1,4 @@
-"""A small convolutional network of your own: `stoker train --model examples/own_model.py:build`.
+"""Your own small convolutional network: `stoker train --model examples/own_model.py:build`.
 
 It takes images of one channel [height, width] or of several [height, width, channels].
 """
@@ -11,7 +11,7 @@ from stoker.engine.model import ModelConfig
 
 
 def build(config: ModelConfig) -> Any:
-    """The compiled network; pixels are scaled inside it, so it predicts from images as the files hold them."""
+    """Builds the compiled network; it scales pixels itself, so it predicts from images as the files hold them."""
     import keras
 
     layers = keras.layers

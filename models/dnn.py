@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..engine.command import positive_int
@@ -15,13 +16,13 @@ NAME = "dnn"
 
 @hookimpl
 def stoker_models() -> Mapping[str, str]:
-    """Offers the model."""
+    """Offers the model `dnn`."""
     return {NAME: "two hidden layers (784-300-100-10 for MNIST), RMSprop, cross-entropy"}
 
 
 @hookimpl
 def stoker_get_model(name: str) -> ModelBuilder | None:
-    """Gives its builder."""
+    """Returns the builder of `dnn`."""
     return build if name == NAME else None
 
 
@@ -36,10 +37,18 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
         group.add_argument(option, type=positive_int, default=neurons, metavar="N", help=f"(default: {neurons})")
 
 
-def build(config: ModelConfig) -> Any:
-    """The compiled network.
+@hookimpl
+def stoker_export_model(model: Any, folder: Path) -> str:
+    """Writes the tutorial's pair of files, also for a model of the user's that begins as this one does."""
+    from . import tutorial_pair
 
-    The input is the example as the files hold it; for integers, the first layer divides by 255 as the tutorial does.
+    return tutorial_pair.write(model, folder)
+
+
+def build(config: ModelConfig) -> Any:
+    """Builds the compiled network.
+
+    The input is an example as the files hold it. For integers, the network divides by 255 first, as the tutorial does.
     """
     import keras
 

@@ -16,10 +16,10 @@ DEFAULT_FUNCTION = "build"
 
 @hookimpl
 def stoker_get_model(name: str) -> ModelBuilder | None:
-    """The function in a Python file; `build` if the name has none.
+    """Returns the builder in a Python file: the named function, or `build` if the name has none.
 
     Raises:
-        InputError: There is no such file, or it is no Python.
+        InputError: There is no such file, or it is not Python.
         UnknownNameError: It has no such function.
     """
     stem, dot_py, function = name.partition(".py")
@@ -35,10 +35,10 @@ def stoker_get_model(name: str) -> ModelBuilder | None:
 
 
 def check(path: Path, function: str) -> None:
-    """Looks whether a file defines a function; nothing in it is run, for it may import Keras.
+    """Checks that a file defines a function, without running the file: it may import Keras.
 
     Raises:
-        InputError: There is no such file, or it is no Python.
+        InputError: There is no such file, or it is not Python.
         UnknownNameError: It has no such function.
     """
     try:
@@ -46,7 +46,7 @@ def check(path: Path, function: str) -> None:
     except OSError as error:
         raise InputError(f"can't read the model's file {path}", received=error.strerror, path=path) from error
     except (SyntaxError, ValueError) as error:
-        raise InputError(f"the model's file {path} is no Python", received=str(error), path=path) from error
+        raise InputError(f"the model's file {path} is not valid Python", received=str(error), path=path) from error
     known = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     imported = [
         alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names

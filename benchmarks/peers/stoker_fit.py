@@ -31,9 +31,9 @@ def train(task: Task) -> None:
 
 def run(task: Task, saved: Callable[[int], bool]) -> None:
     """Trains; after the epochs (from 1) that `saved` names, a checkpoint is written beside the next one."""
-    _, keras = import_keras()
+    tf, keras = import_keras()
     keras.utils.set_random_seed(SEED)
-    fit = _fit(task)
+    fit = _fit(task, tf.distribute.get_strategy())
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(Path(folder))
 
@@ -48,7 +48,7 @@ def run(task: Task, saved: Callable[[int], bool]) -> None:
         checkpoints.wait()
 
 
-def _fit(task: Task) -> Fit:
+def _fit(task: Task, strategy: Any) -> Fit:
     from ...engine.training.fit import Fit
 
     builders: dict[str, Callable[[Any], Any]] = {"dnn": dnn.build, "wide": networks.wide, "conv": networks.conv}
@@ -62,8 +62,8 @@ def _fit(task: Task) -> Fit:
         epochs=task.epochs,
         seed=SEED,
         stop=threading.Event(),
-        mode=choose_mode(model, 1)[0],
-        on_progress=lambda progress: None,
+        mode=choose_mode(model, strategy)[0],
+        strategy=strategy,
     )
 
 

@@ -29,10 +29,10 @@ _PROVEN_FIRST_BYTES = 64 << 20
 
 
 def read_header(path: Path) -> Header:
-    """Reads only the header, and compares it with the size of the file.
+    """Reads only the header of a file, and compares it with the file's size.
 
     Raises:
-        DatasetError: The file is not IDX, or too short or too long for what its header says.
+        DatasetError: The file is not IDX, or too short or too long for its header.
     """
     with Content(path) as content:
         return parse(content)
@@ -91,7 +91,7 @@ def open_mapped(path: Path) -> NDArray[Any]:
 
 
 def unpack(path: Path, sink: BinaryIO, *, progress: ProgressCallback | None = None) -> str:
-    """Copies the decompressed file into `sink`, checking it on the way and holding one piece of it at a time.
+    """Copies the decompressed file into `sink` and checks it on the way, holding one piece at a time.
 
     Returns:
         The SHA-256 of what was written.
@@ -150,7 +150,7 @@ def _header_for(path: Path, array: NDArray[Any]) -> Header:
 
 
 def _data(content: Content, header: Header) -> Iterator[bytes]:
-    """The items' bytes in pieces; at the end it is certain that there are neither fewer nor more of them."""
+    """Yields the items' bytes in pieces, and refuses a file with fewer or more of them."""
     left = header.data_bytes
     while left:
         piece = content.read(min(left, PIECE_BYTES))

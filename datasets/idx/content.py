@@ -17,13 +17,13 @@ from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 
 PIECE_BYTES = 1 << 20
-"""At most this much of a file is held in memory at once while it is streamed."""
+"""The most of a file that is held in memory while it is streamed."""
 
 GET_AGAIN = "copy or download the file again"
 """The hint for a file that is damaged or cut off."""
 
 _LOGIN_PAGE = "a login, proxy or error page was probably saved under this name: download the file again"
-_LFS_POINTER = "this is a pointer of Git LFS, not the file: run `git lfs pull`"
+_LFS_POINTER = "this is a Git LFS pointer, not the file: run `git lfs pull`"
 _SIGNATURES = (
     (b"<!doctype", "an HTML page", _LOGIN_PAGE),
     (b"<html", "an HTML page", _LOGIN_PAGE),
@@ -39,13 +39,13 @@ _SIGNATURES = (
 
 
 def looks_like(beginning: bytes) -> tuple[str, str]:
-    """Tells what a file that should be something else is.
+    """Guesses what a file is that should be something else.
 
     Args:
         beginning: The first bytes of its content; some hundred are enough.
 
     Returns:
-        What it looks like ("an HTML page"), and what to do about it.
+        What it looks like ("an HTML page"), and how to fix it.
     """
     lowered = beginning.lstrip().lower() or beginning
     for signature, kind, hint in _SIGNATURES:
@@ -92,7 +92,7 @@ class Content:
             return self._stream.read(size_bytes)
 
     def report(self, progress: ProgressCallback | None, what: str) -> None:
-        """Tells `progress` how much of the stored file has been read."""
+        """Reports to `progress` how much of the stored file has been read."""
         if progress:
             progress(what, min(self._file.tell(), self.size_bytes), self.size_bytes)
 
@@ -108,7 +108,7 @@ class Content:
 
 @contextlib.contextmanager
 def _faults(path: Path) -> Iterator[None]:
-    """Turns whatever reading a file can raise into a `DatasetError`."""
+    """Turns everything that reading a file can raise into a `DatasetError`."""
     try:
         yield
     except EOFError as error:

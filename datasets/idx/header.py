@@ -1,4 +1,4 @@
-"""The header of an IDX file: what it says, and whether the file can be what it says."""
+"""The header of an IDX file: parsed, and compared with the size of the file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NAMES = {"|u1": "uint8", "|i1": "int8", ">i2": "int16", ">i4": "int32", ">f4": "
 """The types of the format by their usual names."""
 
 _DEFLATE_LIMIT = 1032
-"""Deflate, the method of gzip, makes nothing smaller than by this factor (zlib's technical notes)."""
+"""Deflate, the method of gzip, shrinks data by this factor at most (zlib's technical notes)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """What the beginning of an IDX file says about the rest.
+    """What the beginning of an IDX file declares about the rest.
 
     Attributes:
         dtype: The type of an item with its byte order, in NumPy's spelling: one of the values of `DTYPES`.
@@ -47,7 +47,7 @@ class Header:
         return self.offset_bytes + self.data_bytes
 
     def encode(self) -> bytes:
-        """The header as it stands in a file."""
+        """Returns the header as it is written in a file."""
         code = next(code for code, dtype in DTYPES.items() if dtype == self.dtype)
         return struct.pack(f">2xBB{len(self.shape)}I", code, len(self.shape), *self.shape)
 
@@ -59,7 +59,7 @@ def parse(content: Content) -> Header:
     """Reads the header at the beginning of `content` and compares it with the size of the file.
 
     Raises:
-        DatasetError: It is not an IDX file, or too short or too long for what its header says.
+        DatasetError: It is not an IDX file, or too short or too long for its header.
     """
     magic = content.read(4)
     if not magic or any(magic[:2]):
@@ -77,7 +77,7 @@ def parse(content: Content) -> Header:
 
 
 def cut_off(content: Content, received: str, expected: str) -> DatasetError:
-    """The error for a file that ends too early."""
+    """Returns the error for a file that ends too early."""
     return DatasetError(
         f"the IDX file {content.path} is cut off",
         received=received,
@@ -88,7 +88,7 @@ def cut_off(content: Content, received: str, expected: str) -> DatasetError:
 
 
 def too_long(content: Content, header: Header) -> DatasetError:
-    """The error for a file that goes on after its end."""
+    """Returns the error for a file that goes on after its end."""
     return DatasetError(
         f"the IDX file {content.path} has bytes after its end",
         received="more than that, decompressed" if content.compressed else f"{content.size_bytes} bytes",
@@ -99,7 +99,7 @@ def too_long(content: Content, header: Header) -> DatasetError:
 
 
 def claim(header: Header) -> str:
-    """How large the file has to be, and why."""
+    """Returns how large the file has to be, and why."""
     return f"{header.total_bytes} bytes, for the header says {header}"
 
 
@@ -126,9 +126,9 @@ def _not_idx(content: Content, magic: bytes) -> DatasetError:
 
 def _unknown_type(content: Content, magic: bytes) -> DatasetError:
     return DatasetError(
-        f"{content.path} is not an IDX file that can be read: its type code is unknown",
+        f"{content.path} is not a readable IDX file: its type code is unknown",
         received=f"code 0x{magic[2]:02X} in the header {magic.hex(' ')}",
         expected=", ".join(f"0x{code:02X} {NAMES[dtype]}" for code, dtype in DTYPES.items()),
-        hint="the file may be damaged, or of another format: get it again",
+        hint="the file may be damaged, or of another format: copy or download it again",
         path=content.path,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...engine.errors import DatasetError
 
 ROLES = ("train images", "train labels", "test images", "test labels")
-"""What the four files of a data set are, in the order in which they are read."""
+"""The roles of the four files of a data set, in the order in which they are read."""
 
 _NAME = re.compile(
     r"(?:(?P<set>.+)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)"
@@ -24,22 +24,22 @@ _USUAL = {
     "test labels": "t10k-labels-idx1-ubyte",
 }
 _MOST_FOLDERS = 20_000
-"""The search is given up after so many folders: somebody pointed at a whole disk."""
+"""The search stops after so many folders: somebody pointed it at a whole disk."""
 
 Key = tuple[Path, str]
-"""A folder, and what stands before "train" or "t10k" in the names: "emnist-letters", mostly ""."""
+"""A folder, and what comes before "train" or "t10k" in the names: "emnist-letters", mostly ""."""
 
 
 def locate(folder: Path, *, prefer: str | None = None) -> dict[str, Path]:
-    """Finds the four files of one data set.
+    """Finds the four files of one data set, by their names.
 
-    Of several complete sets the one in the shallowest folder is taken; files of one role that are there raw and
-    compressed count once, raw. Files spread over several folders are taken if each role occurs once.
+    Of several complete sets, the search takes the one in the shallowest folder. A file that exists raw and compressed
+    counts once, as the raw one. Files spread over several folders are taken if each role occurs once.
 
     Args:
         folder: Where to search; all folders below it too, links followed.
         prefer: The beginning of the names of the set to take where there are several: "emnist-letters", or "" for
-            plain names; None if it doesn't matter.
+            plain names; None has no preference.
 
     Returns:
         The four paths by role, as in `ROLES`.
@@ -67,7 +67,7 @@ def locate(folder: Path, *, prefer: str | None = None) -> dict[str, Path]:
 
 
 def _levels(folder: Path) -> Iterator[list[Path]]:
-    """The folders below `folder` (itself first), level by level; a loop of links ends where it closes."""
+    """Yields the folders below `folder` level by level, itself first; visits a loop of links once."""
     level, known = [folder], {_identity(folder)}
     while level:
         if len(known) > _MOST_FOLDERS:
@@ -75,7 +75,7 @@ def _levels(folder: Path) -> Iterator[list[Path]]:
                 f"too many folders lie below {folder} to search them all",
                 received=f"more than {_MOST_FOLDERS}",
                 expected="a folder with the data files in it or not far below",
-                hint="pass a folder that is nearer to the files with --data-folder",
+                hint="pass a folder nearer to the files with --data-folder",
                 path=folder,
             )
         yield level
@@ -89,7 +89,7 @@ def _levels(folder: Path) -> Iterator[list[Path]]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    """The folders directly in `folder`, sorted; none if it may not be read."""
+    """Returns the folders directly in `folder`, sorted; none if it can't be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in entries if entry.is_dir())
@@ -106,7 +106,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _sets(level: list[Path]) -> dict[Key, dict[str, Path]]:
-    """The data files that lie directly in these folders, grouped by folder and set, then by role."""
+    """Groups the data files that lie directly in these folders by folder and set, then by role."""
     found: dict[Key, dict[str, Path]] = defaultdict(dict)
     for folder in level:
         for path, match in _data_files(folder):
@@ -116,7 +116,7 @@ def _sets(level: list[Path]) -> dict[Key, dict[str, Path]]:
 
 
 def _data_files(folder: Path) -> list[tuple[Path, re.Match[str]]]:
-    """The files in `folder` whose names are those of data files; raw ones before compressed ones."""
+    """Returns the files in `folder` with the names of data files; raw ones before compressed ones."""
     try:
         paths = sorted(folder.iterdir())
     except OSError:
@@ -126,7 +126,7 @@ def _data_files(folder: Path) -> list[tuple[Path, re.Match[str]]]:
 
 
 def _only(folder: Path, complete: Mapping[Key, dict[str, Path]], prefer: str | None) -> dict[str, Path]:
-    """The one complete set, or the preferred one of several."""
+    """Returns the one complete set, or the preferred one of several."""
     if len(complete) > 1:
         complete = {key: files for key, files in complete.items() if key[1] == prefer} or complete
     if len(complete) == 1:
@@ -135,13 +135,13 @@ def _only(folder: Path, complete: Mapping[Key, dict[str, Path]], prefer: str | N
         f"several data sets lie below {folder}",
         received=" and ".join(str(files["train images"]) for files in complete.values()),
         expected="one",
-        hint="pass the folder of the one that you mean with --data-folder",
+        hint="pass the folder of the one you want with --data-folder",
         path=folder,
     )
 
 
 def _spread(folder: Path, seen: Mapping[Key, Mapping[str, Path]]) -> dict[str, Path]:
-    """The four files, from different folders, if there is exactly one for each role."""
+    """Returns the four files from different folders, if there is exactly one for each role."""
     candidates = {role: [files[role] for files in seen.values() if role in files] for role in ROLES}
     missing = [_USUAL[role] for role in ROLES if not candidates[role]]
     if missing:

@@ -1,1 +1,1 @@
-"""What reads data into arrays: one reader for each form."""
+"""Readers that load data into arrays: one for each source."""

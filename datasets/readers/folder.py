@@ -1,11 +1,11 @@
-"""A folder of the user's with the four files of a data set in it."""
+"""Reads the user's folder with the four files of a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...engine.data import Dataset, ProgressCallback
+from ...engine.data import FOLDER, Dataset, ProgressCallback
 from ...engine.errors import DatasetError, StorageError
 from .. import idx
 from ..assemble import Part, assemble
@@ -15,30 +15,30 @@ from ..source import store
 
 
 class FolderReader:
-    """Reads whatever data set lies below `--data-folder`, without knowing which it is.
+    """Reads any data set that lies below `--data-folder`, without knowing which one it is.
 
     Attributes:
         name: The name on the command line.
         summary: One line about it.
     """
 
-    name = "folder"
+    name = FOLDER
     summary = "the four IDX files below --data-folder, whatever they hold"
 
     def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
-        """Reads the data set; it is called as its folder is.
+        """Reads the data set, and names it after its folder.
 
         Args:
             folder: Where the files are.
-            offline: Changes nothing: nothing is ever downloaded.
-            progress: Told about gzip files that are unpacked.
+            offline: Ignored: this reader never downloads.
+            progress: Receives the progress of unpacking gzip files.
 
         Raises:
             DatasetError: A file is missing or wrong, or `folder` is None.
         """
         if folder is None:
             raise DatasetError(
-                "the data set 'folder' needs to know which folder",
+                "the data set 'folder' needs a folder",
                 expected="--data-folder DIR",
                 hint="pass --data-folder, or the name of a data set with --dataset",
             )
@@ -49,13 +49,13 @@ class FolderReader:
 def read_parts(
     paths: Mapping[str, Path], *, progress: ProgressCallback | None = None
 ) -> tuple[dict[str, Part], list[str]]:
-    """Opens the files of a data set where they lie: raw ones are mapped, gzip ones unpacked into the cache first.
+    """Opens the files of a data set where they lie: maps raw ones, and first unpacks gzip ones into the cache.
 
-    Where the cache can't be written, gzip files are read into memory instead, and a note says so.
+    Reads gzip files into memory, with a note, where the cache can't be written.
 
     Args:
         paths: The files by role.
-        progress: Told about gzip files that are unpacked.
+        progress: Receives the progress of unpacking gzip files.
 
     Returns:
         The parts by role, and notes for the user.
@@ -69,7 +69,7 @@ def read_parts(
             parts[role] = _read_part(path, progress)
         except StorageError as error:
             parts[role] = Part(path=path, array=idx.read(path), source=str(path))
-            notes.append(f"gzip files are read into memory at each start, for the cache is no help: {error.what}")
+            notes.append(f"gzip files are read into memory at each start, for the cache can't be used: {error.what}")
     return parts, notes[:1]
 
 

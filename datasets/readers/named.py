@@ -1,4 +1,4 @@
-"""Reads a data set of the catalogue: from the cache, or from the user's folder if it is the right one."""
+"""Reads a data set of the catalogue: from the cache, or from the user's folder if its files are the right ones."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class NamedReader:
         self._transport = transport
 
     def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
-        """Reads the data set, downloading it first if need be.
+        """Reads the data set, and first downloads it if necessary.
 
         Args:
-            folder: Where the user says that its files are; their digests must be those of this set.
-            offline: Nothing may be downloaded.
-            progress: Told about long work.
+            folder: The user's folder with its files, whose digests must be those of this set; None reads the cache.
+            offline: Forbids downloads.
+            progress: Receives the progress of long work.
 
         Raises:
-            DatasetError: A file is missing, wrong or of another data set.
+            DatasetError: A file is missing, wrong or from another data set.
             DownloadError: No mirror gave it, and no copy is bundled.
             StorageError: The cache can't be written, and no copy is bundled.
         """
@@ -68,7 +68,7 @@ class NamedReader:
         return {role: _cached_part(self.name, file.name) for role, file in self._known.files.items()}, notes
 
     def _from_bundle(self) -> dict[str, Part]:
-        """The bundled files, read into memory."""
+        """Reads the bundled files into memory."""
         parts = {}
         for role, file in self._known.files.items():
             path = BUNDLED / f"{file.name}.gz"
@@ -87,8 +87,8 @@ class NamedReader:
             parts[role] = replace(part, source=f"sha256:{sha256}")
         if unknown:
             notes.append(
-                f"nothing is known that {', '.join(unknown)} could be compared with: whether it is {self.name} "
-                f"is for you to know"
+                f"stoker knows no digest to compare {', '.join(unknown)} with, so it can't tell whether this is "
+                f"{self.name}"
             )
         return parts, notes
 
@@ -101,7 +101,7 @@ def _cached_part(set_name: str, file_name: str) -> Part:
 
 
 def _digest(part: Part, progress: ProgressCallback | None) -> str:
-    """The SHA-256 of a part's content; known already if it went through the cache."""
+    """Returns the SHA-256 of a part's content, without reading it again if it went through the cache."""
     if part.source.startswith("sha256:"):
         return part.source.removeprefix("sha256:")
     return content_sha256(part.path, progress=progress)

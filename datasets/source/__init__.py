@@ -1,1 +1,1 @@
-"""Where data come from: the catalogue of known data sets, downloads, and what was stored before."""
+"""Where data come from: the catalogue of known data sets, downloads, and the cache."""

@@ -13,7 +13,7 @@ from ...engine.errors import DatasetError
 from ..idx.content import PIECE_BYTES
 
 _FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError)
-"""What reading a damaged, encrypted or unusual zip file raises."""
+"""What `zipfile` raises for a damaged, encrypted or unusual file."""
 
 
 def extract(
@@ -24,9 +24,9 @@ def extract(
     Args:
         archive: The zip file.
         member: The exact name of the member.
-        target: Where to; the folder must exist.
-        limit_bytes: More than this is refused, whatever the zip file claims.
-        progress: Told about it.
+        target: The file to write; its folder must exist.
+        limit_bytes: A larger member is refused, whatever the zip file claims.
+        progress: Receives the progress.
 
     Raises:
         DatasetError: The zip file is damaged, lacks the member, or the member is too large.

@@ -1,4 +1,4 @@
-"""The data sets that stoker knows by name: where they come from, and how their files are recognised."""
+"""The data sets that stoker knows by name: their sources, and the digests of their files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class KnownFile:
 
     Attributes:
         name: The name of the raw file; mirrors and archives have it with ".gz".
-        sha256: Of the raw file; "" where no documentation states it.
-        gz_md5: Of the gzip file as its authors distribute it; "" where no documentation states it.
-        limit_bytes: The gzip file is no larger than this.
+        sha256: The digest of the raw file; "" where no documentation states it.
+        gz_md5: The digest of the gzip file as its authors distribute it; "" where no documentation states it.
+        limit_bytes: The largest size that the gzip file may have.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Archive:
     Attributes:
         name: Its name in the cache.
         urls: Where it can be downloaded, in the order of preference.
-        md5: Of the zip file.
+        md5: The digest of the zip file.
         folder: The folder inside it that holds the gzip files.
-        limit_bytes: It is no larger than this.
+        limit_bytes: The largest size that it may have.
     """
 
     name: str
@@ -58,7 +58,7 @@ class KnownSet:
         archive: The zip file that holds the gzip files, where there are no mirrors.
         digests_from: Where the digests are documented.
         bundled: Whether a copy comes with stoker.
-        remark: Something to tell whoever trains on it, or "".
+        remark: A note for everybody who trains on it, or "".
     """
 
     name: str
@@ -73,7 +73,7 @@ class KnownSet:
 
     @property
     def prefix(self) -> str:
-        """What stands before "train" in the names of its files: "emnist-letters", mostly ""."""
+        """What comes before "train" in the names of its files: "emnist-letters", mostly ""."""
         return self.files[ROLES[0]].name.partition("train-")[0].rstrip("-")
 
 
@@ -112,7 +112,7 @@ EMNIST_ARCHIVE = Archive(
     folder="gzip",
     limit_bytes=1 << 30,
 )
-"""The one zip file that all sets of EMNIST come in; about 535 MB."""
+"""The zip file with all sets of EMNIST, about 535 MB."""
 
 MNIST = KnownSet(
     name="mnist",
@@ -132,7 +132,7 @@ MNIST = KnownSet(
     digests_from="stoker's catalogue",
     bundled=True,
 )
-"""The set that this program was made for, and whose copy is bundled."""
+"""The set that stoker was made for, which is bundled with it."""
 
 _SETS = (
     MNIST,

@@ -1,4 +1,4 @@
-"""Brings a named data set into the cache: from a mirror, out of an archive, or from the copy that comes with stoker."""
+"""Brings a named data set into the cache: from a mirror, from an archive, or from the copy bundled with stoker."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def fetch(
     transport: Transport | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[str]:
-    """Makes sure that a data set is in the cache; what is there is only measured, not read.
+    """Makes sure that a data set is in the cache; files found there are measured, not read.
 
     Args:
         known: The data set.
-        offline: Nothing may be downloaded.
-        transport: The way to the network; None means the real one.
-        progress: Told about long work.
+        offline: Forbids downloads.
+        transport: The connection to the network; None makes the real one.
+        progress: Receives the progress of long work.
 
     Returns:
         Notes for the user.
 
     Raises:
-        DatasetError: It is not in the cache and `offline` forbids to download it.
+        DatasetError: It is not in the cache, and `offline` forbids downloading it.
         DownloadError: No mirror gave it.
         StorageError: The cache can't be written.
     """
@@ -60,7 +60,7 @@ def fetch(
                 raise
             notes = _without_network(known, missing, "no mirror answered", progress)
             faults = "; ".join(line.strip() for line in error.received.splitlines() if line)
-            return [*notes, f"what the mirrors of {known.name} said: {faults}"]
+            return [*notes, f"answers of the mirrors of {known.name}: {faults}"]
 
 
 def _missing(known: KnownSet) -> list[KnownFile]:
@@ -69,7 +69,7 @@ def _missing(known: KnownSet) -> list[KnownFile]:
 
 @contextlib.contextmanager
 def _network(known: KnownSet, transport: Transport | None) -> Iterator[Transport]:
-    """The given way to the network, or the real one; with a bundled copy at hand there is no reason to wait long."""
+    """Yields the given transport, or the real one, which waits only briefly if a copy is bundled."""
     if transport:
         yield transport
         return
@@ -89,7 +89,7 @@ def _without_network(
 ) -> list[str]:
     if not known.bundled:
         raise DatasetError(
-            f"the data set {known.name} is not on this machine yet, and nothing may be downloaded",
+            f"the data set {known.name} is not on this machine yet, and downloads are not allowed",
             received=reason,
             expected=f"its files in {store.place_of(known.name, '')}",
             hint=f"run `stoker data fetch {known.name}` where there is a network, or pass --data-folder",
@@ -157,7 +157,7 @@ def _extract(
 
 
 def _download_archive(archive: Archive, transport: Transport, progress: ProgressCallback | None) -> Path:
-    """The archive in the cache, where it stays for the other sets in it."""
+    """Returns the archive in the cache, where it stays for the other sets in it; downloads it if it is missing."""
     from .mirrors import Wanted, download
 
     target = files.make_folder(cache.root() / "archives") / archive.name

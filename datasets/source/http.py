@@ -1,4 +1,4 @@
-"""One attempt to bring a file from one address: a request, its answer, and the bytes, continued where they ended."""
+"""One attempt to download a file from one address: a request, its answer, and the bytes, resumed where they ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...engine.data import ProgressCallback
 from .partial import Partial, validator_of
 
 _PIECE_BYTES = 1 << 16
-_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LASTING_ERRORS = (
     requests.exceptions.SSLError,
     requests.exceptions.ProxyError,
@@ -23,21 +23,21 @@ _LASTING_ERRORS = (
     urllib3.exceptions.SSLError,
     ValueError,
 )
-"""Errors that do not pass; a wrong address, also one that a server leads to, is a ValueError among others."""
+"""Errors that are not transient. A wrong address, or a redirect to one, raises a ValueError."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """How long to wait for a server, in seconds, and how often to try again.
+    """How long to wait for a server, in seconds, and how often to retry.
 
     Attributes:
-        connect_s: For a connection.
-        read_s: For the next bytes.
-        tries: How many attempts in a row may bring nothing new before the next mirror is tried.
-        pause_s: Before the second attempt; doubles with each one after it.
-        longest_pause_s: No pause is longer, whatever a server asks for.
+        connect_s: How long to wait for a connection.
+        read_s: How long to wait for the next bytes.
+        tries: How many attempts in a row may bring no new bytes before the next mirror is tried.
+        pause_s: The pause before the second attempt; it doubles with each further one.
+        longest_pause_s: The longest pause, whatever a server asks for.
         slowest_bytes_per_s: A server that sends less than this over `read_s` is given up.
-        mirrors_s: No further mirror is asked once so much time has gone by.
+        mirrors_s: After this time, no further mirror is tried.
     """
 
     connect_s: float = 10
@@ -51,13 +51,13 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transport:
-    """The way to the network, and to the clock.
+    """The connection to the network, and the clock.
 
     Attributes:
         session: Makes the requests.
         sleep: Waits for so many seconds.
-        clock: The time in seconds, from any beginning, never going back.
-        patience: How long to wait for what.
+        clock: Returns the time in seconds, from any beginning, never going back.
+        patience: How long to wait, and how often to retry.
     """
 
     session: requests.Session
@@ -84,17 +84,17 @@ class Outcome:
 def attempt(
     url: str, partial: Partial, transport: Transport, *, limit_bytes: int, progress: ProgressCallback | None = None
 ) -> Outcome:
-    """Asks `url` for what `partial` lacks, and adds what comes.
+    """Requests from `url` what `partial` lacks, and appends what arrives.
 
     Args:
         url: The address.
         partial: What has arrived so far.
-        transport: The way to the network.
+        transport: The connection to the network.
         limit_bytes: A larger file is refused.
-        progress: Told about the bytes.
+        progress: Receives the progress in bytes.
 
     Raises:
-        StorageError: What comes can't be written.
+        StorageError: The bytes can't be written.
     """
     patience = transport.patience
     timeout = (patience.connect_s, patience.read_s)
@@ -109,7 +109,7 @@ def attempt(
 
 
 def _headers(url: str, partial: Partial) -> dict[str, str]:
-    """The request's headers: the bytes as they are stored, from where `partial` ends if the file is still the same."""
+    """Returns the request's headers; they ask for the rest only if the server's file is still the same."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "stoker"}
     validator = partial.validator(url)
     if validator:
@@ -118,23 +118,23 @@ def _headers(url: str, partial: Partial) -> dict[str, str]:
 
 
 def _begin(url: str, partial: Partial, response: requests.Response) -> Outcome | None:
-    """Makes `partial` ready for the body; an outcome if there is none to be had."""
+    """Prepares `partial` for the body; returns an outcome if there is no body to receive."""
     status = response.status_code
     if status == 206 and _continues(url, partial, response):
         return None
     if status in {206, 416}:
         partial.discard()
-        return Outcome(fault=f"the server could not go on where it had stopped (status {status})", again=True)
+        return Outcome(fault=f"the server could not resume where it had stopped (status {status})", again=True)
     if status == 200:
         partial.restart(url, response.headers)
         return None
     pause_s = _retry_after(response)
     fault = f"status {status} {response.reason or ''}".rstrip()
-    return Outcome(fault=fault, again=status in _PASSING_STATUS, pause_s=pause_s)
+    return Outcome(fault=fault, again=status in _TRANSIENT_STATUS, pause_s=pause_s)
 
 
 def _continues(url: str, partial: Partial, response: requests.Response) -> bool:
-    """Whether the body is the rest of what is in `partial`: from its end on, and of the same version."""
+    """Returns whether the body is the rest of `partial`: it begins at its end and is of the same version."""
     range_ = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if not range_ or int(range_[1]) != partial.size_bytes:
         return False
@@ -142,7 +142,7 @@ def _continues(url: str, partial: Partial, response: requests.Response) -> bool:
 
 
 def _retry_after(response: requests.Response) -> float:
-    """The seconds in the header Retry-After; its other form, a date, counts as none."""
+    """Returns the seconds in the header Retry-After, 0 if there are none; its other form, a date, is ignored."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() else 0
 
@@ -154,14 +154,14 @@ class _Receiver:
         self._partial = partial
         self._transport = transport
         self._limit_bytes = limit_bytes
-        # urllib3 before 2.1 can't hand over what is there: it waits for a whole piece.
+        # urllib3 before 2.1 has no `read1`, which returns what has arrived; its `read` waits for a whole piece.
         self._read: Callable[..., bytes] = getattr(response.raw, "read1", response.raw.read)
         self._size = partial.size_bytes
         length = response.headers.get("Content-Length", "")
         self._total = self._size + int(length) if length.isascii() and length.isdigit() else 0
 
     def receive(self, progress: ProgressCallback | None, url: str) -> Outcome:
-        """Adds the body to the partial file, until it ends or is given up."""
+        """Appends the body to the partial file until it ends or is given up."""
         if self._total > self._limit_bytes:
             return self._too_large()
         with files.storage_errors(self._partial.path):
@@ -192,7 +192,7 @@ class _Receiver:
 
 
 class _Pace:
-    """Measures how fast bytes come."""
+    """Measures how fast bytes arrive."""
 
     def __init__(self, transport: Transport) -> None:
         self._clock = transport.clock
@@ -201,7 +201,7 @@ class _Pace:
         self._since, self._bytes = self._clock(), 0
 
     def too_slow(self, size_bytes: int) -> bool:
-        """Counts bytes that have come; whether too few did since the last look, a window ago."""
+        """Counts bytes that have arrived; returns whether too few did in the last window."""
         self._bytes += size_bytes
         now = self._clock()
         if now - self._since < self._window_s:
@@ -212,7 +212,7 @@ class _Pace:
 
 
 def _is_transient(error: Exception) -> bool:
-    """Whether an error of the network may be gone in a moment; a refused or unknown host is none of these."""
+    """Returns whether a retry may get past an error of the network; a refused or unknown host is no such error."""
     cause: Any = error.args[0] if error.args else None
     if isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError):
         return False
@@ -220,7 +220,7 @@ def _is_transient(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What an error of the network says, in few words."""
+    """Returns what an error of the network says, in few words."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection in time"
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):

@@ -1,4 +1,4 @@
-"""Tells which data set a file is of, whatever its name says."""
+"""Identifies which data set a file belongs to, by its digest and not by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .catalogue import CATALOGUE, KnownFile, KnownSet
 
 
 def content_sha256(path: Path, *, progress: ProgressCallback | None = None) -> str:
-    """The SHA-256 of a file's decompressed content, in hexadecimal.
+    """Returns the SHA-256 of a file's decompressed content, in hexadecimal.
 
     Raises:
         DatasetError: The file can't be read, or its gzip stream is damaged.
@@ -27,7 +27,7 @@ def content_sha256(path: Path, *, progress: ProgressCallback | None = None) -> s
 
 
 def stored_md5(path: Path) -> str:
-    """The MD5 of a file as it is stored, for the digests that some data sets are documented with.
+    """Returns the MD5 of a file as it is stored; some data sets document no other digest.
 
     Raises:
         DatasetError: The file can't be read.
@@ -40,19 +40,19 @@ def stored_md5(path: Path) -> str:
 
 
 def check(known: KnownSet, role: str, path: Path, sha256: str) -> str:
-    """Checks that a file is the one of a named data set that it should be.
+    """Checks that a file is the one that a named data set has in that role.
 
     Args:
         known: The data set.
-        role: Which of its four files.
+        role: Which of its four files, as in `ROLES`.
         path: The file, raw or gzip.
-        sha256: Of its decompressed content.
+        sha256: The digest of its decompressed content.
 
     Returns:
-        What it was compared with; "" if no digest is known that it could be compared with.
+        What it was compared with; "" if no digest of it is known.
 
     Raises:
-        DatasetError: It is another file; the message says which, if that is known.
+        DatasetError: It is another file; the message names it, if it is known.
     """
     file = known.files[role]
     expected, source = _expected(known, file)
@@ -67,18 +67,18 @@ def check(known: KnownSet, role: str, path: Path, sha256: str) -> str:
 
 
 def recognise(path: Path, sha256: str) -> str:
-    """The named data set that a file is of, and which of its files; "" if that is not known.
+    """Returns which file of which named data set a file is; "" if that is not known.
 
     Args:
         path: The file, raw or gzip.
-        sha256: Of its decompressed content.
+        sha256: The digest of its decompressed content.
     """
     found = _identify(path, sha256)
     return f"{found[1]} of {found[0]}" if found else ""
 
 
 def _expected(known: KnownSet, file: KnownFile) -> tuple[str, str]:
-    """The SHA-256 that a file must have, and how it is known; ("", "") if it is not."""
+    """Returns the SHA-256 that a file must have, and where it is from; ("", "") if it is not known."""
     if file.sha256:
         return file.sha256, f"the SHA-256 in {known.digests_from}"
     record = store.recorded(store.place_of(known.name, file.name))
@@ -86,7 +86,7 @@ def _expected(known: KnownSet, file: KnownFile) -> tuple[str, str]:
 
 
 def _identify(path: Path, sha256: str) -> tuple[str, str] | None:
-    """The names of the set and the file, by any digest that is known."""
+    """Returns the names of the set and the file, found by any known digest."""
     md5 = stored_md5(path)
     for known in CATALOGUE.values():
         for file in known.files.values():
@@ -96,7 +96,7 @@ def _identify(path: Path, sha256: str) -> tuple[str, str] | None:
 
 
 def _another(known: KnownSet, file: KnownFile, path: Path, sha256: str, other: tuple[str, str] | None) -> DatasetError:
-    looks, remedy = "its content is of no data set that is known here", "pass --dataset folder to train on it as it is"
+    looks, remedy = "its content is from no data set that stoker knows", "pass --dataset folder to train on it as it is"
     if other:
         looks = f"it is {other[1]} of {other[0]}"
         remedy = f"pass --dataset {other[0]}" if other[0] != known.name else "give each file its own name"

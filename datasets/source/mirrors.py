@@ -1,4 +1,4 @@
-"""Brings a file from the first mirror that has the right one."""
+"""Downloads a file from the first mirror that has the right one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .partial import Partial
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """A file that is to be downloaded.
+    """A file to download.
 
     Attributes:
-        name: What to call it.
-        partial: Where to collect its bytes; the folder must exist.
-        ready: Whether the file is there already; asked while no other process is downloading it.
+        name: Its name in messages.
+        partial: The file that collects its bytes; the folder must exist.
+        ready: Returns whether the file is installed already; called while no other process is downloading it.
         install: Called as `install(partial, url)` when all bytes have arrived: checks them and puts the file where it
             belongs. A `DatasetError` means that they are not the right ones.
         limit_bytes: A larger file can't be the right one.
@@ -36,16 +36,16 @@ class Wanted:
 def download(
     urls: Sequence[str], wanted: Wanted, transport: Transport, *, progress: ProgressCallback | None = None
 ) -> None:
-    """Downloads a file and installs it, unless it is there already.
+    """Downloads a file and installs it, unless it is installed already.
 
-    Of several processes that want the same file one downloads it and the others wait for it. What has arrived when
-    one is interrupted stays, and the next one goes on from there if the server's file is still the same.
+    If several processes want the same file, one downloads it and the others wait for it. An interrupted download keeps
+    its bytes, and the next one resumes from there if the server's file is still the same.
 
     Args:
-        urls: The addresses that have the file, in the order of preference; http or https.
+        urls: The addresses of the file, in the order of preference; http or https.
         wanted: The file.
-        transport: The way to the network.
-        progress: Told about the bytes.
+        transport: The connection to the network.
+        progress: Receives the progress in bytes.
 
     Raises:
         DownloadError: No address gave the right file; the message has the reason for each.
@@ -61,7 +61,7 @@ def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progr
     begun = transport.clock()
     for url in urls:
         late = bool(faults) and transport.clock() - begun > transport.patience.mirrors_s
-        fault = "not asked, for the others took too long" if late else _from_one(url, wanted, transport, progress)
+        fault = "not tried, because the others took too long" if late else _from_one(url, wanted, transport, progress)
         if not fault:
             return
         faults.append(f"{url}: {fault}")
@@ -74,7 +74,7 @@ def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progr
 
 
 def _from_one(url: str, wanted: Wanted, transport: Transport, progress: ProgressCallback | None) -> str:
-    """Tries one mirror until it gives the file or is given up; the reason for giving up, or ""."""
+    """Tries one mirror until it gives the file or is given up; returns why it was given up, or ""."""
     if not url.lower().startswith(("http://", "https://")):
         return "only http and https are allowed"
     partial = Partial(wanted.partial)
@@ -93,7 +93,7 @@ def _from_one(url: str, wanted: Wanted, transport: Transport, progress: Progress
 def _persist(
     url: str, partial: Partial, wanted: Wanted, transport: Transport, progress: ProgressCallback | None
 ) -> str:
-    """Repeats attempts as long as patience lasts; bytes that nobody had before restore it."""
+    """Retries as long as patience lasts; new bytes restore it. Returns the fault, or ""."""
     patience = transport.patience
     failures, furthest_bytes = 0, partial.size_bytes if partial.validator(url) else 0
     while True:
@@ -109,6 +109,6 @@ def _persist(
 
 
 def _pause_s(outcome: Outcome, failures: int, transport: Transport) -> float:
-    """What the server asks for, else twice the pause before, within bounds."""
+    """Returns the pause that the server asks for, else twice the one before, within bounds."""
     patience = transport.patience
     return min(outcome.pause_s or patience.pause_s * 2 ** (failures - 1), patience.longest_pause_s)

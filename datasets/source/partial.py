@@ -1,4 +1,4 @@
-"""The part of a file that has arrived, and what it takes to go on from there in another process, on another day."""
+"""The part of a file that has arrived, and what another process needs to resume the download on another day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...engine import files
 
 
 class Partial:
-    """A download under way: the bytes so far, and a note of which file of which server they begin.
+    """A download under way: the bytes so far, and a note about which file of which server they begin.
 
     Attributes:
         path: The file with the bytes so far; the note stands beside it.
@@ -26,7 +26,7 @@ class Partial:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def validator(self, url: str) -> str:
-        """What the server of `url` calls the version that the bytes are from; "" if they can't be continued."""
+        """Returns what the server of `url` calls the version of the bytes; "" if they can't be continued."""
         try:
             note = json.loads(self._note.read_bytes())
             return str(note["validator"]) if note["url"] == url and self.size_bytes else ""
@@ -34,11 +34,11 @@ class Partial:
             return ""
 
     def restart(self, url: str, headers: Mapping[str, str]) -> None:
-        """Empties it for a body that `url` sends from its beginning.
+        """Empties the partial file for a body that `url` sends from its beginning.
 
         Args:
             url: The address.
-            headers: Of the answer.
+            headers: The headers of the answer.
 
         Raises:
             StorageError: It can't be written.
@@ -55,9 +55,9 @@ class Partial:
 
 
 def validator_of(headers: Mapping[str, str]) -> str:
-    """What identifies the version of a file in an answer's headers: a strong ETag, else its time; "" if neither.
+    """Returns what identifies a file's version in an answer's headers: a strong ETag, else its time, else "".
 
-    A weak ETag does not promise the same bytes and may not be used to continue (RFC 9110, 13.1.5).
+    A weak ETag does not promise the same bytes, so it can't be used to resume (RFC 9110, 13.1.5).
     """
     etag = headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")

@@ -2,9 +2,9 @@
 
     <cache>/sets/mnist/train-images-idx3-ubyte        raw IDX
     <cache>/sets/mnist/train-images-idx3-ubyte.json   its record: {"sha256", "size_bytes", "origin"}
-    <cache>/unpacked/<path>-<state>                   raw IDX of a gzip file in a folder of the user's
+    <cache>/unpacked/<path>-<state>                   raw IDX of a gzip file in the user's folder
 
-The record is written after the file: a file without its record was interrupted and doesn't count.
+The record is written after the file, so a file without one was interrupted and doesn't count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Record:
     """What is known about a cached file.
 
     Attributes:
-        sha256: Of its content, in hexadecimal, as it was when the file was written.
+        sha256: The digest of its content when the file was written, in hexadecimal.
         size_bytes: Its size.
         origin: The address or file that it came from.
     """
@@ -36,12 +36,12 @@ class Record:
 
 
 def place_of(set_name: str, file_name: str) -> Path:
-    """Where the cache has, or would have, a raw file of a named data set."""
+    """Returns where the cache has, or would have, a raw file of a named data set."""
     return cache.root() / "sets" / set_name / file_name
 
 
 def recorded(target: Path) -> Record | None:
-    """The record of a cached file, whether or not the file is still there."""
+    """Returns the record of a cached file, whether or not the file still exists."""
     try:
         return Record(**json.loads(_record_path(target).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -49,7 +49,7 @@ def recorded(target: Path) -> Record | None:
 
 
 def find(target: Path) -> Record | None:
-    """The record of a cached file that is there and of the right size; its content is not read."""
+    """Returns the record of a cached file that exists with the right size; doesn't read its content."""
     record = recorded(target)
     try:
         return record if record and target.stat().st_size == record.size_bytes else None
@@ -58,7 +58,7 @@ def find(target: Path) -> Record | None:
 
 
 def write_record(target: Path, *, sha256: str, origin: str) -> Record:
-    """Records a file that now stands under its final name, which makes it count.
+    """Records a file that has its final name now, which makes it count.
 
     Raises:
         StorageError: It can't be written.
@@ -75,10 +75,10 @@ def keep(
 
     Args:
         source: The IDX file, gzip or raw.
-        target: Where in the cache; its folder must exist.
+        target: The file in the cache; its folder must exist.
         origin: Where the content came from, for the record.
-        expected_sha256: What the SHA-256 of the raw file must be; "" if nobody knows.
-        progress: Told about it.
+        expected_sha256: The SHA-256 that the raw file must have; "" accepts any.
+        progress: Receives the progress.
 
     Raises:
         DatasetError: The file is damaged, not IDX, or has another digest; nothing is stored.
@@ -90,17 +90,17 @@ def keep(
         sha256 = unpack(source, sink, progress=progress)
         if expected_sha256 and sha256 != expected_sha256:
             raise DatasetError(
-                f"{origin} is not the file that it should be",
+                f"{origin} is not the right file",
                 received=f"sha256 {sha256}, decompressed",
                 expected=f"sha256 {expected_sha256}",
-                hint="get the file from another place",
+                hint="get the file from another source",
                 path=source,
             )
     return write_record(target, sha256=sha256, origin=origin)
 
 
 def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple[Path, Record]:
-    """The decompressed twin of a gzip file outside the cache, made once for each state of that file.
+    """Returns the decompressed twin of a gzip file outside the cache, made once for each state of that file.
 
     Returns:
         The twin, and its record.
@@ -128,7 +128,7 @@ def _record_path(target: Path) -> Path:
 
 
 def _identity(source: Path) -> tuple[str, str]:
-    """Names for where a file is and for what state it is in, from its path, size, time and inode."""
+    """Returns a name for a file's path, and one for its state: its size, time and inode."""
     place = source.resolve()
     status = place.stat()
     state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"

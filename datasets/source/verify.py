@@ -1,4 +1,4 @@
-"""Reads every byte of a data set and says what each file is."""
+"""Reads every byte of a data set and reports what each file is."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .identity import check, content_sha256, recognise
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What was found out about one file.
+    """What `verify` found out about one file.
 
     Attributes:
         path: The file.
-        sha256: Of its content, decompressed.
+        sha256: The digest of its content, decompressed.
         verdict: What it was compared with, or recognised as; "" if it is unknown.
     """
 
@@ -54,18 +54,18 @@ def verify_cached(known: KnownSet, *, progress: ProgressCallback | None = None) 
 
 
 def verify_folder(folder: Path, name: str = "", *, progress: ProgressCallback | None = None) -> list[Finding]:
-    """Reads the files of a data set below a folder of the user's and tells what they are.
+    """Reads the files of a data set below the user's folder, and reports what they are.
 
     Args:
         folder: The folder.
         name: The named data set that they must be; "" takes them as they are.
-        progress: Told about the reading.
+        progress: Receives the progress of reading.
 
     Returns:
         One finding for each of the four files, in their usual order.
 
     Raises:
-        DatasetError: A file is missing, damaged, or of another data set than `name`.
+        DatasetError: A file is missing, damaged, or from another data set than `name`.
     """
     known = CATALOGUE.get(name)
     findings = []

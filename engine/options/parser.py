@@ -22,7 +22,7 @@ _EXPECTED: dict[Any, str] = {int: "a whole number", float: "a number", Path: "a 
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a wrong command line as every other wrong input is reported."""
+    """Reports a wrong command line like every other wrong input."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, **named})
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(message.removeprefix("argument "), hint=self.advice())
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
-        """Refuses words that are no option and no argument here.
+        """Refuses words that are not options or arguments here.
 
         Raises:
             OptionError: Always; with the nearest option.
@@ -49,15 +49,15 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
 
     def mark_plugin_options(self, own: Collection[str] = ()) -> None:
-        """Marks all options but the command's own as added by plugins, for `Settings.parse` to tell.
+        """Marks all options but the command's as added by plugins, for `Settings.parse`.
 
-        argparse hands defaults of the chosen sub-command's parser on into the result; this rides along as one.
+        argparse copies the defaults of the chosen sub-command's parser into the result, so this one arrives there too.
         """
         added = [action.dest for action in self._actions if action.dest not in {"help", *own}]
         self.set_defaults(**{PLUGIN_OPTIONS: added})
 
     def advice(self) -> str:
-        """Where to read on."""
+        """Returns where to read on."""
         return f"see `{self.prog} --help`"
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -69,16 +69,16 @@ class Parser(argparse.ArgumentParser):
             return
         kind = f"value of {called(action)}" if action.option_strings else called(action)
         known = [str(choice) for choice in action.choices]
-        if isinstance(action, argparse._SubParsersAction):  # those without a help text are not for people
+        if isinstance(action, argparse._SubParsersAction):  # those without a help text are internal
             known = [choice.dest for choice in action._choices_actions]
         raise UnknownNameError(kind, str(value), known, hint=self.advice())
 
 
 class CommandParser(Parser):
-    """The parser of one command; what it does not know, nobody does."""
+    """The parser of one command; it refuses options that it does not know."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's, but nothing is left over.
+        """Parses as argparse does, but leaves nothing over.
 
         Raises:
             OptionError: There is an unknown option, or an argument too many.
@@ -93,11 +93,11 @@ class TopParser(Parser):
     """The parser of the whole command line: global options, then a command with its own."""
 
     def advice(self) -> str:
-        """Where to read on."""
+        """Returns where to read on."""
         return f"the options of a command come after it; see `{self.prog} --help`"
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's, but an option of a command may not come before the command.
+        """Parses as argparse does, but refuses an option of a command in front of the command.
 
         Raises:
             OptionError: There is one.
@@ -123,13 +123,24 @@ def own_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return list(parser._actions)
 
 
+def sub_parsers(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[Any] | None:
+    """Returns what adds parsers of actions below a parser; None if the parser has no actions."""
+    return next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)
+
+
 def option_strings(parser: argparse.ArgumentParser) -> list[str]:
     """Returns the options of a parser as they are typed: "-h", "--help", …, in the order in which they were added."""
     return list(parser._option_string_actions)
 
 
 def option_value(text: str, convert: Callable[[str], Any], what: str, *, hint: str = "") -> Any:
-    """`convert(text)`, or an error that names the option and what it takes.
+    """Converts the value of an option, or raises an error that names the option and what it takes.
+
+    Args:
+        text: The value as it was written.
+        convert: The option's `type=`.
+        what: What people call the option: "--epochs".
+        hint: The next step for the user.
 
     Raises:
         OptionError: It can't be converted.
@@ -143,17 +154,24 @@ def option_value(text: str, convert: Callable[[str], Any], what: str, *, hint: s
 
 
 def expectation(convert: Callable[[str], Any]) -> str:
-    """What people call the values that `convert` takes."""
+    """Returns what people call the values that `convert` takes."""
     return _EXPECTED.get(convert) or getattr(convert, "__name__", "").replace("_", " ")
 
 
 def wrong_value(what: str, received: str, expected: str, hint: str = "") -> OptionError:
-    """The error for a value that an option can't have."""
+    """Returns the error for a value that an option can't have.
+
+    Args:
+        what: What people call the option: "--epochs".
+        received: The value.
+        expected: What the option takes: "a whole number".
+        hint: The next step for the user.
+    """
     return OptionError.must_be(what, expected, received=received, hint=hint)
 
 
 def called(action: argparse.Action) -> str:
-    """What people call an option or argument: `--epochs`, `shell`."""
+    """Returns what people call an option or argument: `--epochs`, `shell`."""
     if action.option_strings:
         return next((name for name in action.option_strings if name.startswith("--")), action.option_strings[0])
     return str(action.metavar or action.dest).lower()

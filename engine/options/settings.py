@@ -16,7 +16,7 @@ from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, op
 
 PREFIX = "STOKER_"
 _LOCAL_FILE = re.compile(r"\.{1,2}/.*|[^:]*\.py(:\w+)?")
-"""A value that is text and names a file: of `--plugin`, `--model` and what plugins add."""
+"""A text that names a file, as `--plugin`, `--model` and options of plugins may."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -48,7 +48,7 @@ class Options:
 
     @property
     def given(self) -> set[str]:
-        """The attributes of the options that stand on the command line."""
+        """The attributes of the options that are on the command line."""
         return {name for name, setting in self.sources.items() if setting.source == "command line"}
 
 
@@ -79,10 +79,10 @@ class Settings:
 
     @classmethod
     def find(cls, folder: Path, environ: Mapping[str, str]) -> Settings:
-        """The nearest `stoker.toml`, or `pyproject.toml` with [tool.stoker], in `folder` or above it.
+        """Finds the nearest `stoker.toml`, or `pyproject.toml` with [tool.stoker], in `folder` or above it.
 
         Raises:
-            InputError: The file is no TOML.
+            InputError: The file is not TOML.
         """
         names: tuple[tuple[str, tuple[str, ...]], ...] = (("stoker.toml", ()), ("pyproject.toml", ("tool", "stoker")))
         for place in (folder, *folder.parents):
@@ -93,7 +93,7 @@ class Settings:
         return cls(environ=environ)
 
     def parse(self, parser: Parser, argv: Sequence[str]) -> Options:
-        """Parses a command line; what it leaves out is taken from the environment, the file, the defaults.
+        """Parses a command line; the environment, the file and the defaults fill in what it leaves out.
 
         Raises:
             OptionError: The command line is wrong, or a value of the environment or the file can't be that option's.
@@ -104,7 +104,7 @@ class Settings:
         return options
 
     def parse_known(self, parser: Parser, argv: Sequence[str]) -> tuple[Options, list[str]]:
-        """Parses as `parse` does, and returns the words that the parser does not know beside the options."""
+        """Parses as `parse` does; returns the options, and the words that the parser does not know."""
         actions = {action.dest: action for action in self._prepared(parser)}
         values, unknown = parser.parse_known_args(argv)
         of_plugins = tuple(vars(values).pop(PLUGIN_OPTIONS, ()))
@@ -120,7 +120,7 @@ class Settings:
 
         Args:
             parser: The parser of all commands.
-            absent: Plugins that are broken or left out; names that begin with one of them are let pass.
+            absent: Plugins that are broken or left out; names that begin with one of them are allowed.
 
         Raises:
             OptionError: With the nearest name.
@@ -153,7 +153,7 @@ class Settings:
             yield action
 
     def _setting(self, action: argparse.Action, parsed: Any) -> Setting:
-        """The value of an option of which the parser says that it is `parsed`."""
+        """Returns the value of an option and its source, from what the parser returned for it."""
         if isinstance(parsed, _Default):
             setting = self._elsewhere(parsed.action, parsed.value)
         elif parsed is action.default:
@@ -172,7 +172,7 @@ class Settings:
         return Setting(_converted(action, value, what, base), source)
 
     def _find(self, action: argparse.Action) -> tuple[Any, str, str, Path | None] | None:
-        """The value of the environment (an empty one counts as none) or the file: value, what it is, source, folder."""
+        """Finds an option in the environment (not empty) or the file; returns value, description, source and folder."""
         name = called(action).removeprefix("--")
         variable = PREFIX + name.replace("-", "_").upper()
         if self.environ.get(variable):
@@ -183,7 +183,7 @@ class Settings:
 
 
 def _converted(action: argparse.Action, value: Any, what: str, base: Path | None) -> Any:
-    """The value of the environment or the file, as the command line would have given it."""
+    """Converts a value of the environment or the file to what the command line would have given."""
     if action.nargs == 0:
         return _flag(action, value, what)
     if isinstance(action, argparse._AppendAction) or action.nargs not in {None, argparse.OPTIONAL}:
@@ -206,7 +206,7 @@ def _one(action: argparse.Action, value: Any, what: str, base: Path | None) -> A
 
 
 def _flag(action: argparse.Action, value: Any, what: str) -> Any:
-    """What an option without an argument is worth when it is on: of `--no-x`, that is False."""
+    """Returns the value of an option without an argument when it is on; for `--no-x` that is False."""
     on = _BOOLEANS.get(str(value).lower())
     if on is None:
         raise wrong_value(what, repr(value), "true or false")
@@ -221,7 +221,7 @@ def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML", received=str(error), path=path) from error
+        raise InputError(f"{path} is not valid TOML", received=str(error), path=path) from error
     for key in keys:
         table = table.get(key)
         if not isinstance(table, dict):
@@ -230,7 +230,7 @@ def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`[azureml] max-nodes = 2` is the option azureml-max-nodes; underscores count as dashes."""
+    """Yields the options of a table: `[azureml] max-nodes = 2` is azureml-max-nodes; underscores become dashes."""
     for name, value in table.items():
         key = prefix + name.replace("_", "-")
         if isinstance(value, dict):

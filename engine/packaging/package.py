@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import files
 from ..errors import InputError
 from ..job import TrainJob
-from . import secrets, user_code
-from .engine_code import own_files, read
-from .ignore import secret_name
+from . import user_code
+from .engine_code import engine_files, read
+from .entry import Entry
+from .ignore import GITIGNORE
+from .limits import Limits
+from .screening import has_secret_name, holds_secret, refuse_secrets
 
 JOB = "job.json"
 """The job, at the top of the package."""
-
-MAX_BYTES, MAX_FILES = 300 * 10**6, 2000
-"""The service's limits of a snapshot."""
-
-_LARGEST = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,28 +39,47 @@ class Package:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, job: TrainJob) -> Package:
-        """The package of a job; the same job and files give the same one, wherever stoker is installed.
+    def of(
+        cls,
+        job: TrainJob,
+        *,
+        entry: Entry | None = None,
+        without: tuple[str, ...] = (),
+        limits: Limits | None = None,
+        ignore_files: Sequence[str] = GITIGNORE,
+    ) -> Package:
+        """Returns the package of a job; the same job and files give the same one, wherever stoker is installed.
+
+        Args:
+            job: The job.
+            entry: What the node starts. It goes along with this engine; None sends neither, for a backend that has
+                stoker there.
+            without: Folders of the engine, with "/" at the end, that no node of this backend needs.
+            limits: How large it may be; None is as large as it gets.
+            ignore_files: The names of files with git's rules about what stays here; in a folder with several, the
+                first counts.
 
         Raises:
             InputError: A file is missing, holds a secret, or the package is larger than the service takes.
         """
-        code = user_code.gather(job)
-        sources = {place: path for place, path in code.files.items() if not _secret_by_name(place, path, code)}
-        _check_limits(sources)
+        code = user_code.gather(job, ignore_files)
+        sources = {place: path for place, path in code.files.items() if not has_secret_name(place, path, code)}
+        if limits:
+            limits.refuse(_sizes(sources), ignore_files[0])
         contents = {place: read(path) for place, path in sources.items()}
-        contents = {place: data for place, data in contents.items() if not _secret_inside(place, data, code)}
+        contents = {place: data for place, data in contents.items() if not holds_secret(place, data, code)}
         sent = job_to_send(job, code.names)
-        _refuse_secrets(sent)
+        refuse_secrets(sent)
         contents |= {JOB: (json.dumps(sent.to_json(), indent=2) + "\n").encode()}
-        contents |= own_files(job.plugins)
+        contents |= engine_files(job.plugins, entry.source, without) if entry else {}
         whole = cls(
             files=dict(sorted(contents.items())),
             left_out=dict(sorted(code.left_out.items())),
             requirements=dict(sorted(code.requirements.items())),
             warnings=(*code.warnings, *_paths_in_options(job)),
         )
-        _refuse_large({place: len(data) for place, data in whole.files.items()})
+        if limits:
+            limits.refuse(whole.sizes, ignore_files[0])
         return whole
 
     @property
@@ -130,56 +147,6 @@ def job_to_send(job: TrainJob, names: Mapping[str, str]) -> TrainJob:
     )
 
 
-def _secret_by_name(place: str, path: Path, code: user_code.UserCode) -> bool:
-    """Whether a file has a secret's name; it is then left out, or refused if the job needs it."""
-    rule = secret_name(place)
-    if not rule:
-        return False
-    _leave_out(place, path, rule, code)
-    return True
-
-
-def _secret_inside(place: str, data: bytes, code: user_code.UserCode) -> bool:
-    """Whether a file holds a secret; it is then left out, or refused if the job needs it."""
-    finding = secrets.find(data)
-    if not finding:
-        return False
-    _leave_out(place, code.files[place], f"it holds {finding}", code)
-    return True
-
-
-def _leave_out(place: str, path: Path, rule: str, code: user_code.UserCode) -> None:
-    """Leaves a file out.
-
-    Raises:
-        InputError: It is Python: without it the job would not run.
-    """
-    if place.endswith(".py"):
-        raise InputError(
-            f"{path} may not leave this machine: {rule}",
-            hint="take the secret out of it; code can read it from the environment or from a key vault",
-            path=path,
-        )
-    code.left_out[str(path)] = rule
-    code.warnings.append(f"{path} is not sent: {rule}")
-
-
-def _refuse_secrets(job: TrainJob) -> None:
-    """Refuses a job with a secret in one of its options: they would lie in the package and in the record of the run.
-
-    Raises:
-        InputError: With the option's name.
-    """
-    texts = {name: value for name, value in job.to_json().items() if isinstance(value, str)}
-    for name, value in {**texts, **job.options}.items():
-        finding = secrets.find(f"{name} = {str(value)!r}".encode())
-        if finding:
-            raise InputError(
-                f"the value of --{name.replace('_', '-')} may not leave this machine: it holds {finding.what}",
-                hint="leave it out, and give it to the job through the environment of the service, or a key vault",
-            )
-
-
 def _paths_in_options(job: TrainJob) -> list[str]:
     """A warning for each option that names a file of this machine."""
     named = {name: value for name, value in job.options.items() if isinstance(value, str) and "/" in value}
@@ -190,23 +157,13 @@ def _paths_in_options(job: TrainJob) -> list[str]:
     ]
 
 
-def _check_limits(sources: Mapping[str, Path]) -> None:
-    """Refuses before anything large is read."""
+def _sizes(sources: Mapping[str, Path]) -> dict[str, int]:
+    """Returns the sizes of files before anything large is read.
+
+    Raises:
+        InputError: One can't be found.
+    """
     try:
-        _refuse_large({place: path.stat().st_size for place, path in sources.items()})
+        return {place: path.stat().st_size for place, path in sources.items()}
     except OSError as error:
         raise InputError(f"can't read {error.filename}", received=error.strerror) from error
-
-
-def _refuse_large(sizes: Mapping[str, int]) -> None:
-    total = sum(sizes.values())
-    if total <= MAX_BYTES and len(sizes) <= MAX_FILES:
-        return
-    largest = sorted(sizes, key=lambda place: (-sizes[place], place))[:_LARGEST]
-    raise InputError(
-        "the package is larger than Azure ML takes",
-        received=f"{total / 1e6:,.1f} MB in {len(sizes):,} files; the largest: "
-        + ", ".join(f"{place} ({sizes[place] / 1e6:,.1f} MB)" for place in largest),
-        expected=f"at most {MAX_BYTES / 1e6:,.0f} MB in {MAX_FILES:,} files",
-        hint="keep data out of it: put them into --data-folder, or name them in .amlignore",
-    )

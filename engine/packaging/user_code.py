@@ -7,7 +7,7 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ IN_TRAINING = (
     "stoker_get_model",
     "stoker_callbacks",
     "stoker_run_event",
+    "stoker_export_model",
     "stoker_register_model",
 )
 """The hooks that the training process calls; an installed plugin that has none of them is not needed there."""
@@ -60,13 +61,17 @@ class UserCode:
     warnings: list[str] = field(default_factory=list)
 
 
-def gather(job: TrainJob) -> UserCode:
-    """The code that a job needs beside stoker.
+def gather(job: TrainJob, ignore_files: Sequence[str]) -> UserCode:
+    """Returns the code that a job needs beside stoker.
+
+    Args:
+        job: The job.
+        ignore_files: The names of files with rules about what stays here.
 
     Raises:
         InputError: A file that the job names isn't there, or is no Python.
     """
-    search = _Search()
+    search = _Search(ignore_files)
     folders: dict[Path, str] = {}
     for name in [job.model, *job.plugins]:
         stem, dot_py, rest = name.partition(".py")
@@ -89,8 +94,9 @@ def gather(job: TrainJob) -> UserCode:
 class _Search:
     """Follows imports from file to file."""
 
-    def __init__(self) -> None:
+    def __init__(self, ignore_files: Sequence[str]) -> None:
         self.found = UserCode()
+        self._ignore_files = ignore_files
         self._seen: dict[str, list[Path]] = {}
 
     def add(self, path: Path, place: str, folder: Path) -> None:
@@ -130,7 +136,7 @@ class _Search:
         if not place.is_dir():
             self.add(place, f"{LIBRARY}/{place.name}", place.parent)
             return
-        for path, rule in Ignore.around(place).walk(place):
+        for path, rule in Ignore.around(place, self._ignore_files).walk(place):
             if rule:
                 self.found.left_out[str(path)] = rule
             else:

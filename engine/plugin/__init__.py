@@ -1,1 +1,1 @@
-"""Finds plugins, loads them, and calls each hook by itself."""
+"""Finds plugins, loads them, and calls each hook implementation by itself."""

@@ -1,4 +1,4 @@
-"""What a command is given beside its options."""
+"""The context of a command: what it receives beside its options."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .plugins import Plugins
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What a command is given beside its options.
+    """What a command receives beside its options.
 
     Attributes:
-        plugins: The loaded plugins; the way to data sets, models and backends.
+        plugins: The loaded plugins, which offer data sets, models and backends.
         settings: The environment's and the settings file's values.
         options: The options of this command line, and where each value came from.
-        parsers: Makes the parser of all commands with all their options; given a name, only that command has them.
+        parsers: Makes the parser of all commands with all their options; with a name, only that command's options.
     """
 
     plugins: Plugins

@@ -1,4 +1,4 @@
-"""Where plugins are found: built in, in installed packages, and where `-p` says."""
+"""Finds plugins: the built-in ones, those of installed packages, and those that `-p` names."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from ..hookspecs import CONTRACT, PROJECT
 from .record import OURS, PluginRecord
 
 Found = tuple[PluginRecord, Callable[[], Any]]
-"""A plugin, and what imports it."""
+"""A plugin, and the function that imports it."""
 
 BUILT_IN = (
     "stoker.plugins.commands.train",
     "stoker.plugins.commands.execute",
+    "stoker.plugins.commands.rehearse",
     "stoker.plugins.commands.runs",
     "stoker.plugins.commands.verify_resume",
     "stoker.plugins.commands.models",
@@ -32,65 +33,66 @@ BUILT_IN = (
     "stoker.plugins.commands.completion",
     "stoker.plugins.local.plugin",
     "stoker.plugins.azureml.plugin",
+    "stoker.plugins.azureml_emulator.plugin",
     "stoker.plugins.trackers.tensorboard",
     "stoker.plugins.trackers.mlflow.plugin",
     "stoker.datasets.plugin",
     "stoker.models.dnn",
     "stoker.models.file",
 )
-"""The plugins that come with stoker; they use the same hooks as anybody's."""
+"""The plugins that come with stoker; they use the same hooks as all others."""
 
 
 def built_in() -> list[Found]:
-    """The plugins that come with stoker."""
+    """Returns the plugins that come with stoker."""
     return [
         (
             PluginRecord(name=short_name(module), origin=OURS, version=VERSION, contract=CONTRACT),
-            partial(importlib.import_module, module),
+            partial(_import_built_in, module),
         )
         for module in BUILT_IN
     ]
 
 
 def installed() -> list[Found]:
-    """The plugins of installed packages."""
+    """Returns the plugins of installed packages."""
     try:
         return [_of_entry(entry) for entry in importlib.metadata.entry_points(group=PROJECT)]
-    except Exception:  # noqa: BLE001 - one package's damaged list hides those of all, so each is read by itself
+    except Exception:  # noqa: BLE001 - one package's damaged list hides all others, so each is read by itself
         return [found for package in _packages() for found in _of_package(package)]
 
 
 def requested(name: str) -> Found:
-    """The plugin that `-p NAME` means."""
+    """Returns the plugin that `-p NAME` means."""
     source = source_of(name)
     load = partial(import_file, Path(source)) if source.endswith(".py") else partial(importlib.import_module, source)
     return PluginRecord(name=short_name(name), origin=f"-p {name}"), load
 
 
 def source_of(name: str) -> str:
-    """What `-p NAME` means, the same for each way to write it: a module, or the path of a file."""
+    """Returns what `-p NAME` means, however it is written: a module, or the absolute path of a file."""
     return str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
 
 
 def to_load(names: Iterable[str]) -> list[str]:
-    """What `-p` wants loaded."""
+    """Returns what `-p` wants loaded."""
     return [name for name in names if not name.startswith("no:")]
 
 
 def to_leave_out(names: Iterable[str]) -> set[str]:
-    """What `-p no:NAME` wants left out."""
+    """Returns what `-p no:NAME` wants left out."""
     return {name.removeprefix("no:") for name in names if name.startswith("no:")}
 
 
 def short_name(module: str) -> str:
-    """`stoker.datasets.plugin` is called datasets, `stoker.plugins.local.plugin` and `./local.py` are called local."""
+    """Returns a plugin's short name: "datasets" for `stoker.datasets.plugin`, "local" for `./local.py`."""
     if module.endswith(".py"):
         return Path(module).stem
     return module.removesuffix(".plugin").rpartition(".")[2]
 
 
 def import_file(path: Path) -> ModuleType:
-    """The module in a file, under a name that no other module has.
+    """Imports the module in a file, under a name that no other module has.
 
     Raises:
         InputError: There is no such file.
@@ -112,8 +114,18 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
+def _import_built_in(module: str) -> ModuleType:
+    """Imports a built-in plugin; one whose folder is missing offers nothing: a packaged job leaves some behind."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.rpartition(".")[0]:
+            raise
+        return ModuleType(module)
+
+
 def _packages() -> Iterator[importlib.metadata.Distribution]:
-    """All installed packages, each once: the one that is imported."""
+    """Yields all installed packages, each once: the one that Python imports."""
     seen = set()
     for package in importlib.metadata.distributions():
         name = _metadata(package, "Name")
@@ -123,15 +135,15 @@ def _packages() -> Iterator[importlib.metadata.Distribution]:
 
 
 def _of_package(package: importlib.metadata.Distribution) -> list[Found]:
-    """The plugins of one package; if its list is damaged, one that fails with the reason."""
+    """Returns the plugins of one package; if its list is damaged, one that fails with the reason."""
     try:
         return [_of_entry(entry) for entry in package.entry_points.select(group=PROJECT)]
-    except Exception as error:  # noqa: BLE001 - whatever stands there
+    except Exception as error:  # noqa: BLE001 - a damaged file may raise anything
         return [(_record(_metadata(package, "Name") or "unknown", package), partial(_refuse, error))]
 
 
 def _refuse(error: Exception) -> None:
-    raise InputError("its list of entry points is damaged", received=error, hint="install it anew")
+    raise InputError("its list of entry points is damaged", received=error, hint="install it again")
 
 
 def _of_entry(entry: importlib.metadata.EntryPoint) -> Found:
@@ -144,6 +156,6 @@ def _record(name: str, package: importlib.metadata.Distribution | None) -> Plugi
 
 
 def _metadata(package: importlib.metadata.Distribution | None, key: str) -> str:
-    """What a package says about itself; "" if it does not."""
+    """Returns what a package's metadata say; "" if they don't."""
     metadata = package.metadata if package else None
     return metadata[key] if metadata and key in metadata else ""

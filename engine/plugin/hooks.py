@@ -1,4 +1,4 @@
-"""The hooks of the plugins in this process, each implementation called by itself."""
+"""The hooks of the plugins in this process; calls each implementation by itself."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from .record import PluginRecord
 NAMES = tuple(name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJECT}_"))
 """The names of all hooks."""
 
+_PRIVATE = {name for name in vars(hookspecs) if name.startswith(f"_{hookspecs.PROJECT}_")}
+"""Those that are no part of the contract."""
+
 
 class Hooks:
     """The implementations of all hooks.
@@ -32,9 +35,17 @@ class Hooks:
         self._manager.add_hookspecs(hookspecs)
 
     def register(self, record: PluginRecord, load: Callable[[], Any]) -> None:
-        """Loads a plugin and registers its hooks; what goes wrong comes out as it is, and none of its hooks stays.
+        """Loads a plugin and registers its hooks.
 
-        One that was found in two ways, by its entry point and by `-p`, is registered once.
+        A plugin that is found twice, by its entry point and by `-p`, is registered once.
+
+        Args:
+            record: What is known about the plugin.
+            load: Imports the plugin and returns it.
+
+        Raises:
+            PluginError: The plugin is for another version of the contract, or has a hook that stoker does not call.
+            BaseException: Whatever the plugin raised while it was loaded. In both cases none of its hooks stays.
         """
         self.records.append(record)
         plugin = load()
@@ -54,36 +65,47 @@ class Hooks:
             raise
 
     def leave_out(self, record: PluginRecord) -> None:
-        """Keeps a plugin in the list and its hooks out."""
+        """Keeps a plugin in the list, and removes its hooks."""
         self._forget(record)
         record.left_out, record.hooks, record.offers = True, (), {}
         if record not in self.records:
             self.records.append(record)
 
     def calls(self, hook: str) -> Iterator[tuple[PluginRecord, Any]]:
-        """Each implementation of a hook, the latest first, as a function of the hook's keyword arguments."""
+        """Yields each implementation of a hook, the latest first, as a function of the hook's keyword arguments."""
+        # pluggy lists implementations in the order of registration; the latest, which the user asked for, goes first.
         for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             names, function = implementation.argnames, implementation.function
 
+            # As defaults, they are bound now: a closure would see those of the last implementation if called later.
             def call(_names: Sequence[str] = names, _function: Any = function, **arguments: Any) -> Any:
                 return _function(**{name: arguments[name] for name in _names})
 
             yield self._owners[id(implementation.plugin)], call
 
     def each(
-        self, hook: str, shape: Callable[[Any], Any] = lambda answer: answer, **arguments: Any
+        self, hook: str, shape: Callable[[Any], Any] | None = None, **arguments: Any
     ) -> list[tuple[PluginRecord, Any]]:
-        """What each implementation answers, in a certain shape, `None` left out; one that raises is left out too."""
+        """Calls each implementation of a hook, and leaves out those that raise or answer `None`.
+
+        Args:
+            hook: The name of the hook.
+            shape: Checks or converts an answer; it may raise, as the plugin may.
+            arguments: The arguments of the hook.
+
+        Returns:
+            The answers, each with the record of its plugin.
+        """
         answers = []
         for record, call in self.calls(hook):
             with record.guard(hook):
                 answer = call(**arguments)
                 if answer is not None:
-                    answers.append((record, shape(answer)))
+                    answers.append((record, shape(answer) if shape else answer))
         return answers
 
     def _checked(self, plugin: Any, record: PluginRecord) -> tuple[str, ...]:
-        """The hooks that a plugin implements; notes those that will not be called.
+        """Returns the hooks that a plugin implements, and records those that stoker will not call.
 
         Raises:
             PluginError: One is of a kind that stoker does not call.
@@ -92,7 +114,7 @@ class Hooks:
         implementations = [each for hook in callers.values() for each in hook.get_hookimpls() if each.plugin is plugin]
         if any(each.hookwrapper or each.wrapper for each in implementations):
             raise PluginError("it wraps a hook, which stoker does not allow")
-        for name in sorted(callers.keys() - set(NAMES)):
+        for name in sorted(callers.keys() - _PRIVATE - set(NAMES)):
             unknown = UnknownNameError("hook", name, NAMES)
             record.note(unknown.what, unknown.hint)
         for name in NAMES:
@@ -108,7 +130,7 @@ class Hooks:
 
 
 def _wrong_parameters(plugin: Any) -> PluginError | None:
-    """The error for the first hook of a plugin that has parameters which do not exist; None if there is none."""
+    """Returns the error for a plugin's first hook with parameters that don't exist; None if there is none."""
     for name in NAMES:
         known = tuple(inspect.signature(getattr(hookspecs, name)).parameters)
         function = getattr(plugin, name, None)
@@ -122,7 +144,7 @@ def _wrong_parameters(plugin: Any) -> PluginError | None:
 
 
 def _check_contract(plugin: Any, record: PluginRecord) -> None:
-    """Writes down which contract a plugin was written for.
+    """Records which version of the contract a plugin was written for.
 
     Raises:
         PluginError: It is another one than this stoker's.
@@ -130,7 +152,7 @@ def _check_contract(plugin: Any, record: PluginRecord) -> None:
     ours, said = hookspecs.CONTRACT, getattr(plugin, "stoker_contract", record.contract)
     if said is not None and type(said) is not int:
         hint = f"its author has to say stoker_contract = {ours}, or which version it was written for"
-        raise PluginError("its stoker_contract is no whole number", received=repr(said), hint=hint)
+        raise PluginError("its stoker_contract is not a whole number", received=repr(said), hint=hint)
     record.contract = said
     if said in {None, ours}:
         return
@@ -144,12 +166,16 @@ def _check_contract(plugin: Any, record: PluginRecord) -> None:
 
 
 def commands(offered: Any) -> dict[str, Command]:
-    """The commands that a plugin offers, by name; `TypeError` if they are none."""
+    """Returns the commands that a plugin offers, by name.
+
+    Raises:
+        TypeError: The answer is something else.
+    """
     return {command.name: command for command in (of_type(Command, each) for each in offered)}
 
 
 def guarded(record: PluginRecord, command: Command) -> Command:
-    """The command of a plugin, whose options can't break the options of another."""
+    """Returns a plugin's command; if it fails to add its options, the other commands keep theirs."""
 
     def add_options(parser: Any) -> None:
         with record.guard(f"options of {command.name}"):
@@ -159,12 +185,20 @@ def guarded(record: PluginRecord, command: Command) -> Command:
 
 
 def summaries(offered: Any) -> dict[str, str]:
-    """What a plugin offers, {name: summary}; `TypeError` if it is something else."""
+    """Returns what a plugin offers, {name: summary}.
+
+    Raises:
+        TypeError: The answer is something else.
+    """
     return {str(name): str(summary) for name, summary in of_type(Mapping, offered).items()}
 
 
 def of_type(kind: Any, answer: Any) -> Any:
-    """The answer of a plugin; `TypeError` if it is of another type."""
+    """Returns the answer of a plugin.
+
+    Raises:
+        TypeError: It is of another type.
+    """
     if not isinstance(answer, kind):
         raise TypeError(f"{kind.__name__} expected, not {type(answer).__name__}")
     return answer

@@ -1,8 +1,8 @@
-"""Loads plugins, keeps the bad ones away from the good ones, and asks all of them for what they offer."""
+"""Loads plugins, keeps the bad ones from harming the good ones, and asks all of them what they offer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +45,11 @@ class Plugins:
 
         Args:
             requested: `module`, `./file.py`, or `no:NAME` to leave one out.
-            forgiving: One that was asked for and can't be loaded is noted, as one of an installed package is.
+            forgiving: Records a requested plugin that can't be loaded as broken, like one of an installed package.
 
         Raises:
-            PluginError: One that was asked for can't be loaded.
-            UnknownNameError: One that is to be left out does not exist.
+            PluginError: A requested plugin can't be loaded.
+            UnknownNameError: A plugin to leave out does not exist.
         """
         plugins = cls()
         found = [*discovery.built_in(), *discovery.installed()]
@@ -69,7 +69,7 @@ class Plugins:
         return plugins
 
     def add_requested(self, requested: Sequence[str], *, forgiving: bool = False) -> None:
-        """Loads the plugins that were asked for, and drops those that are to be left out; see `load`.
+        """Loads the plugins that were asked for, and drops those to leave out; see `load`.
 
         Raises:
             PluginError: One can't be loaded.
@@ -85,12 +85,14 @@ class Plugins:
 
     @property
     def requested(self) -> list[str]:
-        """What `-p` asked for, without what could not be loaded: the training process should not fail on it again."""
+        """What `-p` asked for and could be loaded: the training process should not fail on the rest again."""
         loaded = self._loaded
         return [name for name in self._requested if name.startswith("no:") or discovery.source_of(name) in loaded]
 
     def commands(self) -> dict[str, Command]:
-        """The commands that plugins offer, by name, in the order in which the plugins were loaded."""
+        """Returns the commands that plugins offer, by name, in the order in which the plugins were loaded."""
+        # `each` asks the latest plugin first. The first to offer a name keeps it, and no plugin may take a built-in
+        # command, so the order of loading counts here.
         offered = reversed(self._hooks.each("stoker_commands", hooks.commands))
         return self._merge(
             "command",
@@ -98,15 +100,15 @@ class Plugins:
         )
 
     def backends(self) -> dict[str, str]:
-        """The backends that plugins offer: {name: summary}."""
+        """Returns the backends that plugins offer: {name: summary}."""
         return self._merge("backend", self._hooks.each("stoker_backends", hooks.summaries))
 
     def datasets(self) -> dict[str, str]:
-        """The data sets that plugins offer: {name: summary}."""
+        """Returns the data sets that plugins offer: {name: summary}."""
         return self._merge("data set", self._hooks.each("stoker_datasets", hooks.summaries))
 
     def models(self) -> dict[str, str]:
-        """The models that plugins offer: {name: summary}."""
+        """Returns the models that plugins offer: {name: summary}."""
         return self._merge("model", self._hooks.each("stoker_models", hooks.summaries))
 
     def refuse_clash(self, kind: str, name: str) -> None:
@@ -118,8 +120,24 @@ class Plugins:
         if (kind, name) in self._clashes:
             raise self._clashes[kind, name]
 
+    def note(self, kind: str, name: str, problem: str) -> None:
+        """Notes a problem with what a plugin offers, with that plugin.
+
+        Args:
+            kind: "command", "backend", …
+            name: Its name.
+            problem: What is wrong, in one line.
+        """
+        for record in self.records:
+            if name in record.offers.get(kind, ()):
+                record.note(f"{kind} {name!r}: {problem}")
+
     def check_names(self, job: TrainJob) -> None:
-        """Checks that plugins offer the model and the data set of a job; raises as `get_backend`."""
+        """Checks that plugins offer the model and the data set of a job.
+
+        Raises:
+            UnknownNameError, PluginError: As `get_backend`.
+        """
         self.get_model(job.model)
         self.get_dataset(job.dataset or "folder")
 
@@ -135,12 +153,20 @@ class Plugins:
         return found
 
     def get_dataset(self, name: str) -> DatasetReader:
-        """The reader of the data set of that name; raises as `get_backend`."""
+        """Returns the reader of the data set of that name.
+
+        Raises:
+            UnknownNameError, PluginError: As `get_backend`.
+        """
         found: DatasetReader = self._first("data set", name, self.datasets(), "stoker_get_dataset")
         return found
 
     def get_model(self, name: str) -> ModelBuilder:
-        """The builder of the model of that name; raises as `get_backend`."""
+        """Returns the builder of the model of that name.
+
+        Raises:
+            UnknownNameError, PluginError: As `get_backend`.
+        """
         found: ModelBuilder = self._first("model", name, self.models(), "stoker_get_model")
         return found
 
@@ -154,7 +180,7 @@ class Plugins:
             record.offer("option", [name for name in added if name.startswith("--")])
 
     def configure(self, job: TrainJob) -> TrainJob:
-        """The job as the plugins want it submitted.
+        """Lets every plugin change a job before it is submitted; returns the result.
 
         Raises:
             StokerError: One of them refuses it.
@@ -165,23 +191,37 @@ class Plugins:
         return job
 
     def callbacks(self, job: TrainJob, run_dir: Path) -> list[Any]:
-        """All Keras callbacks that plugins offer for this job."""
+        """Returns all Keras callbacks that plugins offer for this job."""
         return [
             each for _, many in self._hooks.each("stoker_callbacks", list, job=job, run_dir=run_dir) for each in many
         ]
 
     def notify(self, event: RunEvent, job: TrainJob, run_dir: Path) -> None:
-        """Tells all observers."""
+        """Passes an event to all observers."""
         self._hooks.each("stoker_run_event", event=event, job=job, run_dir=run_dir)
 
+    def export_model(self, model: Any, folder: Path) -> list[str]:
+        """Has every plugin that exports models write its files into a folder; what they say about these."""
+        return [text for _, text in self._hooks.each("stoker_export_model", str, model=model, folder=folder)]
+
+    def runner(self, job: TrainJob) -> Callable[..., Any] | None:
+        """What runs a job of the conformance suite in place of the training; None for any other job."""
+        return next((answer for _, answer in self._hooks.each("_stoker_run_job", job=job)), None)
+
     def register_model(self, model: Path, name: str, options: Mapping[str, Any]) -> list[Any]:
-        """Offers a finished model to every plugin that registers models; what they answered."""
+        """Offers a finished model to every plugin that registers models; returns their answers.
+
+        Args:
+            model: The folder with the model's files.
+            name: The name to register it under.
+            options: The options of the job.
+        """
         return [
             answer for _, answer in self._hooks.each("stoker_register_model", model=model, name=name, options=options)
         ]
 
     def broken(self) -> list[str]:
-        """The names of the plugins with which something went wrong."""
+        """Returns the names of the plugins that have problems."""
         return [record.name for record in self.records if record.problems]
 
     def _add(self, name: str, *, forgiving: bool) -> None:
@@ -201,7 +241,7 @@ class Plugins:
             self._loaded.add(discovery.source_of(name))
 
     def _first(self, kind: str, name: str, offered: Mapping[str, str], hook: str, **arguments: Any) -> Any:
-        """The first answer; a plugin that raises does not keep the others from answering, unless it raises our own."""
+        """Returns the first answer; after a plugin that raises, asks the next, unless the error is stoker's."""
         self.refuse_clash(kind, name)
         failure: PluginError | None = None
         for record, call in self._hooks.calls(hook):
@@ -253,5 +293,5 @@ def _failed(record: PluginRecord, to_what: str, error: BaseException) -> PluginE
 
 def _remedy(error: BaseException, name: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
-        return f"for a file, say -p ./{name}.py; a module must be installed, or its folder on PYTHONPATH"
+        return f"for a file, say -p ./{name}.py; a module must be installed, or its folder must be on PYTHONPATH"
     return remedy(error)

@@ -14,15 +14,15 @@ OURS = "built-in"
 """The origin of the plugins that come with stoker."""
 
 SLOW_S = 2.0
-"""Seconds that a plugin may take in one go before the user is told which one it was."""
+"""Seconds that a plugin may block a command before stoker names it."""
 
-MAY_TAKE_LONG = ("stoker_callbacks", "stoker_run_event", "stoker_register_model")
-"""Hooks of the training process, for which libraries are loaded and files sent; nobody waits at a prompt for them."""
+MAY_TAKE_LONG = ("stoker_callbacks", "stoker_run_event", "stoker_export_model", "stoker_register_model")
+"""Hooks of the training process, which load libraries and send files; nobody waits at a prompt for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong with a plugin, in one line, and what to do about it."""
+    """What went wrong with a plugin, in one line, and how to fix it."""
 
     what: str
     remedy: str
@@ -36,12 +36,12 @@ class PluginRecord:
         name: Its short name: of a built-in, the module's; of an entry point, the entry point's; of a file, its stem.
         origin: "built-in", "-p FILE", or the distribution that it came with.
         version: Of that distribution; "" if there is none.
-        contract: The version of the contract that it says it was written for; None if it says none.
-        left_out: Whether `-p no:NAME` keeps it out; it is not even imported then.
-        problems: What went wrong with it; a plugin that could not be loaded has one too.
+        contract: The version of the contract that it declares; None if it declares none.
+        left_out: Whether `-p no:NAME` disables it; stoker then doesn't import it.
+        problems: What went wrong with it, loading included.
         slow: Where it took long, and how long; "" if it did not.
         hooks: The hooks that it implements; none if it could not be loaded.
-        offers: What it offers, as far as it was asked: {"command": names, "backend": names, …}.
+        offers: What it offers, as far as stoker has asked: {"command": names, "backend": names, …}.
     """
 
     name: str
@@ -59,29 +59,29 @@ class PluginRecord:
 
     @property
     def state(self) -> str:
-        """In a word or two: "left out", "broken" or "ok"."""
+        """One of "left out", "broken" and "ok"."""
         return "left out" if self.left_out else "broken" if self.problems else "ok"
 
     def offer(self, kind: str, names: Iterable[str]) -> None:
-        """Writes down what it offers, beside what was known of this kind."""
+        """Adds what the plugin offers to what is known of this kind."""
         if known := dict.fromkeys((*self.offers.get(kind, ()), *names)):
             self.offers[kind] = tuple(known)
 
     def note(self, problem: str, remedy: str = "") -> None:
-        """Writes down what went wrong; the first time, stderr tells it too, which is the log in a training process."""
+        """Records what went wrong, and the first time also warns on stderr (in a training process, the log)."""
         line, cure = (" ".join(text.split()) for text in (problem, remedy))
         if line in (known.what for known in self.problems):
             return
-        self.problems.append(Problem(line, cure or f"tell its author, or leave it out with -p no:{self.name}"))
+        self.problems.append(Problem(line, cure or f"report it to its author, or disable it with -p no:{self.name}"))
         self._warn(f"{line}; {cure}" if cure else line)
 
     @contextlib.contextmanager
     def guard(self, where: str, *passing: type[BaseException]) -> Iterator[None]:
-        """Ends the body where it raises, and notes that.
+        """Ends the body where it raises, and records the error as a problem.
 
         Args:
             where: The hook.
-            passing: What the user is to have as it is.
+            passing: Exceptions that pass through unchanged.
         """
         try:
             with self.timed(where):
@@ -93,7 +93,7 @@ class PluginRecord:
 
     @contextlib.contextmanager
     def timed(self, where: str) -> Iterator[None]:
-        """Keeps the body off stdout, and tells the user, once, if it takes long."""
+        """Keeps the body off stdout, and warns once if it takes long."""
         began = monotonic()
         try:
             with off_stdout():
@@ -102,26 +102,26 @@ class PluginRecord:
             seconds = monotonic() - began
             if seconds > SLOW_S and not self.slow and where not in MAY_TAKE_LONG:
                 self.slow = f"{where} took {seconds:.1f} s"
-                self._warn(f"{self.slow}; -p no:{self.name} leaves it out")
+                self._warn(f"{self.slow}; disable it with -p no:{self.name}")
 
     def _warn(self, line: str) -> None:
         sys.stderr.write(f"warning: plugin {self}: {line}\n")
 
 
 def off_stdout() -> contextlib.AbstractContextManager[object]:
-    """What a plugin prints in the body goes to stderr, for stdout is the command's."""
+    """Redirects what a plugin prints in the body to stderr, because stdout belongs to the command."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
 def reason(error: BaseException) -> str:
-    """An error of a plugin in one line: the message if it is meant for people, else its type too."""
+    """Returns a plugin's error in one line: the message if it is meant for people, else its type too."""
     if isinstance(error, StokerError):
         return f"{error.what} (received: {error.received})" if error.received else error.what
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def remedy(error: BaseException) -> str:
-    """The next step for whoever wants a plugin that raised this; "" if the error does not tell it."""
+    """Returns the next step for the user of a plugin that raised this; "" if the error has none."""
     if isinstance(error, StokerError):
         return error.hint
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -1,32 +1,30 @@
-"""Brings a run that was trained elsewhere home: its log, its figures, its outputs, and its registered model."""
+"""Collects what a run elsewhere has made: its log, its figures, its outputs, and its registered model."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import files
 from ..backend import Backend, ModelVersion, RecordingBackend
-from ..event import EpochReport, final_figures
+from ..metrics import EpochReport, epoch_names, final_figures, is_final
 from ..registry import Registry
 from ..rundir import RunDirectory
-from ..training.prepare import named_for_tutorial
+from ..summary import RunSummary
 
 
 def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
-    """Fills the folder of a run that has completed elsewhere with what a run on this machine has in it.
+    """Fills the folder of a run that completed elsewhere with everything that a run on this machine has.
 
-    Done again, it does the same again.
+    Calling it again does the same again.
 
     Args:
         run: The run; it has a handle.
         backend: The backend of that handle.
 
     Returns:
-        The versions that the model was registered as, if the job asked for that: in the registry here, and in the
-        backend's own, if that is another one.
+        The versions that the model was registered as, if the job asked for that: in the registry on this machine, and
+        in the backend's registry if that is another one.
 
     Raises:
-        BackendError: Something can't be had from the backend.
+        BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
     handle, job = run.handle(), run.job()
@@ -41,24 +39,19 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
         _write_figures(run, log.decode(errors="replace").splitlines())
     lines = list(run.metrics())
     epochs = max((line["epoch"] for line in lines), default=0)
-    figures = {line["name"]: line["value"] for line in lines if line["name"].startswith("Final")}
-    summary: dict[str, Any] = {"metrics": figures, "epochs": epochs, "model": "outputs/model"}
-    versions = []
-    if there:
-        here = Registry.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
-        versions = [here] if here == there else [here, there]
-        summary["registered"] = {"name": here.name, "version": here.version}
-    run.write_summary(summary)
-    return versions
+    figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
+    here = Registry.register_run(run, job) if there else None
+    run.write_summary(RunSummary.of(figures, epochs, here).to_json())
+    return [version for version in dict.fromkeys((here, there)) if version]
 
 
 def _write_figures(run: RunDirectory, lines: list[str]) -> None:
-    """Writes what the log tells of figures into `metrics.jsonl`."""
+    """Writes the figures that the log has into `metrics.jsonl`."""
     reports = {report.epoch: report for report in map(EpochReport.parse, lines) if report}  # the last attempt's
     final = {name: float(value) for name, value in final_figures(lines).items()}
     seconds = 0.0
     for epoch, report in sorted(reports.items()):
         seconds += report.seconds
-        run.append_metrics(epoch, named_for_tutorial(report.metrics), seconds)
+        run.append_metrics(epoch, epoch_names(report.metrics), seconds)
     if final:
         run.append_metrics(max(reports, default=0), final, seconds)

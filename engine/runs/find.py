@@ -11,7 +11,7 @@ from ..rundir import RunDirectory
 
 
 def find_run(root: Path, name: str) -> RunDirectory:
-    """The run of that name: a run id, the beginning or end of one, a path, or "latest".
+    """Finds the run of that name: a run id, the start or end of one, a path, or "latest".
 
     Raises:
         UnknownNameError: There is none.
@@ -32,7 +32,7 @@ def find_run(root: Path, name: str) -> RunDirectory:
 
 
 def list_runs(root: Path) -> Iterable[RunDirectory]:
-    """The runs below `root`, oldest first.
+    """Lists the runs below `root`, oldest first.
 
     Raises:
         InputError: The folder can't be read.

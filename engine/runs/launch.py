@@ -1,4 +1,4 @@
-"""Submits a job to a backend, watches it, and brings its results home; the same for every backend."""
+"""Submits a job to a backend, resumes it, and watches it; the same for every backend."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ def submit(
     *,
     choice: BackendChoice | None = None,
 ) -> RunDirectory:
-    """Checks the data where they are read on this machine, makes the folder of a run, and starts the job.
+    """Checks the data if this machine reads them, creates the folder of a run, and starts the job.
 
     Args:
         job: What to train.
         backend: Where.
         root: Where runs are kept.
-        plugins: Told of it.
-        progress: Told how many bytes of the data have been read.
-        choice: What the backend was made from, for a later resume; None records nothing.
+        plugins: The plugins that check the job and observe its submission.
+        progress: Receives the progress of reading the data, in bytes.
+        choice: What the backend was made from, recorded for a later resume; None records nothing.
 
     Raises:
-        InputError: What the user gave is wrong; no folder is left.
-        BackendError: The backend could not start it; the folder stays, for the job may run all the same.
+        InputError: The user's input is wrong; no folder is left.
+        BackendError: The backend could not start it; the folder stays, because the job may still be running.
     """
     notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
     run = RunDirectory.create(root, job)
     try:
         if notes:
-            run.write_notes(notes)  # the training says them, for its own look finds what this one has put in order
+            # The training reports them, because its check may find none: this one may have filled the cache.
+            run.write_notes(notes)
         if choice:
             run.write_backend_choice(choice)
         _start(run, job, backend, plugins)
@@ -57,14 +58,20 @@ def submit(
 def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> int:
     """Starts a run again, from its last checkpoint; `job` may have more epochs than before.
 
-    One of which it is not known whether it was submitted is submitted once more, which starts it if it was not.
+    If it is not known whether the run was submitted, this submits it again, which starts it if it was not.
+
+    Args:
+        run: The run.
+        job: Its job.
+        backend: The backend that it was submitted to.
+        plugins: The plugins that observe its submission.
 
     Returns:
         Where the log of the new attempt begins, in bytes.
 
     Raises:
         RunError: It is running.
-        InputError, BackendError: As `submit`; the folder stays in any case.
+        InputError, BackendError: As `submit`; the folder always stays.
     """
     if not run.has_handle():
         _start(run, job, backend, plugins)
@@ -74,7 +81,7 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
     if job != run.job():
         run.write_next_job(job)
     if not backend.runs_here:
-        run.truncate_metrics(0)  # when it comes home again, it brings its figures along
+        run.truncate_metrics(0)  # collecting its results brings all figures back
     written = sum(len(piece) for piece in backend.logs(run.handle()))
     _start(run, job, backend, plugins)
     return written
@@ -91,7 +98,7 @@ def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
 def watch(
     backend: Backend, handle: Handle, offset: int = 0, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[list[str], RunStatus]]:
-    """Looks at a run until it has ended.
+    """Looks at a run repeatedly until it has ended.
 
     Args:
         backend: The backend of the run.
@@ -100,8 +107,8 @@ def watch(
         sleep: Waits between two looks.
 
     Yields:
-        Once a look: the complete lines of the log that are new (the first time, all from `offset`), and the status.
-        The last status has ended and all lines have been given.
+        At each look, the complete lines of the log that are new (the first time, all from `offset`), and the status.
+        The last status has ended, and by then all lines have been yielded.
     """
     rest = b""
     while True:

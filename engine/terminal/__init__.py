@@ -1,1 +1,1 @@
-"""What people see: progress bars, text and questions."""
+"""What people see at a terminal: progress bars, text and questions."""

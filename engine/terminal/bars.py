@@ -1,4 +1,4 @@
-"""Bars for work that is measured in bytes."""
+"""Draws progress bars for work that is measured in bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def byte_progress() -> Iterator[ProgressCallback | None]:
-    """Gives a `ProgressCallback` that draws bars if stderr is a terminal; None elsewhere."""
+    """Gives a `ProgressCallback` that draws bars if stderr is a terminal; else None."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -21,13 +21,13 @@ def byte_progress() -> Iterator[ProgressCallback | None]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(file=sys.stderr)  # the one of now: another one may be put in its place to keep a library quiet
-    with Progress(*columns, console=console, transient=True) as bars:
+    console = Console(file=sys.stderr)  # kept, because a library may be silenced by putting another stream in its place
+    with Progress(*columns, console=console, transient=True) as progress_bars:
         tasks = {}
 
         def report(what: str, done_bytes: int, total_bytes: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=None)
-            bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
+                tasks[what] = progress_bars.add_task(what, total=None)
+            progress_bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
 
         yield report

@@ -1,55 +1,63 @@
-"""Figures, times and lines of a log as a terminal may show them."""
+"""Formats figures, times, sizes and lines of text for a terminal."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+import shutil
+import textwrap
 
-_FIRST = ("loss", "accuracy", "val_loss", "val_accuracy")
+_LEAST = 24
+"""Columns that a text keeps beside its label, however narrow the terminal is."""
+
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|[ -/]*[0-~])?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """A line as a terminal may have it: no escape sequence, no control character but tabs, no change of direction.
+    """Removes what a terminal would obey: escape sequences, control characters but tabs, changes of direction.
 
-    Of a line that overwrites itself by carriage returns, it is what stands there at last.
+    Of a line that overwrites itself by carriage returns, the last text remains.
     """
     text = _ESCAPES.sub("", text).rstrip("\r\n").rpartition("\r")[2]
     return _CONTROLS.sub("", text)
 
 
-def ordered(names: Iterable[str]) -> list[str]:
-    """Names of metrics, the well-known ones first."""
-    given = list(names)
-    return [name for name in _FIRST if name in given] + [name for name in given if name not in _FIRST]
-
-
-def label(name: str) -> str:
-    """What to call a metric: `val_accuracy` is "val acc"."""
-    return name.replace("accuracy", "acc").replace("_", " ")
-
-
-def figure(value: float | None) -> str:
-    """A metric's value with four decimals, or in powers of ten where those would not do; "-" if there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.2e}"
-
-
 def rate(steps_per_s: float) -> str:
-    """A rate of steps; "" if it is unknown."""
+    """Formats a rate of steps; "" if it is unknown."""
     if not steps_per_s > 0:
         return ""
     return f"{steps_per_s:,.0f} steps/s" if steps_per_s >= 10 else f"{steps_per_s:.1f} steps/s"
 
 
 def duration(seconds: float) -> str:
-    """A time in at most two units: "8 s", "3 min 20 s", "2 h 05 min"."""
+    """Formats a time in at most two units: "8 s", "3 min 20 s", "2 h 05 min"."""
     whole = math.ceil(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def megabytes(size_bytes: float) -> str:
+    """Formats a size: "11.6 MB", with two decimals below 1 MB: "0.01 MB"."""
+    return f"{size_bytes / 1e6:,.{1 if size_bytes >= 1e6 else 2}f} MB"
+
+
+def labelled(label: str, text: str, width: int = 0) -> list[str]:
+    """Wraps a text behind its label. Words stay whole, because they may be names or paths to copy.
+
+    Args:
+        label: What the first line begins with; the others are indented as far.
+        text: The text.
+        width: The columns of a line; 0 takes those of the terminal.
+    """
+    return textwrap.wrap(
+        text,
+        max(width or shutil.get_terminal_size().columns, len(label) + _LEAST),
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,4 +1,4 @@
-"""The conformance suite for plugin authors: subclass a contract, name your plugin, and pytest runs every test.
+"""The conformance suite for plugin authors: subclass a contract, return your plugin, and pytest runs every test.
 
     from stoker.engine.testing import BackendContract
     from stoker_ray.plugin import RayBackend
@@ -8,8 +8,8 @@
         def make_backend(self):
             return RayBackend()
 
-A contract is loaded when it is asked for: the training process loads `backend.payload_plugin` from here and needs no
-pytest.
+Each contract is loaded when it is asked for, because the training process loads `backend.payload_plugin` from here and
+needs no pytest.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if sys.modules.get("pytest"):  # before any of them is imported, so that a faile
 
 
 def __getattr__(name: str) -> Any:
-    """The contract of that name.
+    """Returns the contract of that name, loaded when it is asked for.
 
     Raises:
         ModuleNotFoundError: pytest is not installed.

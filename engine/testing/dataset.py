@@ -1,4 +1,4 @@
-"""The contract of a reader of a data set: what `engine.data.DatasetReader` says, as tests."""
+"""The contract of a data set's reader: what `engine.data.DatasetReader` promises, as tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import DatasetError, StokerError
 
 
 class DatasetContract:
-    """Shows that a reader gives what stoker can train on: subclass it and say how the reader is made.
+    """Tests that a reader loads what stoker can train on: subclass it and make the reader.
 
     class TestTable(DatasetContract):
         def make_reader(self):
@@ -30,23 +30,23 @@ class DatasetContract:
 
     def make_reader(self) -> DatasetReader:
         """Makes a new reader at each call."""
-        raise NotImplementedError(f"{type(self).__name__} must say how its reader is made")
+        raise NotImplementedError(f"{type(self).__name__} must make its reader in make_reader")
 
     def make_folder(self, empty: Path) -> Path | None:
-        """Writes files that the reader reads into an empty folder; None for a reader that has a place of its own.
+        """Writes files for the reader into an empty folder; None for a reader that needs no folder.
 
-        Small ones will do, and a test class must write the same each time.
+        Small files are enough. Write the same ones each time.
         """
         return None
 
     def read(self, folder: Path, **options: Any) -> Dataset:
-        """What a new reader reads."""
+        """Loads the data set with a new reader."""
         folder.mkdir(exist_ok=True)
         return self.make_reader().load(self.make_folder(folder), **options)
 
     @pytest.fixture
     def dataset(self, tmp_path: Path) -> Dataset:
-        """The data set."""
+        """Returns the data set."""
         return self.read(tmp_path / "data")
 
     def test_the_reader_has_a_name_and_a_line_about_it(self) -> None:
@@ -92,7 +92,7 @@ class DatasetContract:
         assert _digests(self.read(tmp_path / "one")) == _digests(self.read(tmp_path / "two"))
 
     def test_offline_nothing_is_asked_of_the_network(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It reads what is here, or says that it can't."""
+        """The reader loads what is on this machine, or refuses."""
         asked: list[object] = []
 
         def refuse(*arguments: object, **_: object) -> None:
@@ -105,10 +105,10 @@ class DatasetContract:
             assert len(self.read(tmp_path / "data", offline=True).train)
         assert asked == []
 
-    def test_long_work_is_told_in_numbers(self, tmp_path: Path) -> None:
-        told: list[tuple[str, int, int]] = []
-        self.read(tmp_path / "data", progress=lambda what, done, total: told.append((what, done, total)))
-        assert all(what and done >= 0 and (done <= total or not total) for what, done, total in told)
+    def test_long_work_reports_its_progress_in_numbers(self, tmp_path: Path) -> None:
+        reported: list[tuple[str, int, int]] = []
+        self.read(tmp_path / "data", progress=lambda what, done, total: reported.append((what, done, total)))
+        assert all(what and done >= 0 and (done <= total or not total) for what, done, total in reported)
 
     @pytest.mark.parametrize("kind", ["an empty folder", "a folder that is not there", "a file"])
     def test_a_wrong_folder_is_refused(self, tmp_path: Path, kind: str) -> None:
@@ -137,7 +137,7 @@ class DatasetContract:
         dataset = self.make_reader().load(folder)
         for images in (dataset.train.images, dataset.test.images):
             mode = getattr(images, "mode", "r")  # of a numpy.memmap
-            assert mode in {"r", "c"}, "the files are mapped in a way that lets a training write into them"
+            assert mode in {"r", "c"}, "the files are mapped so that a training can write into them"
         assert _digests(dataset)
         assert _files(place) == before
 
@@ -152,12 +152,12 @@ def _made(folder: Path) -> Path:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """The digests of the files in a folder, by their names."""
+    """Returns the digests of the files in a folder, by their names."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def _digests(dataset: Dataset) -> list[str]:
-    """The digests of the four arrays."""
+    """Returns the digests of the four arrays."""
     arrays = [array for split in (dataset.train, dataset.test) for array in (split.images, split.labels)]
     return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]

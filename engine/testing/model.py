@@ -1,4 +1,4 @@
-"""The contract of a model: what the builder is given and must return, as tests."""
+"""The contract of a model: what the builder receives and must return, as tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..model import ModelBuilder, ModelConfig
 
 
 class ModelContract:
-    """Shows that stoker can train what a builder builds: subclass it and say what the builder is.
+    """Tests that stoker can train what a builder builds: subclass it and return the builder.
 
         class TestLinear(ModelContract):
             options = {"linear_units": 8}
@@ -25,7 +25,7 @@ class ModelContract:
         input_shape: The shape of an example that the model takes.
         input_dtype: Its type, as the files hold it.
         classes: How many classes there are.
-        options: The options that the model can't do without.
+        options: The options that the model requires.
     """
 
     input_shape: tuple[int, ...] = (28, 28)
@@ -34,11 +34,11 @@ class ModelContract:
     options: Mapping[str, Any] = MappingProxyType({})
 
     def make_builder(self) -> ModelBuilder:
-        """The function that builds the model."""
-        raise NotImplementedError(f"{type(self).__name__} must say what builds its model")
+        """Returns the function that builds the model."""
+        raise NotImplementedError(f"{type(self).__name__} must return its builder in make_builder")
 
     def config(self, **options: Any) -> ModelConfig:
-        """What the builder is given; other plugins' options are in it too."""
+        """Returns what the builder receives; other plugins' options are in it too."""
         return ModelConfig(
             input_shape=self.input_shape,
             input_dtype=self.input_dtype,
@@ -48,18 +48,18 @@ class ModelContract:
         )
 
     def build(self, **options: Any) -> Any:
-        """A new model, with the same weights each time if its builder leaves Keras' seed alone."""
+        """Builds a new model, with the same weights each time if its builder leaves Keras' seed alone."""
         self.keras().utils.set_random_seed(1)
         return self.make_builder()(self.config(**options))
 
     def keras(self) -> Any:
-        """The module `keras`, imported as the training process imports it."""
+        """Returns the module `keras`, imported as the training process imports it."""
         from ..training.runtime import import_keras
 
         return import_keras()[1]
 
     def batch(self, count: int = 6) -> tuple[Any, Any]:
-        """Examples as files hold them, from the lowest to the highest value, and a label for each."""
+        """Returns examples as files hold them, from the lowest to the highest value, and a label for each."""
         import numpy as np
 
         dtype = np.dtype(self.input_dtype)

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def capture(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The plain attributes of callbacks.
+    """Copies the plain attributes of callbacks.
 
     Returns:
         For each callback, its numbers, texts and booleans; and its lists of arrays, by "CALLBACK.ATTRIBUTE.INDEX".
@@ -32,7 +32,13 @@ def capture(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, A
 
 
 def restore(callbacks: Sequence[Any], plain: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> None:
-    """Gives callbacks back what they remembered; call it after `on_train_begin`, which forgets it."""
+    """Gives callbacks back what `capture` copied; call it after `on_train_begin`, which resets them.
+
+    Args:
+        callbacks: Callbacks of the same kinds, in the same order.
+        plain: For each, its numbers, texts and booleans.
+        arrays: Their lists of arrays, by "CALLBACK.ATTRIBUTE.INDEX".
+    """
     for number, (callback, values) in enumerate(zip(callbacks, plain, strict=False)):
         for name, value in values.items():
             setattr(callback, name, value)

@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import files
 from ..errors import CheckpointError
+from ..metrics import VALIDATION
 
 KEEP = 2
 """Generations that are kept, beside the best one."""
@@ -61,8 +62,16 @@ class Checkpoints:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="stoker-checkpoint")
         self._pending: Future[int] | None = None
 
+    def path_of(self, epoch: int) -> Path:
+        """Returns the folder of the checkpoint after an epoch, counted from 1; it need not be there."""
+        return self.root / f"{epoch:06}"
+
     def save(self, model: Any, state: TrainingState) -> None:
         """Copies the state of the model now and writes it in the background.
+
+        Args:
+            model: The model, with its optimizer.
+            state: What else the checkpoint holds.
 
         Raises:
             StorageError: The one before could not be written.
@@ -73,7 +82,7 @@ class Checkpoints:
         self._pending = self._writer.submit(self._write, arrays, state)
 
     def wait(self) -> int | None:
-        """Returns when the last `save` is on the disk: its epoch, the first time that it is asked for.
+        """Waits until the last `save` is on the disk; returns its epoch, to the first call after it.
 
         Raises:
             StorageError: It could not be written.
@@ -82,7 +91,7 @@ class Checkpoints:
         return pending.result() if pending else None
 
     def latest(self) -> Path | None:
-        """The newest checkpoint that is whole, or None; what is damaged is named in `refused`."""
+        """Finds the newest checkpoint that is whole, or None; `refused` then names those that are damaged."""
         for folder in sorted(self.root.glob("[0-9]*"), reverse=True):
             try:
                 verify(folder)
@@ -96,7 +105,7 @@ class Checkpoints:
         import numpy as np
 
         files.make_folder(self.root)
-        with files.atomic_folder(self.root / f"{state.epoch:06}") as beside:
+        with files.atomic_folder(self.path_of(state.epoch)) as beside:
             beside.mkdir()
             with files.atomic_writer(beside / _VARIABLES) as stream:
                 np.savez(stream, **arrays)
@@ -104,31 +113,36 @@ class Checkpoints:
             identities = {name: _identity(beside / name) for name in (_VARIABLES, _STATE)}
             files.write_bytes(beside / _COMMIT, _commit(identities))
         for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
-            if old.name != f"{best_epoch(state.history):06}":
+            if old != self.path_of(best_epoch(state.history)):
                 files.remove_tree(old)
         return state.epoch
 
 
 def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
-    """The epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any."""
-    losses = history.get("val_loss") or history.get("loss") or ()
+    """Returns the epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any."""
+    losses = history.get(f"{VALIDATION}loss") or history.get("loss") or ()
     return 1 + min(range(len(losses)), key=losses.__getitem__) if losses else 0
 
 
 def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
     """Puts a verified checkpoint back into a model that is built and compiled as it was.
 
+    Args:
+        folder: The checkpoint.
+        model: The model, whose variables and optimizer are overwritten.
+        run_id: The run that goes on.
+
+    Returns:
+        The state of the training at that checkpoint.
+
     Raises:
         CheckpointError: It is of another run, or of another model.
     """
-    import numpy as np
-
     value = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     state = TrainingState(**value)
     if state.run_id != run_id:
         raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)
-    with np.load(folder / _VARIABLES) as stored:
-        arrays = {name: stored[name] for name in sorted(stored)}
+    arrays = load_arrays(folder)
     remembered = {name.removeprefix(_CALLBACK): arrays.pop(name) for name in list(arrays) if name.startswith(_CALLBACK)}
     variables = _variables(model)
     if [array.shape for array in arrays.values()] != [tuple(variable.shape) for variable in variables]:
@@ -136,6 +150,18 @@ def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
     for array, variable in zip(arrays.values(), variables, strict=True):
         variable.assign(array)
     return replace(state, arrays=remembered)
+
+
+def load_arrays(folder: Path) -> dict[str, Any]:
+    """Loads every array of a checkpoint: the variables of model and optimizer in order, and those of callbacks.
+
+    Args:
+        folder: The checkpoint, which is whole.
+    """
+    import numpy as np
+
+    with np.load(folder / _VARIABLES) as stored:
+        return {name: stored[name] for name in sorted(stored)}
 
 
 def verify(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a run's bits depend on: versions, processor, threads, seed, and the state of the user's source."""
+"""What a run's bits depend on (versions, processor, threads, seed, execution mode, source), recorded and compared."""
 
 from __future__ import annotations
 
@@ -13,15 +13,77 @@ from pathlib import Path
 from typing import Any
 
 from .. import VERSION
-from .device import cores
+from ..data import Dataset
+from ..errors import CheckpointError
+from ..job import TrainJob
+from ..rundir import RunDirectory
+from .execution_mode import ExecutionMode
+from .runtime import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy")
 _VARIABLES = ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
 """Environment variables that choose how TensorFlow computes."""
 
+_MODE, _REASON = "execution_mode", "execution_mode_reason"
+
+
+class RunEnvironment:
+    """The `environment.json` of a run, which a resume must find as it was."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._now: dict[str, Any] = {}
+
+    @property
+    def mode(self) -> ExecutionMode | None:
+        """How the epochs of this run are executed, by its first attempt or a fallback since; None if not recorded."""
+        return ExecutionMode(self._now[_MODE]) if _MODE in self._now else None
+
+    def record(self, job: TrainJob, dataset: Dataset, tf: Any, *, resumed: bool) -> None:
+        """Records what this run's result depends on; the execution mode of its first attempt stays.
+
+        Args:
+            job: The job of the run.
+            dataset: Its data.
+            tf: The module `tensorflow`.
+            resumed: Whether the run goes on from a checkpoint, whose environment this one must equal.
+
+        Raises:
+            CheckpointError: It has changed since the checkpoint, and nobody has allowed that.
+            StorageError: It can't be written.
+        """
+        before = self._run.environment() or {}
+        self._now = describe(job.seed, {"name": dataset.name, "sources": dict(dataset.sources)}, tf)
+        changed = drift(before, self._now) if resumed and before else []
+        if changed and not job.allow_drift:
+            raise CheckpointError(
+                "this run can't go on bit for bit: not all is as it was",
+                received="; ".join(changed),
+                hint="pass --allow-drift to go on all the same",
+            )
+        for change in changed:
+            print(f"note: the last bits may differ from those of a run in one piece: {change}")
+        self._now |= {name: before[name] for name in (_MODE, _REASON) if name in before}
+        self._run.write_environment(self._now)
+
+    def record_mode(self, mode: ExecutionMode, reason: str) -> None:
+        """Records how the epochs are executed from now on, and says in the log why if it is not the usual mode.
+
+        Args:
+            mode: The execution mode.
+            reason: Why it is not XLA, or "".
+
+        Raises:
+            StorageError: It can't be written.
+        """
+        self._now |= {_MODE: str(mode), _REASON: reason}
+        self._run.write_environment(self._now)
+        if reason:
+            print(f"note: epochs run as {mode}: {reason}", flush=True)
+
 
 def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
-    """The environment of this process as JSON values.
+    """Returns the environment of this process as JSON values.
 
     Args:
         seed: The seed of the job.
@@ -44,24 +106,24 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
 
 
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What has changed between two environments that changes the last bits of a training, one phrase each."""
+    """Returns what differs between two environments and may change a result's last digits, one phrase each."""
     then, here = ({**one.get("packages", {}), **one} for one in (before, now))
     names = [*PACKAGES, "processor", "threads", "devices", "variables"]
     return [f"{name}: {then.get(name)} → {here.get(name)}" for name in names if then.get(name) != here.get(name)]
 
 
 def processor() -> str:
-    """The processor's name, as the system tells it."""
+    """Returns the processor's name, as the system gives it."""
     return _of_processor("model name") or platform.processor() or platform.machine()
 
 
 def variables() -> dict[str, str]:
-    """The environment variables that choose how TensorFlow computes, as far as they are set."""
+    """Returns the environment variables that choose how TensorFlow computes, as far as they are set."""
     return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 
 def compiles_for(threads: int) -> list[str]:
-    """What machine code depends on that is compiled in this process.
+    """Returns what machine code depends on that is compiled in this process.
 
     Args:
         threads: How many an operation may use; 0 means one for each core.
@@ -83,7 +145,7 @@ def _of_processor(field: str) -> str:
 
 
 def source_state(folder: Path) -> dict[str, Any]:
-    """The git commit that `folder` is at, the files that differ from it and the SHA-256 of that difference.
+    """Returns the git commit that `folder` is at, the files that differ from it and the SHA-256 of that difference.
 
     The difference itself stays out of the record: it may hold what must not be copied about. {} outside of git.
     """

@@ -1,7 +1,8 @@
-"""The way in which epochs run, decided here and nowhere else, and why."""
+"""The execution mode of the epochs, decided here and nowhere else, and why."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -19,13 +20,30 @@ class ExecutionMode(StrEnum):
     """Step after step in Python, for a model compiled with `run_eagerly=True`."""
 
 
-def choose_mode(model: Any, replicas: int) -> tuple[ExecutionMode, str]:
-    """The way to begin with, and in a few words why; "" for the usual one.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fallback:
+    """The mode that a training goes on in when XLA won't do.
+
+    Attributes:
+        mode: The mode from then on.
+        reason: Why, in a few words.
+    """
+
+    mode: ExecutionMode
+    reason: str
+
+
+def choose_mode(model: Any, strategy: Any) -> tuple[ExecutionMode, str]:
+    """Chooses the mode to begin with.
 
     Args:
         model: A compiled Keras model.
-        replicas: How many devices train together.
+        strategy: The `tf.distribute.Strategy` that trains it.
+
+    Returns:
+        The mode, and in a few words why; "" for XLA, the usual one.
     """
+    replicas = strategy.num_replicas_in_sync
     if model.run_eagerly:
         return ExecutionMode.EAGER, "the model was compiled with run_eagerly=True"
     if replicas > 1:
@@ -45,7 +63,7 @@ _SLOW_WITH_XLA = {
 
 
 def why_not_xla(graph: Any, *, gpu: bool) -> str:
-    """Why XLA should not compile a traced step, or "".
+    """Returns why XLA should not compile a traced step, or "".
 
     Args:
         graph: The `GraphDef` of the step.

@@ -1,4 +1,4 @@
-"""Writes the finished model: for plain Keras, for programs made for the tutorial, and what takes what in words."""
+"""Writes the finished model: for plain Keras, in the forms that plugins add, and what takes what in words."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 
 from .. import files
 from ..fetch import list_files
+from ..plugin.plugins import Plugins
 from ..registry import MODEL_FILE
 
 _OBJECT = "shared_object_id"
 """What Keras writes of each object: where it lies in memory."""
-
-_ARCHITECTURE, _WEIGHTS = "model.json", "model.weights.h5"
 
 _NATIVE = """\
 {native}
@@ -24,28 +23,18 @@ _NATIVE = """\
         digits = model.predict(images).argmax(axis=1)
     It takes examples as the data files hold them: {example}. Scaling is a layer of the model.
 """
-_PAIR = """
-{architecture} and {weights}
-    Architecture and weights apart, as the Azure ML tutorial writes them, under names that Keras 3 accepts:
-        model = keras.models.model_from_json(open("{architecture}").read())
-        model.load_weights("{weights}")
-    They take what the tutorial's programs give: float32 [N, {width}], pixels divided by 255.
-"""
-_NO_PAIR = """
-There is no {architecture} with {weights}: that pair is only written for a model that begins with flattening and
-Rescaling(1/255), for it takes scaled pixels.
-"""
 
 
-def export(model: Any, folder: Path, example: str) -> None:
+def export(model: Any, folder: Path, example: str, plugins: Plugins) -> None:
     """Writes the model and what describes it into `folder`, which then appears whole.
 
-    `model.keras`, the tutorial's pair where there is one, `README.txt`, and `MANIFEST.json` with the digests.
+    These are `model.keras`, the files of plugins, `README.txt`, and `MANIFEST.json` with the digests.
 
     Args:
         model: The model.
         folder: Where to; it may hold the model of an earlier attempt.
         example: What the model takes, in words: "uint8 [N, 28, 28]".
+        plugins: Those that write further files.
 
     Raises:
         StorageError: It can't be written; the folder is as it was.
@@ -53,38 +42,19 @@ def export(model: Any, folder: Path, example: str) -> None:
     files.make_folder(folder.parent)
     with files.atomic_folder(folder) as beside:
         beside.mkdir()
-        _write(model, beside, example)
+        _write(model, beside, example, plugins)
         files.write_json(beside / "MANIFEST.json", {"files": dict(list_files(beside).files)})
 
 
-def unscaled(model: Any) -> Any | None:
-    """The model for flat pixels / 255, with the same weights; None if it does not begin as `models.dnn` does."""
-    import keras
-
-    layers = getattr(model, "layers", []) if isinstance(model, keras.Sequential) else []
-    first = [type(layer).__name__ for layer in layers[:2]]
-    if first != ["Flatten", "Rescaling"] or layers[1].scale != 1 / 255 or layers[1].offset:
-        return None
-    width = layers[0].output.shape[1]
-    return keras.Sequential([keras.Input((width,), name="pixels"), *layers[2:]], name=model.name)
-
-
-def _write(model: Any, folder: Path, example: str) -> None:
+def _write(model: Any, folder: Path, example: str, plugins: Plugins) -> None:
     model.save(folder / MODEL_FILE)
     _normalize(folder / MODEL_FILE)
-    text = _NATIVE.format(native=MODEL_FILE, example=example)
-    pair = unscaled(model)
-    names = {"architecture": _ARCHITECTURE, "weights": _WEIGHTS}
-    if pair is None:
-        text += _NO_PAIR.format(**names)
-    else:
-        (folder / _ARCHITECTURE).write_text(pair.to_json(), encoding="utf-8")
-        pair.save_weights(folder / _WEIGHTS)
-        text += _PAIR.format(width=pair.input_shape[1], **names)
+    text = _NATIVE.format(native=MODEL_FILE, example=example) + "".join(plugins.export_model(model, folder))
     (folder / "README.txt").write_text(text, encoding="utf-8")
-    for path in folder.iterdir():
-        with path.open("rb") as stream:
-            files.sync_file(stream)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as stream:
+                files.sync_file(stream)
 
 
 def _normalize(path: Path) -> None:
@@ -95,26 +65,26 @@ def _normalize(path: Path) -> None:
     beside = path.with_name(f"{path.name}.tmp")
     with zipfile.ZipFile(path) as saved, zipfile.ZipFile(beside, "w") as normalized:
         for name in saved.namelist():
-            _settle_member(name, saved, normalized)
+            _normalize_member(name, saved, normalized)
     beside.replace(path)
 
 
-def _settle_member(name: str, saved: zipfile.ZipFile, normalized: zipfile.ZipFile) -> None:
+def _normalize_member(name: str, saved: zipfile.ZipFile, normalized: zipfile.ZipFile) -> None:
     with saved.open(name) as source, normalized.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
         if name.endswith(".json"):
-            target.write(_settled(source.read()))
+            target.write(_normalized(source.read()))
         else:
             shutil.copyfileobj(source, target)
 
 
-def _settled(text: bytes) -> bytes:
+def _normalized(text: bytes) -> bytes:
     """A JSON text without dates and places in memory."""
     numbers: dict[Any, int] = {}
 
-    def settle(value: dict[str, Any]) -> dict[str, Any]:
+    def normalize(value: dict[str, Any]) -> dict[str, Any]:
         value.pop("date_saved", None)
         if value.get(_OBJECT) is not None:
             value[_OBJECT] = numbers.setdefault(value[_OBJECT], len(numbers))
         return value
 
-    return json.dumps(json.loads(text, object_hook=settle)).encode()
+    return json.dumps(json.loads(text, object_hook=normalize)).encode()

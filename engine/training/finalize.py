@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..backend import ModelVersion
 from ..data import Dataset
 from ..job import TrainJob
+from ..metrics import final_names, format_value, validation
 from ..plugin.plugins import Plugins
 from ..registry import MODEL_FILE, Registry
 from ..rundir import RunDirectory
+from ..summary import RunSummary
 from . import report
 from .export import export
 from .plot import Drawing
@@ -27,7 +30,7 @@ class Finish:
     Attributes:
         run: The run.
         job: Its job.
-        plugins: Those that register models are offered this one.
+        plugins: Those that export or register models are offered this one.
         drawing: The picture, not drawn yet.
     """
 
@@ -36,24 +39,23 @@ class Finish:
     plugins: Plugins
     drawing: Drawing
 
-    def make(self, fit: Fit, test: Subset, dataset: Dataset, *, known: bool, time_s: float) -> None:
-        """Makes everything, and says in the log what there is.
+    def finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, reuse_validation: bool, time_s: float) -> None:
+        """Writes everything that a finished run has, and says in the log what there is.
 
         Args:
             fit: The training that has ended, with the model.
             test: The examples for the final figures.
             dataset: The data, for what the model takes.
-            known: The last validation has evaluated this model on these examples.
+            reuse_validation: Take the figures of the last validation, which has evaluated this model on `test`.
             time_s: Seconds of training so far.
 
         Raises:
             StorageError: Something can't be written.
         """
         self.drawing.draw(fit.history)
-        last = {name[4:]: values[-1] for name, values in fit.history.items() if name.startswith("val_")}
-        final = last if known and last else fit.evaluate(test)
-        figures = {f"Final test {name.replace('_', ' ')}": value for name, value in final.items()}
-        export(fit.model, self.run.model, _example(dataset))
+        last = validation({name: values[-1] for name, values in fit.history.items()})
+        figures = final_names(last if reuse_validation and last else fit.evaluate(test))
+        export(fit.model, self.run.model, _example(dataset), self.plugins)
         complaint = self.drawing.finish()
         if complaint:
             print(f"note: the picture could not be drawn: {complaint}")
@@ -61,25 +63,22 @@ class Finish:
         epochs = len(fit.history.get("loss", ()))
         self.run.append_metrics(epochs, figures, time_s)
         self._say(figures)
-        registered = self._register()
-        self.run.write_summary({"metrics": figures, "epochs": epochs, "model": "outputs/model", **registered})
+        version = self._register() if self.job.register else None
+        self.run.write_summary(RunSummary.of(figures, epochs, version).to_json())
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
-            print(f"{name}: {value:.4f}")
+            print(f"{name}: {format_value(value)}")
         if not self.job.validation_fraction:
             print("the test set served as validation after each epoch; --validation-fraction holds out a part instead")
         path = self.run.model / MODEL_FILE
         print(f"model: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
-    def _register(self) -> dict[str, Any]:
-        if not self.job.register:
-            return {}
-        lineage = {"run": self.run.run_id, "job_sha256": self.job.digest()}
-        version = Registry.beside(self.run).register(self.job.register, self.run.model, lineage)
+    def _register(self) -> ModelVersion:
+        version = Registry.register_run(self.run, self.job)
         self.plugins.register_model(self.run.model, version.name, self.job.options)
         print(f"registered: {version.name} version {version.version} ({version.location})")
-        return {"registered": {"name": version.name, "version": version.version}}
+        return version
 
 
 def _example(dataset: Dataset) -> str:

@@ -25,7 +25,7 @@ RowReader = Callable[["NDArray[np.integer[Any]]", "NDArray[Any]"], None]
 
 
 def row_reader(array: NDArray[Any]) -> RowReader:
-    """The way to take rows out of an array [N, ...]."""
+    """Returns the function that copies rows out of an array [N, ...], by its size and whether a file holds it."""
     import numpy as np
 
     read = _reader(array) if array.nbytes > LARGE_BYTES and hasattr(os, "preadv") else None

@@ -1,4 +1,4 @@
-"""The heart of a run: one thread that keeps `status.json` fresh while the training goes on."""
+"""The heartbeat of a run: one thread that keeps `status.json` fresh while the training goes on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Heartbeat:
         self._facts: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
         self._stop = threading.Event()
         self._writing = threading.Lock()
-        self._thread = threading.Thread(target=self._beat, name="stoker-heart", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="stoker-heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self.set(RunState.PREPARING)

@@ -1,8 +1,7 @@
-"""What a training needs, made from a job: the data, its parts, the model, and the names of its figures."""
+"""What a training needs, made from a job: the data, its parts, and the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,21 @@ if TYPE_CHECKING:
 
 
 def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | None = None) -> Dataset:
-    """The data of a job, checked.
+    """Reads the data of a job, and checks that there is enough of them.
+
+    Args:
+        job: The job.
+        plugins: Those that offer data sets.
+        progress: Called with the bytes that are read; None for nobody.
 
     Raises:
         UnknownNameError: No plugin offers the data set.
         DatasetError: A file is missing or wrong.
         DownloadError: It had to be downloaded and could not be.
+        PluginError: The plugin that offers it failed.
         OptionError: The validation fraction leaves no example to train on, or none to validate on.
     """
-    reader = plugins.get_dataset(job.dataset or "folder")
+    reader = plugins.get_dataset(job.dataset_name)
     folder = Path(job.data_folder) if job.data_folder else None
     try:
         dataset = reader.load(folder, offline=job.offline, progress=progress)
@@ -46,7 +51,12 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
 
 
 def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
-    """The compiled model of a job.
+    """Builds the compiled model of a job.
+
+    Args:
+        job: The job.
+        dataset: What it is to be trained on.
+        plugins: Those that offer models.
 
     Raises:
         UnknownNameError: No plugin offers it.
@@ -85,7 +95,7 @@ def _check_model(name: str, model: Any) -> None:
 
 
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Subset, Subset, Subset]:
-    """Training, validation and test examples.
+    """Splits the data into training, validation and test examples.
 
     Args:
         dataset: The data.
@@ -111,12 +121,3 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Subset, Subset,
 
 def _held_out(fraction: float, count: int) -> int:
     return round(fraction * count)
-
-
-def named_for_tutorial(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures of an epoch under the tutorial's names: `Loss` and `Accuracy` are those of the validation."""
-    names = {name: name.removeprefix("val_").replace("_", " ") for name in figures}
-    return {
-        plain.capitalize() if name.startswith("val_") else f"Training {plain}": figures[name]
-        for name, plain in names.items()
-    }

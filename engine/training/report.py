@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..metrics import format_value
 from ..rundir import RunDirectory
 
 _PAGE = """<!doctype html>
@@ -61,7 +62,9 @@ def write(run: RunDirectory, history: Mapping[str, Sequence[float]], final: Mapp
     page = _PAGE.format(
         title=escape(run.run_id),
         when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        final="".join(f"<div><dt>{escape(name)}</dt><dd>{value:.4f}</dd></div>" for name, value in final.items()),
+        final="".join(
+            f"<div><dt>{escape(name)}</dt><dd>{format_value(value)}</dd></div>" for name, value in final.items()
+        ),
         picture=_image(picture),
         epochs=_figures(history),
         job=_pairs(_flat(run.job().to_json())),
@@ -80,7 +83,7 @@ def _image(path: Path) -> str:
 def _figures(history: Mapping[str, Sequence[float]]) -> str:
     head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in ("epoch", *history))
     rows = [
-        f"<tr><th>{epoch}</th>{''.join(f'<td>{value:.4f}</td>' for value in values)}</tr>"
+        f"<tr><th>{epoch}</th>{''.join(f'<td>{format_value(value)}</td>' for value in values)}</tr>"
         for epoch, values in enumerate(zip(*history.values(), strict=False), start=1)
     ]
     return f'<table class="figures"><tr>{head}</tr>{"".join(rows)}</table>'

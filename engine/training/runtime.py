@@ -1,4 +1,4 @@
-"""Imports TensorFlow and Keras: quietly, and without what they would drag in for nothing."""
+"""TensorFlow and Keras in this process: imported quietly and without what they would drag in, and the device chosen."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from ..errors import OptionError
+
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 # Keras imports matplotlib and TensorFlow Lite imports JAX wherever they are installed: 0.9 s for nothing.
 _NOT_NEEDED = ("matplotlib", "matplotlib.pyplot", "jax")
@@ -20,10 +22,13 @@ _SELDOM_NEEDED = ("tensorflow._api.v2.compat.v1", "tensorflow._api.v2.compat.v2"
 
 
 def import_keras() -> tuple[Any, Any]:
-    """The modules `tensorflow` and `keras`, ready for use.
+    """Imports TensorFlow and Keras.
 
     Environment variables that the user set win; the garbage collector rests during the import, for it finds nothing
     among a hundred thousand new objects that all stay.
+
+    Returns:
+        The modules `tensorflow` and `keras`, ready for use.
 
     Raises:
         ModuleNotFoundError: One of them is not installed.
@@ -50,6 +55,43 @@ def import_keras() -> tuple[Any, Any]:
     return tf, keras
 
 
+def choose_device(tf: Any, device: str, threads: int) -> str:
+    """Chooses the device before TensorFlow starts its runtime.
+
+    Args:
+        tf: The module `tensorflow`, fresh from its import.
+        device: "auto" takes a GPU where there is one.
+        threads: How many a single operation may use; 0 means one for each core.
+
+    Returns:
+        What was found, for people: "CPU, 2 threads", "GPU: NVIDIA T4".
+
+    Raises:
+        OptionError: There is no GPU.
+    """
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise OptionError(
+            "TensorFlow finds no GPU here",
+            received="--device gpu",
+            hint="train with --device cpu, or install tensorflow[and-cuda] and the driver",
+        )
+    if device == "cpu" or not gpus:
+        tf.config.set_visible_devices([], "GPU")
+        return f"CPU, {threads or cores()} thread{'s' if (threads or cores()) > 1 else ''}"
+    for gpu in gpus:  # else TensorFlow takes the whole memory of each
+        tf.config.experimental.set_memory_growth(gpu, True)
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return f"GPU: {', '.join(names)}"
+
+
+def cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def _hidden(*names: str) -> Iterator[None]:
     """Lets the import of some modules fail, unless they are imported already; afterwards it works as ever."""
@@ -63,7 +105,13 @@ def _hidden(*names: str) -> Iterator[None]:
 
 
 def _defer(name: str) -> None:
-    """Puts something in the place of a module that imports it as soon as somebody uses it."""
+    """Puts a stand-in into `sys.modules` that imports the real module as soon as somebody uses it.
+
+    Python finds the stand-in wherever TensorFlow says `import NAME`, so nothing of the module is loaded. It calls the
+    `__getattr__` of a module (PEP 562) for attributes that it lacks, and the stand-in has none: the first one that
+    somebody asks for takes the stand-in out of `sys.modules`, and the import then loads the real module in its place.
+    Code that holds the stand-in from an earlier import keeps it, and each attribute comes through it from the real one.
+    """
     stand_in = ModuleType(name)
 
     def look_up(attribute: str) -> Any:

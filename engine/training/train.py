@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
-from ..errors import StokerError, StorageError
-from ..event import EpochReport, EventKind, RunEvent
+from ..errors import StokerError
+from ..event import EventKind
 from ..job import TrainJob
+from ..metrics import EpochReport, epoch_names
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
 from . import callback_state, plot
-from .checkpoint import Checkpoints, TrainingState, best_epoch, restore, verify
-from .circumstances import Circumstances
-from .device import configure
+from .checkpoint import TrainingState, best_epoch, restore, verify
+from .environment import RunEnvironment
+from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finish
 from .heartbeat import Heartbeat
-from .prepare import build_model, load_dataset, named_for_tutorial, split
+from .prepare import build_model, load_dataset, split
+from .recorder import RunRecorder
+from .runtime import choose_device, import_keras
 from .xla_cache import XlaCache
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ PICTURE = "Accuracy vs Loss.png"
 
 
 def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
-    """Trains, and writes everything into the folder of the run; what goes wrong ends up in its log and status.
+    """Trains, and writes everything into the folder of the run; an error ends up in its log and status.
 
     Args:
         job: What to train.
@@ -46,21 +48,24 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
         How it ended.
     """
     with Heartbeat(run_dir) as heartbeat, XlaCache(job, run_dir.path / ".programs") as xla_cache:
-        training = Training(job, run_dir, plugins, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop)
+        recorder = RunRecorder(run_dir, job, plugins, heartbeat)
+        training = Training(
+            job, run_dir, plugins, recorder=recorder, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop
+        )
         from .fit import Stopped
 
         try:
             training.run()
         except Stopped:
             print("cancelled; --resume goes on from the last finished epoch")
-            training.end(RunState.CANCELLED, EventKind.CANCELLED, "")
+            recorder.end(RunState.CANCELLED, EventKind.CANCELLED)
         except StokerError as error:
             print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
-            training.end(RunState.FAILED, EventKind.FAILED, error.what)
+            recorder.end(RunState.FAILED, EventKind.FAILED, error.what)
         except Exception as error:  # noqa: BLE001 - the user's model and plugins may raise anything
             traceback.print_exc()
             first = str(error).strip().partition("\n")[0]
-            training.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
+            recorder.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
         return heartbeat.status.state
 
 
@@ -73,18 +78,17 @@ class Training:
         run_dir: RunDirectory,
         plugins: Plugins,
         *,
+        recorder: RunRecorder,
         heartbeat: Heartbeat,
         xla_cache: XlaCache,
         stop: threading.Event,
     ) -> None:
         self._job, self._run, self._plugins, self._stop = job, run_dir, plugins, stop
-        self._heartbeat, self._xla_cache = heartbeat, xla_cache
-        self._checkpoints = Checkpoints(run_dir.checkpoints)
+        self._recorder, self._heartbeat, self._xla_cache = recorder, heartbeat, xla_cache
         self._drawing = plot.Drawing(run_dir.plots / PICTURE)
         self._started = time.perf_counter()
         self._before_s = 0.0
-        self._circumstances = Circumstances(run_dir)
-        self._device = ""
+        self._environment = RunEnvironment(run_dir)
 
     def run(self) -> None:
         """Trains to the end.
@@ -93,32 +97,30 @@ class Training:
             Stopped: It was asked to stop.
             StokerError: The user's input, a file or a checkpoint is wrong.
         """
-        from .runtime import import_keras
-
         tf, keras = import_keras()
-        self._device = configure(tf, self._job.device, self._job.threads)
+        device = choose_device(tf, self._job.device, self._job.threads)
         dataset = load_dataset(self._job, self._plugins)
         self._say_notes(dataset)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
-        self._circumstances.note(self._job, dataset, tf, resumed=newest is not None)
-        fit, test = self._fit(dataset, tf)
+        self._environment.record(self._job, dataset, tf, resumed=newest is not None)
+        fit, test = self._fit(dataset, tf.distribute.get_strategy())
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
         self._run.truncate_metrics(done)
         self._heartbeat.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heartbeat.set(RunState.RUNNING)
-        self._event(EventKind.STARTED, {"attempt": self._heartbeat.status.attempt, "epochs_done": done})
-        print(_introduction(dataset, fit.model, self._device))
+        self._recorder.event(EventKind.STARTED, attempt=self._heartbeat.status.attempt, epochs_done=done)
+        print(_introduction(dataset, fit.model, device))
         callbacks = self._plugins.callbacks(self._job, self._run.path)
-        fit.run(callbacks, lambda report: self._epoch(fit, callbacks, report), resumed)
-        self._heartbeat.set(RunState.FINALIZING)
-        self._durable()
-        last = self._job.keep == "last" or not self._take_best(fit)
-        known = last and not callbacks and not self._job.validation_fraction
-        finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
-        finish.make(fit, test, dataset, known=known, time_s=self._time_s)
-        self.end(RunState.COMPLETED, EventKind.FINISHED, "")
+        fit.run(
+            callbacks,
+            lambda report: self._epoch(fit, callbacks, report),
+            resumed,
+            on_progress=lambda progress: self._progress(fit, progress),
+        )
+        self._finalize(fit, test, dataset, unchanged=not callbacks)
+        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED)
 
     def _say_notes(self, dataset: Dataset) -> None:
         """Prints what the checks at the submission and here have to say of the data; a resume repeats nothing."""
@@ -128,23 +130,21 @@ class Training:
             if note not in said:
                 print(f"note: {note}")
 
-    def end(self, state: RunState, kind: EventKind, message: str) -> None:
-        """Writes how the run ended, after all else that there is to write."""
-        try:
-            self._durable()
-        except StorageError as error:
-            print(f"error: {error}")
-        self._event(kind, {"message": message})
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._heartbeat.set(state, message)
+    def _finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, unchanged: bool) -> None:
+        """Writes what a finished run has; `unchanged`: no callback can have changed the model since its validation."""
+        self._heartbeat.set(RunState.FINALIZING)
+        self._recorder.durable()
+        last = self._job.keep == "last" or not self._take_best(fit)
+        reuse = last and unchanged and not self._job.validation_fraction
+        finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
+        finish.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
 
     @property
     def _time_s(self) -> float:
         """Seconds of training so far, those of earlier attempts included."""
         return self._before_s + time.perf_counter() - self._started
 
-    def _fit(self, dataset: Dataset, tf: Any) -> tuple[Fit, Subset]:
+    def _fit(self, dataset: Dataset, strategy: Any) -> tuple[Fit, Subset]:
         from .fit import Fit
 
         job = self._job
@@ -158,16 +158,26 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=self._circumstances.mode(model, tf),
-            on_progress=self._heartbeat.progress,
-            on_fallback=self._circumstances.note_mode,
+            mode=self._environment.mode or self._choose_mode(model, strategy),
+            strategy=strategy,
         )
         return fit, test
 
+    def _choose_mode(self, model: Any, strategy: Any) -> ExecutionMode:
+        mode, reason = choose_mode(model, strategy)
+        self._environment.record_mode(mode, reason)
+        return mode
+
+    def _progress(self, fit: Fit, progress: Progress) -> None:
+        """Passes on how far the training is; the first chunk has shown whether XLA can compile the model."""
+        self._heartbeat.progress(progress)
+        if fit.fallback and self._environment.mode is not fit.fallback.mode:
+            self._environment.record_mode(fit.fallback.mode, fit.fallback.reason)
+
     def _newest_checkpoint(self) -> Path | None:
-        newest = self._checkpoints.latest()
+        newest = self._recorder.checkpoints.latest()
         before = "the checkpoint before it is used" if newest else "the training begins anew"
-        for reason in self._checkpoints.refused:
+        for reason in self._recorder.checkpoints.refused:
             print(f"note: {reason}; {before}")
         return newest
 
@@ -191,39 +201,23 @@ class Training:
             callbacks=captured,
             arrays=arrays,
         )
-        self._durable()
-        self._checkpoints.save(fit.model, state)
+        self._recorder.durable()
+        self._recorder.checkpoints.save(fit.model, state)
         self._xla_cache.store()
-        self._run.append_metrics(report.epoch, named_for_tutorial(report.metrics), state.time_s)
+        self._run.append_metrics(report.epoch, epoch_names(report.metrics), state.time_s)
         print(report.line(), flush=True)
-        figures = {"epoch": report.epoch, "metrics": dict(report.metrics), "seconds": report.seconds}
-        self._event(EventKind.EPOCH, figures)
-
-    def _durable(self) -> None:
-        """Waits until the checkpoint that is being written is on the disk, and says so.
-
-        Raises:
-            StorageError: It could not be written.
-        """
-        epoch = self._checkpoints.wait()
-        if epoch is not None:
-            self._event(EventKind.CHECKPOINTED, {"epoch": epoch})
+        self._recorder.event(EventKind.EPOCH, epoch=report.epoch, metrics=dict(report.metrics), seconds=report.seconds)
 
     def _take_best(self, fit: Fit) -> bool:
-        """Gives the model the weights of its best epoch; whether they differ from those of the last."""
+        """Gives the model the weights of its best epoch; returns whether they differ from those of the last."""
         best = best_epoch(fit.history)
         print(f"the model has the weights of its best epoch: {best}")
         if best == len(fit.history["loss"]):
             return False
-        folder = self._run.checkpoints / f"{best:06}"
+        folder = self._recorder.checkpoints.path_of(best)
         verify(folder)
         restore(folder, fit.model, self._run.run_id)
         return True
-
-    def _event(self, kind: EventKind, data: Mapping[str, Any]) -> None:
-        event = RunEvent(kind=kind, run_id=self._run.run_id, data=data)
-        self._run.append_event(event)
-        self._plugins.notify(event, self._job, self._run.path)
 
 
 def _introduction(dataset: Dataset, model: Any, device: str) -> str:

@@ -1,4 +1,4 @@
-"""The Azure ML backend: keeps the promises of `engine.backend.Backend` on a cluster in the cloud."""
+"""Keeps the promises of `engine.backend.Backend` on a cluster of Azure ML."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...engine import files
-from ...engine.backend import FoundRun, Manifest, ModelVersion, Plan
+from ...engine.backend import FoundRun, Manifest, ModelVersion, Plan, Reporter
 from ...engine.errors import BackendError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
-from .progress import Reporter, to_stderr
+from .progress import to_stderr
 from .reference import Reference, Scope
 from .rest.client import Patience, Service
 from .runs import adopt, cancel, models, outputs
@@ -22,6 +22,7 @@ from .runs.status import CloudRun
 from .settings import AzureSettings
 from .submit import submit
 from .submit.plan import plan
+from .submit.prepare import Prepared
 
 _LOCK_S = 900.0
 
@@ -29,16 +30,18 @@ _LOCK_S = 900.0
 class AzureBackend:
     """Runs jobs at Azure ML.
 
-    A handle has all that finds a run again, but for the account: that is whatever this machine is signed in with.
+    A handle holds all that it takes to find a run again, except the account: that is the one of this machine.
 
     Args:
         settings: Where and how jobs run.
         patience: How long things may take.
-        say: Told what a submission is at.
-        clock: Tells the time in seconds.
+        poll_s: Seconds between two polls of a young run.
+        report: Takes a line for each step of a submission; None writes them to stderr.
+        clock: Returns the time in seconds.
 
     Attributes:
-        poll_s: Seconds until the next look, which is two small requests; more when all runs have been looked at for ten
+        report: Called with a line for each step of a submission.
+        poll_s: Seconds until the next poll, which is two small requests; more when all runs have been polled for ten
             minutes.
     """
 
@@ -51,20 +54,21 @@ class AzureBackend:
         *,
         patience: Patience | None = None,
         poll_s: float = 2.0,
-        say: Reporter | None = None,
+        report: Reporter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.poll_s = self._poll_s = poll_s
         self._settings = settings
         self._patience = patience or Patience()
-        self._say = say or to_stderr()
+        self.report = report or to_stderr()
         self._clock = clock
         self._lock = threading.Lock()
         self._cloud_runs: dict[Reference, CloudRun] = {}
+        self._prepared: tuple[TrainJob, Prepared] | None = None
 
     def plan(self, job: TrainJob) -> Plan:
-        """What a submission would do; touches nothing remote."""
-        return plan(job, self._settings)
+        """Plans a submission without touching anything remote. `submit` then sends what was packed for the plan."""
+        return plan(job, self._settings, prepare=self._prepare)
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Submits the job, or finds the run that it was submitted as."""
@@ -72,33 +76,34 @@ class AzureBackend:
         with files.lock(run.lock, timeout_s=_LOCK_S) as held:
             if held is None:
                 hint = "wait until it is done"
-                raise BackendError(f"another process submits the run {run.run_id} already", hint=hint)
+                raise BackendError(f"another process is submitting the run {run.run_id}", hint=hint)
             reference = submit.reference_of(job, run, self._settings)
             cloud_run = self._cloud_run(reference)
-            known = run.has_handle()  # else the one before died in between: what it started is what was asked for
+            again = run.has_handle()  # else an earlier submission died on the way, and what it started is this attempt
             try:
-                run_id = submit.submit(job, cloud_run, self._settings, self._say, again=known)
+                run_id = submit.submit(job, cloud_run, self._settings, self.report, again=again, prepare=self._take)
             except KeyboardInterrupt:
-                self._say(f"interrupted; go on with: {submit.command(reference)}")
+                self.report(f"interrupted; continue with: {submit.command(reference)}")
                 raise
             page = cloud_run.service.page(run_id)
-            self._say(page)
+            self.report(page)
             reference.write(run, page)
         return reference.handle
 
     def status(self, handle: Handle) -> RunStatus:
-        """How the run is doing."""
-        reference = Reference.of_handle(handle)
-        if reference is None:
-            return RunStatus(state=RunState.LOST, message="this is no handle of a run of the backend 'azureml'")
+        """Returns the status of the run."""
+        try:
+            reference = Reference.required(handle)
+        except BackendError as error:
+            return RunStatus(state=RunState.LOST, message=error.what)
         status = self._cloud_run(reference).status()
         with self._lock:
             self.poll_s = min(cloud_run.poll_s for cloud_run in self._cloud_runs.values())
         return status
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
-        """What the job has written."""
-        cloud_run = self._found(handle)
+        """Yields what the job has written."""
+        cloud_run = self._cloud_run(Reference.required(handle))
         if follow:
             yield from cloud_run.follow(offset)
             return
@@ -107,33 +112,41 @@ class AzureBackend:
             yield piece
 
     def cancel(self, handle: Handle) -> None:
-        """Ends the run."""
-        cancel.cancel(self._found(handle))
+        """Cancels the run and waits until it has ended."""
+        cancel.cancel(self._cloud_run(Reference.required(handle)))
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
-        """Brings the run's outputs here."""
-        cloud_run = self._found(handle)
+        """Fetches the run's outputs."""
+        cloud_run = self._cloud_run(Reference.required(handle))
         return outputs.fetch(cloud_run.service, str(cloud_run.newest()["runId"]), target)
 
     def fetch_record(self, handle: Handle, run_dir: Path) -> None:
-        """Brings the figures, the environment and the report of the run here."""
-        cloud_run = self._found(handle)
+        """Fetches the figures, the environment and the report of the run."""
+        cloud_run = self._cloud_run(Reference.required(handle))
         outputs.fetch_record(cloud_run.service, str(cloud_run.newest()["runId"]), run_dir)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
         """Registers the model in the workspace."""
-        return models.register(self._found(handle), model, name)
+        return models.register(self._cloud_run(Reference.required(handle)), model, name)
 
     def adopt(self, run_id: str) -> FoundRun:
         """Finds a run that another machine has submitted."""
         scope = Scope.from_config(self._settings.config)
         return adopt.adopt(Service(scope, self._settings.auth, self._patience), run_id)
 
-    def _found(self, handle: Handle) -> CloudRun:
-        return self._cloud_run(submit.refuse_unknown(Reference.of_handle(handle)))
+    def _prepare(self, job: TrainJob, settings: AzureSettings) -> Prepared:
+        """Packs a job and keeps the package for its submission, so that no file is read and hashed twice."""
+        made = Prepared.of(job, settings)
+        self._prepared = (job, made)
+        return made
+
+    def _take(self, job: TrainJob, settings: AzureSettings) -> Prepared:
+        """Returns what was packed for the plan of a job, once; packs the job if there is nothing."""
+        kept, self._prepared = self._prepared, None
+        return kept[1] if kept and kept[0] == job else Prepared.of(job, settings)
 
     def _cloud_run(self, reference: Reference) -> CloudRun:
-        """What looks at a run; those of one workspace share its service."""
+        """Returns the one `CloudRun` of a run; those of one workspace share its service."""
         with self._lock:
             if reference not in self._cloud_runs:
                 known = [cloud_run.service for cloud_run in self._cloud_runs.values()]

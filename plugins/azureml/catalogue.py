@@ -1,4 +1,4 @@
-"""What changes at Azure without anybody telling stoker: VM sizes, base image, SDK. A table with a date on it."""
+"""What Azure changes without notice: VM sizes, base image, SDK. A table, and the date it was last checked."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from datetime import date
 
 TABLE_DATE = date(2026, 7, 6)
-"""When this table was last compared with what Microsoft has published."""
+"""The day this table was last compared with what Microsoft publishes."""
 
 DEFAULT_SIZE = "Standard_NC4as_T4_v3"
 """The smallest current size with a whole GPU."""
 
 IMAGE = "mcr.microsoft.com/azureml/openmpi5.0-cuda12.6-ubuntu24.04:20260621.v1"
-"""The base image, with the newest tag on the day of the table. A tag stays what it is: a job always finds the same."""
+"""The base image, with its newest tag on that day. A tag doesn't change, so all jobs get the same image."""
 
 SDK_VERSION = "1.61.0.post4"
-"""The azureml-core that stoker was tried with."""
+"""The azureml-core that stoker was tested with."""
 
 SDK_SUPPORT_ENDED = date(2026, 6, 30)
-"""Until then Microsoft supported version 1 of the SDK, which azureml-core is."""
+"""The last day on which Microsoft supported version 1 of the SDK, which azureml-core is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A VM size that can be had.
+    """A VM size that Azure offers.
 
     Attributes:
         name: As Azure writes it.
         cores: Virtual CPU cores.
-        memory_gib: Memory.
-        gpus: How many GPUs; 0.5 is the half of one.
-        gpu: Their kind.
+        memory_gib: Memory, in GiB.
+        gpus: How many GPUs; 0.5 is half of one.
+        gpu: Their kind; "" if there are none.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """A VM size that can't be had any more, or soon.
+    """A VM size that Azure has retired, or will retire.
 
     Attributes:
         name: As Azure writes it.
@@ -79,7 +79,7 @@ CURRENT = (
 
 _ONE_T4, _FOUR_T4 = "Standard_NC4as_T4_v3", "Standard_NC64as_T4_v3"
 _A100 = {1: "Standard_NC24ads_A100_v4", 2: "Standard_NC48ads_A100_v4", 4: "Standard_NC96ads_A100_v4"}
-_AGES = (
+_RETIREMENTS = (
     (date(2023, 8, 31), _ONE_T4, ("NC6", "NC6s_v2")),
     (date(2023, 8, 31), _FOUR_T4, ("NC12", "NC24", "NC24r", "NC12s_v2", "NC24s_v2", "NC24rs_v2")),
     (date(2023, 8, 31), _A100[1], ("ND6s",)),
@@ -94,26 +94,26 @@ _AGES = (
     (date(2026, 9, 30), "Standard_NV18ads_A10_v5", ("NV4as_v4", "NV8as_v4", "NV16as_v4")),
     (date(2026, 9, 30), "Standard_NV36ads_A10_v5", ("NV32as_v4",)),
 )
-RETIRED = tuple(Retired(f"Standard_{name}", on, successor) for on, successor, names in _AGES for name in names)
+RETIRED = tuple(Retired(f"Standard_{name}", on, successor) for on, successor, names in _RETIREMENTS for name in names)
 
 
 def find(name: str) -> Size | None:
-    """The current size of that name, in any case; None if the table has none."""
+    """Finds the current size of a name, in upper or lower case; None if the table has none."""
     return next((size for size in CURRENT if size.name.lower() == name.lower()), None)
 
 
 def retirement(name: str) -> Retired | None:
-    """The retirement of the size of that name, past or to come; None if the table knows of none."""
+    """Finds the retirement of the size of a name, past or future; None if the table has none."""
     return next((size for size in RETIRED if size.name.lower() == name.lower()), None)
 
 
 def has_gpu(name: str) -> bool:
-    """Whether a size has a GPU; of one that the table lacks, its family tells: Azure's begin with N."""
+    """Tells whether a size has a GPU. If the table lacks the size, its family decides: those with GPUs begin with N."""
     size = find(name)
     return size.gpus > 0 if size else name.lower().startswith("standard_n")
 
 
 def age(today: date) -> str:
-    """How old the table is, in words."""
+    """Describes how old the table is."""
     days = max((today - TABLE_DATE).days, 0)
-    return f"stoker's table of sizes is of {TABLE_DATE}, {days} days old"
+    return f"stoker's table of sizes dates from {TABLE_DATE}, {days} days ago"

@@ -1,4 +1,4 @@
-"""The options `--azureml-…`, the same ones of `train` and of `stoker azureml`, and the settings that they give."""
+"""Adds the options `--azureml-…` to `train` and `stoker azureml`, and makes settings from their values."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--azureml-min-nodes", metavar="N", type=int, default=_DEFAULTS.min_nodes, help=kept)
     idle = "how long an idle node stays (default: %(default)s)"
     add("--azureml-idle-seconds", metavar="N", type=int, default=_DEFAULTS.idle_seconds, help=idle)
-    add("--azureml-low-priority", action="store_true", help="cheaper nodes, which may be taken away")
-    longest = "end the job after so many hours (default: %(default)s)"
+    add("--azureml-low-priority", action="store_true", help="cheaper nodes, which Azure may take away")
+    longest = "end the job after that many hours (default: %(default)s)"
     add("--azureml-max-hours", metavar="H", type=float, default=_DEFAULTS.max_hours, help=longest)
     conda = "conda YAML (default: the versions that are installed here)"
     add("--azureml-environment", metavar="FILE", type=Path, help=conda)
@@ -34,20 +34,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--azureml-image", metavar="IMAGE", default=_DEFAULTS.image, help=image)
     dataset = "registered data set (default: mnist-dataset, or by the folder's content)"
     add("--azureml-dataset", metavar="NAME", default="", help=dataset)
-    add("--azureml-new-dataset-version", action="store_true", help="register the data set anew")
-    add("--azureml-allow-retired", action="store_true", help="ask for a VM size that is retired")
+    add("--azureml-new-dataset-version", action="store_true", help="register a new version of the data set")
+    add("--azureml-allow-retired", action="store_true", help="use a VM size even if it is retired")
 
 
 def add_workspace_options(group: Any) -> None:
-    """Adds those that lead to the workspace."""
-    config = "config.json of the workspace (default: found from here upwards)"
+    """Adds the options that lead to the workspace."""
+    config = "config.json of the workspace (default: searched for from here upwards)"
     group.add_argument("--azureml-config", metavar="FILE", type=Path, help=config)
-    auth = "how to log in (default: %(default)s)"
+    auth = "how to sign in (default: %(default)s)"
     group.add_argument("--azureml-auth", choices=AUTHS, default=_DEFAULTS.auth, help=auth)
 
 
 def settings_of(options: argparse.Namespace) -> AzureSettings:
-    """The settings that parsed options give; those that a command lacks have their defaults.
+    """Makes the settings from parsed options; those that a command doesn't have keep their defaults.
 
     Raises:
         OptionError: A value is out of its range.

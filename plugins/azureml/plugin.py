@@ -1,4 +1,4 @@
-"""The Azure ML backend as a plugin: its name, its options and its commands."""
+"""Offers the Azure ML backend, its options and its commands."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
+from . import NAME
 
 if TYPE_CHECKING:
     from ...engine.backend import Backend
-
-NAME = "azureml"
 
 
 @hookimpl
@@ -43,7 +42,7 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers `azureml` and `rehearse`."""
+    """Offers `azureml`."""
     from .commands.commands import COMMANDS
 
     return COMMANDS

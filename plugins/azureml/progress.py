@@ -1,4 +1,4 @@
-"""What a submission tells the user while it goes on: lines, and of an upload how much of it is there."""
+"""Reports what a submission is doing: a line for each step, and the bytes of an upload."""
 
 from __future__ import annotations
 
@@ -7,52 +7,50 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from ...engine.backend import Reporter
 from ...engine.data import ProgressCallback
 from ...engine.terminal.bars import byte_progress
-
-Reporter = Callable[[str], object]
-"""Tells the user what is going on, in a line."""
+from ...engine.terminal.text import megabytes
 
 PERIOD_S = 30.0
-"""Between two lines about the same thing."""
+"""The time between two lines about the same thing, in seconds."""
+
+
+def ignore(line: str) -> None:
+    """Drops a line: the reporter for those who want none."""
 
 
 def to_stderr() -> Reporter:
-    """Writes to the stderr of now, for the calls of the SDK are kept quiet by another one in its place."""
+    """Makes a reporter that writes to the present stderr, which is replaced while the SDK is kept quiet."""
     stream = sys.stderr
 
-    def say(line: str) -> None:
+    def report(line: str) -> None:
         stream.write(f"azureml: {line}\n")
         stream.flush()
-
-    return say
-
-
-@contextlib.contextmanager
-def bytes_told(say: Reporter) -> Iterator[ProgressCallback]:
-    """Gives what an upload reports to: a bar if stderr is a terminal, elsewhere a line now and then."""
-    with byte_progress() as bars:
-        yield bars or lines(say)
-
-
-def lines(say: Reporter, clock: Callable[[], float] = time.monotonic) -> ProgressCallback:
-    """Says how many bytes are there, but no more often than each half minute.
-
-    Args:
-        say: Told that.
-        clock: Tells the time in seconds.
-    """
-    said = clock()
-
-    def report(what: str, done_bytes: int, total_bytes: int) -> None:
-        nonlocal said
-        if clock() - said >= PERIOD_S:
-            said = clock()
-            say(f"{what}: {done_bytes / 1e6:,.1f} of {megabytes(total_bytes)}")
 
     return report
 
 
-def megabytes(size_bytes: int) -> str:
-    """A size for people: "11.6 MB", and "0.01 MB" of a small one."""
-    return f"{size_bytes / 1e6:,.{1 if size_bytes >= 10**6 else 2}f} MB"
+@contextlib.contextmanager
+def bytes_reported(report: Reporter) -> Iterator[ProgressCallback]:
+    """Gives a callback that shows how many bytes are done: as a bar if stderr is a terminal, else in lines."""
+    with byte_progress() as bars:
+        yield bars or in_lines(report)
+
+
+def in_lines(report: Reporter, clock: Callable[[], float] = time.monotonic) -> ProgressCallback:
+    """Makes a callback that reports a line at most every half minute.
+
+    Args:
+        report: Takes the lines.
+        clock: Returns the time in seconds.
+    """
+    last = clock()
+
+    def progress(what: str, done_bytes: int, total_bytes: int) -> None:
+        nonlocal last
+        if clock() - last >= PERIOD_S:
+            last = clock()
+            report(f"{what}: {megabytes(done_bytes)} of {megabytes(total_bytes)}")
+
+    return progress

@@ -1,4 +1,4 @@
-"""How a run of Azure ML is found again: its workspace, its experiment and its id, which are chosen before it exists."""
+"""Identifies a run of Azure ML: by its workspace, its experiment and its id, all chosen before the run exists."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...engine import files
-from ...engine.errors import InputError
+from ...engine.errors import BackendError, InputError
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle
-from .submit.plan import NAME
+from . import NAME
 
 FILE = "azureml.json"
-"""The file of a run's folder that says where it runs; it is there before the run is."""
+"""The file in a run's folder that says where the run is; it is written before the run exists."""
+
+RUN_ID = "--run-id"
+"""The argument of the entry script that precedes the id of the run, by which `runs/adopt.py` finds it."""
+
+JOB = "STOKER_JOB"
+"""The variable of a run that holds its job as JSON, for `runs/adopt.py`. The node reads the job from a file."""
+
+CHECKPOINTS = "stoker/RUN_ID/checkpoints"
+"""Where the checkpoints of a run are on the workspace's default datastore."""
 
 _CONFIG = "config.json"
-_PLACES = (".azureml", "aml_config", ".")
-"""Where `Workspace.from_config` looks, in a folder and in each one above it."""
+_FOLDERS = (".azureml", "aml_config", ".")
+"""Where `Workspace.from_config` of the SDK looks, below a folder and each of its parents."""
 
 _PART = re.compile(r"[\w.()-]{1,256}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -43,14 +52,14 @@ class Scope:
 
     @classmethod
     def from_config(cls, config: str) -> Scope:
-        """The workspace that `config.json` names.
+        """Reads the workspace that `config.json` names.
 
         Args:
-            config: Its path, or a folder to look in; "" looks in the current folder. Folders are looked through
-                upwards.
+            config: The path of the file, or of a folder to search together with its parents; "" searches the current
+                folder.
 
         Raises:
-            InputError: There is none, or it names no workspace.
+            InputError: There is no such file, or it names no workspace.
         """
         start = Path(config).expanduser() if config else Path()
         path = start if start.is_file() else _search(start)
@@ -69,7 +78,7 @@ class Scope:
 
     @property
     def path(self) -> str:
-        """Its name in full, as services have it in their addresses."""
+        """The full name of the workspace, as it stands in the addresses of services."""
         group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
         return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
 
@@ -80,8 +89,8 @@ class Reference:
 
     Attributes:
         scope: The workspace that it is in.
-        experiment: The experiment that it is of.
-        run_id: Its id, which no other run of the workspace has.
+        experiment: The experiment that it belongs to.
+        run_id: Its id, unique in the workspace.
     """
 
     scope: Scope
@@ -90,27 +99,40 @@ class Reference:
 
     @classmethod
     def of_handle(cls, handle: Handle) -> Reference | None:
-        """The run of a handle; None if it is no handle of this backend."""
+        """Reads a run from its handle; None if the handle isn't of this backend."""
         parts = handle.reference.split("/")
         if handle.backend != NAME or len(parts) != 5 or not all(map(_is_part, parts)):
             return None
         scope = Scope(subscription=parts[0], group=parts[1], workspace=parts[2])
         return cls(scope=scope, experiment=parts[3], run_id=parts[4])
 
+    @classmethod
+    def required(cls, handle: Handle) -> Reference:
+        """Reads a run from its handle.
+
+        Raises:
+            BackendError: The handle isn't of this backend.
+        """
+        found = cls.of_handle(handle)
+        if found is None:
+            hint = "`stoker runs list` shows the runs"
+            raise BackendError(f"this is no handle of a run of the backend {NAME!r}", received=handle, hint=hint)
+        return found
+
     @property
     def handle(self) -> Handle:
-        """What finds it again."""
+        """The handle by which any process finds the run again."""
         scope = self.scope
         parts = (scope.subscription, scope.group, scope.workspace, self.experiment, self.run_id)
         return Handle(backend=NAME, reference="/".join(parts))
 
     def attempt(self, number: int) -> str:
-        """The run id of an attempt: the service takes no id twice, so that a resumed run has further ones."""
+        """Returns the id of an attempt: the service takes no id twice, so each attempt of a run has one."""
         return self.run_id if number == 1 else f"{self.run_id}-{number}"
 
     @classmethod
     def of_folder(cls, run: RunDirectory) -> Reference | None:
-        """The run that a folder is of; None before it was first to be submitted."""
+        """Reads the run of a folder; None if the folder was never submitted."""
         try:
             value = json.loads((run.path / FILE).read_text(encoding="utf-8"))
             return cls.of_handle(Handle.parse(value["handle"]))
@@ -118,11 +140,11 @@ class Reference:
             return None
 
     def write(self, run: RunDirectory, page: str = "") -> None:
-        """Writes it down in the run's folder.
+        """Records the reference in the run's folder.
 
         Args:
             run: The folder.
-            page: The address of its page in the studio, for people; "" before there is one.
+            page: The address of the run's page in the studio, for people; "" before there is one.
 
         Raises:
             StorageError: It can't be written.
@@ -131,20 +153,21 @@ class Reference:
 
 
 def safe_run_id(name: str) -> str:
-    """The id of the run of a folder, of characters that any service takes."""
+    """Turns the name of a run's folder into a run id that the service takes."""
     safe = _UNSAFE.sub("-", name).strip("-_")[:200]
     return safe if safe == name else f"{safe or 'run'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _search(folder: Path) -> Path:
-    for place in (folder.resolve(), *folder.resolve().parents):
-        for below in _PLACES:
-            path = place / below / _CONFIG
+    """Finds `config.json` in a folder or the nearest of its parents that has one."""
+    for above in (folder.resolve(), *folder.resolve().parents):
+        for below in _FOLDERS:
+            path = above / below / _CONFIG
             if path.is_file():
                 return path
     raise InputError(
         f"no {_CONFIG} of a workspace in {folder.resolve()} or above it",
-        expected=f"{_CONFIG}, or {_PLACES[0]}/{_CONFIG}",
+        expected=f"{_CONFIG}, or {_FOLDERS[0]}/{_CONFIG}",
         hint=_HINT,
         path=folder,
     )

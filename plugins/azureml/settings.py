@@ -1,4 +1,4 @@
-"""The settings of the backend: what the options `--azureml-…` say, checked, as a value."""
+"""The settings of the backend: the values of the options `--azureml-…`, checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...engine.packaging import secrets
 from . import catalogue
 
 AUTHS = ("ambient", "service-principal", "interactive")
-"""Ways to log in: whatever this machine has, a service principal by environment variables, a browser."""
+"""Ways to sign in: as this machine is, as a service principal from environment variables, with a browser."""
 
 MNIST_DATASET = "mnist-dataset"
 """What the tutorial calls the data set that it registers."""
@@ -31,22 +31,22 @@ class AzureSettings:
     """Where and how a job runs at Azure ML; each attribute is the option `--azureml-…` of its name.
 
     Attributes:
-        config: The path of the workspace's `config.json`; "" looks where `Workspace.from_config` looks.
+        config: The path of the workspace's `config.json`; "" searches as `Workspace.from_config` does.
         experiment: The experiment; "" takes the title of the job.
-        compute: The cluster; it is made if it isn't there.
+        compute: The cluster; it is made if it doesn't exist.
         vm_size: The size of its nodes.
-        max_nodes: How many it may have.
-        min_nodes: How many it keeps when there is nothing to do.
-        idle_seconds: How long a node waits for another job before it goes.
-        low_priority: Cheaper nodes, which may be taken away.
+        max_nodes: How many nodes it may have.
+        min_nodes: How many nodes it keeps when idle.
+        idle_seconds: How long an idle node stays.
+        low_priority: Cheaper nodes, which Azure may take away.
         max_hours: How long a job may run before the service ends it.
         environment: The path of a conda YAML; "" makes one from what is installed here.
         image: The base image of the environment.
-        dataset: The name of the registered data set; "" takes `mnist-dataset` for MNIST, and a name made from the
-            content for a folder.
-        new_dataset_version: Register the data set anew even if it is there.
-        auth: How to log in, one of `AUTHS`.
-        allow_retired: A size that the table calls retired is asked for all the same.
+        dataset: The name of the registered data set; "" takes `mnist-dataset` for MNIST, and for a folder a name made
+            from its content.
+        new_dataset_version: Register a new version of the data set even if there is one.
+        auth: How to sign in, one of `AUTHS`.
+        allow_retired: Use the VM size even if the table calls it retired.
 
     Raises:
         OptionError: A value is out of its range.
@@ -86,7 +86,10 @@ class AzureSettings:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> AzureSettings:
-        """The settings that options give, by their names without `azureml_`; what they lack has its default.
+        """Makes the settings from options.
+
+        Args:
+            options: Their values by their names without `azureml_`; those that are missing have their defaults.
 
         Raises:
             OptionError: A value is out of its range.
@@ -97,11 +100,11 @@ class AzureSettings:
         return cls(**(given | paths))
 
     def experiment_of(self, job: TrainJob) -> str:
-        """The name of the experiment for a job, one that Azure takes."""
+        """Returns the name of the experiment for a job, in characters that Azure takes."""
         return self.experiment or _UNSAFE.sub("-", job.title).strip("-_") or "stoker"
 
     def dataset_of(self, job: TrainJob) -> str:
-        """The name of the registered data set for a job; "" if it comes from its content, or nothing is mounted."""
+        """Returns the name of a job's registered data set; "" if its content names it, or nothing is mounted."""
         return self.dataset or (MNIST_DATASET if job.dataset == "mnist" and not job.data_folder else "")
 
     @property
@@ -110,10 +113,13 @@ class AzureSettings:
         return max(round(self.max_hours * 3600), 1)
 
     def refuse_retired(self, today: date) -> None:
-        """Refuses a VM size that can't be had any more, unless `allow_retired` says otherwise.
+        """Refuses a VM size that Azure has retired, unless `allow_retired` is set.
+
+        Args:
+            today: The day.
 
         Raises:
-            InputError: With the current size for the same work, and the age of the table.
+            InputError: The size is retired; the error names a current one and the age of the table.
         """
         retired = catalogue.retirement(self.vm_size)
         if retired is None or retired.on > today or self.allow_retired:
@@ -123,34 +129,44 @@ class AzureSettings:
             f"the VM size {retired.name} was retired on {retired.on}",
             received=f"--azureml-vm-size {self.vm_size}",
             expected=f"a current one: {retired.successor}",
-            hint=f"{instead}, or --azureml-allow-retired if that is not so any more; {catalogue.age(today)}",
+            hint=f"{instead}, or --azureml-allow-retired if Azure still offers it; {catalogue.age(today)}",
         )
 
     def warnings(self, today: date) -> list[str]:
-        """What the user should know about these settings."""
+        """Lists what the user should know about these settings, one sentence each.
+
+        Args:
+            today: The day, for sizes that are retired or will be.
+        """
         found = []
         retired = catalogue.retirement(self.vm_size)
         if retired:
             tense = "was" if retired.on <= today else "will be"
             found.append(f"the VM size {retired.name} {tense} retired on {retired.on}; {retired.successor} is current")
         elif catalogue.find(self.vm_size) is None:
-            found.append(f"the VM size {self.vm_size} is not known here ({catalogue.age(today)}); Azure may refuse it")
+            found.append(
+                f"stoker doesn't know the VM size {self.vm_size} ({catalogue.age(today)}); Azure may refuse it"
+            )
         if not catalogue.has_gpu(self.vm_size):
             found.append(f"nodes of the size {self.vm_size} have no GPU")
         if self.min_nodes:
             price = f"{self.min_nodes * 24} node-hours a day"
             found.append(f"the cluster keeps {self.min_nodes} of its nodes when idle: {price}, until it is deleted")
         if self.low_priority:
-            found.append("low priority: nodes may be taken away; the job then goes on from its last finished epoch")
+            found.append(
+                "low priority: Azure may take nodes away; the job then continues after its last finished epoch"
+            )
         if ":" not in self.image.rpartition("/")[2]:
-            found.append(f"the image {self.image} has no tag: what it is may change from one day to the next")
+            found.append(f"the image {self.image} has no tag, so it may change from one day to the next")
         return found
 
     def _refuse_secret(self, name: str) -> None:
         finding = secrets.find(str(getattr(self, name)).encode())
         if finding:
             option = f"--azureml-{name}"
-            raise OptionError(f"{option} may not leave this machine: it holds {finding.what}", hint="name it otherwise")
+            raise OptionError(
+                f"{option} may not leave this machine: it holds {finding.what}", hint="choose another name"
+            )
 
     def _check(self, name: str, good: bool, expected: str) -> None:
         if not good:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ...engine import files
+from .areas import AREAS
 from .network.authority import Authority
 from .network.faults import Fault, FaultKind, Faults
 from .network.message import Request, Response
@@ -17,23 +18,25 @@ from .network.proxy import Proxy, Recorded
 from .service import Service
 from .state.settings import Settings
 
+__all__ = ["Emulator", "Fault", "FaultKind", "Recorded", "Settings"]
+
 
 class Emulator:
     """A loopback Azure ML for the unmodified SDK, which finds it through environment variables alone.
 
-    It listens on 127.0.0.1 only, and refuses every host that it does not answer for. What it is told it keeps below its
-    folder; a second one there goes on with it.
+    It listens only on 127.0.0.1, and refuses every host that it does not answer for. Its state is in its folder, from
+    which another emulator can continue.
 
         with Emulator(tmp_path / "azure") as emulator:
             subprocess.run([...], env={**os.environ, **emulator.client_environment()})
 
     Args:
-        root: The folder; made if need be.
-        port: Where to listen; 0 takes a free port.
+        root: The folder for its state; made if need be.
+        port: The port to listen at; 0 takes a free one.
         **settings: Fields of `Settings`.
 
     Attributes:
-        settings: What the subscription looks like, and how fast things go in it.
+        settings: What the subscription looks like, and how long things take in it.
     """
 
     def __init__(self, root: Path, *, port: int = 0, **settings: Any) -> None:
@@ -45,9 +48,13 @@ class Emulator:
         self._service: Service | None = None
 
     def start(self) -> Emulator:
-        """Begins to listen.
+        """Starts to listen.
+
+        Returns:
+            The emulator itself.
 
         Raises:
+            ModuleNotFoundError: A package of the extra `emulator` is missing.
             OSError: The port is taken.
         """
         authority = Authority(self._root / "ca")
@@ -58,13 +65,13 @@ class Emulator:
             faults=self._faults,
             answer=self._answer,
         )
-        self._service = Service(self._root, self.settings, self._network())
+        self._service = Service(self._root, self.settings, self._network(), routes=AREAS)
         self._home().mkdir(parents=True, exist_ok=True)
         self._proxy.start()
         return self
 
     def stop(self) -> None:
-        """Ends all jobs, with their processes, and stops listening; twice does no harm."""
+        """Ends all jobs with their processes, and stops listening; does nothing if it has stopped."""
         if self._service:
             self._service.jobs.stop()
         if self._proxy:
@@ -81,10 +88,10 @@ class Emulator:
 
     @property
     def service(self) -> Service:
-        """The services themselves, for a look at what they hold.
+        """The services, to look at their state.
 
         Raises:
-            RuntimeError: The emulator isn't running.
+            RuntimeError: The emulator is not running.
         """
         if self._service is None:
             raise RuntimeError("the emulator isn't running")
@@ -92,27 +99,38 @@ class Emulator:
 
     @property
     def port(self) -> int:
-        """Where it listens.
+        """The port that it listens at.
 
         Raises:
-            RuntimeError: It has never been started.
+            RuntimeError: The emulator has never been started.
         """
         return self._running_proxy().port
 
     @property
     def requests(self) -> list[Recorded]:
-        """What came in, oldest first; connections that were refused among them."""
+        """The requests that were received, oldest first, with the connections that were refused.
+
+        Raises:
+            RuntimeError: The emulator has never been started.
+        """
         return list(self._running_proxy().requests)
 
     @property
     def blocked(self) -> list[Recorded]:
-        """The requests to hosts that the emulator does not answer for."""
+        """The requests to hosts that the emulator does not answer for.
+
+        Raises:
+            RuntimeError: The emulator has never been started.
+        """
         return [request for request in self.requests if request.blocked]
 
     def client_environment(self) -> dict[str, str]:
-        """The environment variables of a client; they must be set before it imports `azureml.core`.
+        """Returns the environment variables of a client, to be set before it imports `azureml.core`.
 
-        HOME is among them: the SDK keeps addresses and snapshots there, and mixes those of the real Azure in.
+        HOME is one of them: the SDK keeps addresses and snapshots there, and would mix in those of the real Azure.
+
+        Raises:
+            RuntimeError: The emulator has never been started.
         """
         settings, home = self.settings, self._home()
         return {
@@ -126,22 +144,26 @@ class Emulator:
         }
 
     def write_config(self, folder: Path) -> Path:
-        """Writes the `config.json` that leads to the workspace into a folder."""
+        """Writes the `config.json` of the workspace into a folder.
+
+        Returns:
+            The file.
+        """
         path = folder / "config.json"
         path.write_text(json.dumps(self.settings.config, indent=2) + "\n", encoding="utf-8")
         return path
 
     def fault(self, pattern: str, kind: FaultKind | str, *, times: int | None = 1, slow_s: float = 2.0) -> Fault:
-        """Lets something go wrong.
+        """Injects a fault into requests to come.
 
         Args:
-            pattern: A regular expression, looked for in `METHOD host/path?query` of each request.
+            pattern: A regular expression, searched in `METHOD host/path?query` of each request.
             kind: What goes wrong.
-            times: How often; None for ever.
+            times: How many times; None for ever.
             slow_s: How long a slow answer takes, in seconds.
 
         Returns:
-            The fault, which counts how often it happened.
+            The fault, which counts how many times it has happened.
 
         Raises:
             ValueError: There is no such kind.
@@ -151,14 +173,14 @@ class Emulator:
         return fault
 
     def preempt(self, run_id: str, *, fails: bool = False) -> None:
-        """Takes the nodes of a run away: its process is killed, and it goes back into the queue.
+        """Takes the nodes of a run away: kills its process, and puts it back into the queue.
 
         Args:
             run_id: The run.
-            fails: Whether it fails with a PreemptionError instead, as Azure does at times.
+            fails: Whether it fails with a PreemptionError instead, as sometimes happens on Azure.
 
         Raises:
-            ValueError: It is not running.
+            ValueError: The run is not running.
         """
         self.service.jobs.preempt(run_id, fails=fails)
 
@@ -178,7 +200,7 @@ class Emulator:
         certificate = str(self._root / "ca" / "ca.pem")
         proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), address)
         exempt = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
-        # requests, msal and azure-core read the first, the data runtime, which is written in Rust, the last.
+        # requests, msal and azure-core read the first; the data runtime, which is written in Rust, reads the last.
         trusted = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), certificate)
-        # Unset, some ways to sign in ask for the list of clouds first.
+        # Without it, some ways to sign in ask for the list of clouds first.
         return {**proxies, **exempt, **trusted, "AZUREML_CURRENT_CLOUD": "AzureCloud"}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .jobs.jobs import Jobs
 from .network.message import Refusal, Request, Response, not_found
-from .network.routes import Route
-from .state.clusters import Clusters
-from .state.runs import Runs
+from .network.routes import Route, Routes
 from .state.settings import Settings
-from .state.storage import Storage
-from .state.store import Store
-from .state.tokens import Tokens
+from .state.workspace import Workspace
 
 
 class Service:
@@ -23,36 +18,34 @@ class Service:
     Args:
         folder: Where everything is kept.
         settings: What the subscription looks like.
-        environment: What the process of a job needs to find the emulator.
+        environment: The variables that lead a job's process to the emulator.
+        routes: The service areas; of several routes that fit a request, the first answers.
 
     Attributes:
         settings: What the subscription looks like.
         workspace_id: The workspace's id.
-        store: Everything that is remembered.
-        tokens: Who may ask.
+        store: The records.
+        tokens: Issues and checks tokens.
         storage: The blobs.
         runs: The experiments and their runs.
         clusters: The clusters and their nodes.
-        jobs: The runs that are under way.
+        jobs: The runs in progress.
     """
 
-    def __init__(self, folder: Path, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, environment: Mapping[str, str], *, routes: Iterable[Routes]
+    ) -> None:
+        workspace = Workspace.open(folder, settings)
         self.settings = settings
-        self.store = Store(folder / "records")
-        key = self._key()
-        # Its own for each folder, so that what clients cache by it is not mixed up.
-        self.workspace_id = str(uuid.uuid5(uuid.NAMESPACE_URL, settings.scope + key))
-        self.tokens = Tokens(key, settings.tenant_id)
-        self.storage = Storage(folder / "blobs", self.store, self.tokens, settings.blob)
-        self.runs = Runs(self.store, settings)
-        self.clusters = Clusters(self.store, settings)
-        self.jobs = Jobs(self, folder / "jobs", environment)
-        self._routes = tuple(_all_routes())
-        self.jobs.bury()
-
-    def _key(self) -> str:
-        kept = self.store.get("keys", "tokens") or self.store.put("keys", "tokens", {"key": Tokens.new_key()})
-        return str(kept["key"])
+        self.workspace_id = workspace.workspace_id
+        self.store = workspace.store
+        self.tokens = workspace.tokens
+        self.storage = workspace.storage
+        self.runs = workspace.runs
+        self.clusters = workspace.clusters
+        self.jobs = Jobs(workspace, folder / "jobs", environment)
+        self._routes = tuple(route for area in routes for route in area)
+        self.jobs.fail_orphans()
 
     def answer(self, request: Request) -> Response:
         """Answers a request; a refusal is an answer too."""
@@ -83,10 +76,3 @@ class Service:
         for part, (code, known) in names.items():
             if part in request.parts and request.parts[part].lower() != known.lower():
                 raise Refusal(404, code, f"the {part} '{request.parts[part]}' could not be found")
-
-
-def _all_routes() -> Iterable[Route]:
-    from . import areas
-
-    for area in areas.AREAS:
-        yield from area

@@ -16,13 +16,13 @@ SHELLS = ("bash", "zsh", "fish")
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `completion`."""
     summary = "print a completion script for a shell"
     return [Command(name="completion", summary=summary, add_options=add_options, run=run)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the shell."""
+    """Adds the argument that names the shell."""
     parser.add_argument("shell", choices=SHELLS, help='bash: eval "$(stoker completion bash)"')
 
 

@@ -17,20 +17,20 @@ _JSON: dict[str, Any] = {"indent": 2, "default": str}
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `config`."""
     summary = "show the value of each option and where it came from"
     return [Command(name="config", summary=summary, add_options=add_options, run=run)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds which command's options to show."""
+    """Adds the argument that names a command, and the form of the output."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
     parser.add_argument("of", nargs="?", default="train", metavar="COMMAND", help="whose options (default: train)")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="OPTION", help="options of that command")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Prints a table of option, value and source."""
+    """Prints each option with its value and its source."""
     parsed = context.settings.parse(context.parsers(options.of), [options.of, *options.rest])
     shown = {name.replace("_", "-"): one for name, one in parsed.sources.items() if name not in _GLOBAL}
     if options.json:
@@ -45,6 +45,6 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def _text(value: Any) -> str:
-    """A value on one line of the table."""
+    """Returns a value as it fits on one line of the table."""
     text = "" if value is None else str(value)
     return text if text.isprintable() else repr(value)

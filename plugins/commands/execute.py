@@ -1,4 +1,4 @@
-"""`stoker exec RUN_DIR`: trains in this process; what every backend starts on its machine. Not for people."""
+"""`stoker exec RUN_DIR`: trains in this process. Every backend starts it on its machine; people don't."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
 from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
+from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState
@@ -20,19 +21,17 @@ from ...engine.status import RunState
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command; without a summary it stays out of the help."""
+    """Offers the command `exec`; without a summary it stays out of the help."""
     return [Command(name="exec", summary="", add_options=add_options, run=run)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the folder of the run."""
+    """Adds the argument that names the run's folder."""
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a folder with job.json")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Trains, and leaves at once when everything is written."""
-    from ...engine.training import train
-
+    """Trains, and ends the process as soon as everything is written."""
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -45,8 +44,15 @@ def run(options: argparse.Namespace, context: Context) -> int:
     run_dir = RunDirectory(options.run_dir.resolve())
     job = run_dir.job()
     context.plugins.add_requested(job.plugins)
-    state = train.run(job, run_dir, context.plugins, stop)
+    state = _runner(job, context)(job, run_dir, context.plugins, stop)
     sys.stdout.flush()
     sys.stderr.flush()
-    # TensorFlow takes up to a second to take itself apart; all that matters is on the disk.
+    # TensorFlow takes up to a second to shut down, and everything that matters is on the disk.
     os._exit(0 if state is RunState.COMPLETED else 1)
+
+
+def _runner(job: TrainJob, context: Context) -> Callable[..., RunState]:
+    """Returns what runs the job: the training, unless it is a job of the conformance suite."""
+    from ...engine.training import train
+
+    return context.plugins.runner(job) or train.run

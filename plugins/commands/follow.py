@@ -13,11 +13,12 @@ from typing import Any
 from ...engine.backend import Backend
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
+from ...engine.terminal.prompt import can_ask
 from .display.display import display_mode, open_display
 
 
 class Terminated(BaseException):
-    """SIGTERM came; like KeyboardInterrupt, it passes by whoever catches `Exception`."""
+    """SIGTERM arrived. Like KeyboardInterrupt, it passes by every `except Exception`."""
 
 
 _ENDED = {
@@ -25,7 +26,7 @@ _ENDED = {
     RunState.CANCELLED: "was cancelled",
     RunState.LOST: "is lost",
 }
-"""How a run ended that did not complete."""
+"""How a run ended if it did not complete."""
 
 
 def add_display_options(group: Any) -> None:
@@ -35,9 +36,15 @@ def add_display_options(group: Any) -> None:
 
 
 def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int = 0) -> int:
-    """Shows a run until it ends, its log from byte `offset` on.
+    """Shows a run until it ends.
 
-    Ctrl-C asks whether to leave the run or to cancel it; where nobody can be asked, it cancels, as SIGTERM does.
+    Ctrl-C asks whether to leave the run or to cancel it. Without a terminal to ask at, it cancels, as SIGTERM does.
+
+    Args:
+        run: The run; it has a handle.
+        backend: The backend of the run.
+        options: The options of `add_display_options`.
+        offset: Where in the log to begin, in bytes.
 
     Returns:
         0 if it completed or was left running, 1 if it failed, 130 or 143 if it was cancelled from here.
@@ -47,7 +54,7 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
             status = _show(run, backend, options, offset)
     except KeyboardInterrupt:
         if _wants_to_leave(run):
-            print(f"\nthe run goes on; watch it with: stoker runs attach {run.run_id}")
+            print(f"\nthe run continues; watch it with: stoker runs attach {run.run_id}")
             return 0
         return _cancel(run, backend, signal.SIGINT)
     except Terminated:
@@ -56,7 +63,7 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
 
 
 def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals) -> int:
-    """Cancels the run because of a signal; the exit code."""
+    """Cancels the run because of a signal; returns the exit code."""
     print(f"\ncancelling {run.run_id} …", file=sys.stderr)
     backend.cancel(run.handle())
     print(f"cancelled; resume it with: stoker train --resume {run.run_id}", file=sys.stderr)
@@ -80,7 +87,7 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
 
 
 def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: argparse.Namespace) -> int:
-    """Says how a run ended and what comes next; the exit code."""
+    """Reports how a run ended and what to do next; returns the exit code."""
     if status.state is RunState.COMPLETED:
         if not backend.runs_here:
             _bring_home(run, backend, options)
@@ -96,7 +103,7 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
 
 
 def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:
-    """Fetches what a run has made elsewhere, once."""
+    """Fetches what a run has made elsewhere, unless that was done before."""
     from ...engine.runs.collect import collect_results
 
     if run.summary():
@@ -109,8 +116,8 @@ def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace
 
 
 def _wants_to_leave(run: RunDirectory) -> bool:
-    """Asks, where somebody can answer; a second Ctrl-C means cancel."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    """Asks at a terminal whether to leave the run; a second Ctrl-C cancels it."""
+    if not can_ask():
         return False
     print(f"\n{run.run_id} is still running.", file=sys.stderr)
     while True:
@@ -127,7 +134,7 @@ def _wants_to_leave(run: RunDirectory) -> bool:
 
 @contextmanager
 def _raising_terminated() -> Iterator[None]:
-    """Lets SIGTERM come out of the body as `Terminated`."""
+    """Raises `Terminated` in the body when SIGTERM arrives."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated

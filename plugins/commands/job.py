@@ -30,14 +30,14 @@ def add_job_options(group: Any) -> None:
     dataset = "see `stoker data info` (default: mnist, or what the data folder holds)"
     group.add_argument("--dataset", default="", metavar="NAME", help=dataset)
     add("model", "model, or FILE.py:FUNCTION", metavar="NAME")
-    add("batch-size", "examples of one step", type=int, metavar="N")
+    add("batch-size", "examples per step", type=int, metavar="N")
     add("learning-rate", "step size of the optimizer", type=float, metavar="X")
     add("epochs", "passes over the training set", type=int, metavar="N")
     add("seed", "decides initial weights and order", type=int, metavar="N")
-    held_out = "part of the training set to hold out for the figures of each epoch"
-    add("validation-fraction", held_out, default="0, the test set serves", type=float, metavar="F")
-    add("keep", "the epoch whose weights the model has", choices=KEEPS)
-    add("threads", "threads of an operation", default="0, one a core", type=int, metavar="N")
+    held_out = "part of the training set to hold out for the validation figures of each epoch"
+    add("validation-fraction", held_out, default="0, use the test set", type=float, metavar="F")
+    add("keep", "which epoch's weights the model keeps", choices=KEEPS)
+    add("threads", "threads of an operation", default="0, one per core", type=int, metavar="N")
     add("device", "", default="auto, a GPU where there is one", choices=DEVICES)
     add("name", "name of the run", default="from data set and model", metavar="NAME")
 
@@ -113,7 +113,7 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
     if summary and ("epochs" not in options.given or epochs <= summary["epochs"]):
         raise InputError(
             f"the run {run.run_id} has finished, after {summary['epochs']} epochs",
-            hint=f"give it more with --epochs {2 * summary['epochs']}",
+            hint=f"train it for more with --epochs {2 * summary['epochs']}",
         )
     return run, replace(job, epochs=epochs, allow_drift=options.values.allow_drift), choice
 
@@ -125,7 +125,7 @@ def _refuse_changes(options: Options, choice: BackendChoice) -> None:
         fixed.append("backend")
     if fixed:
         raise OptionError(
-            f"--{fixed[0].replace('_', '-')} can't be changed at a resume",
+            f"--{fixed[0].replace('_', '-')} can't be changed when resuming",
             expected="only --epochs, --allow-drift and the options of its backend",
             hint="start a new run, or leave the option out",
         )

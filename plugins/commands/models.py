@@ -15,20 +15,20 @@ from .train import add_runs_dir
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `models`."""
     return [
         Command(name="models", summary="list models to train and registered models", add_options=add_options, run=run)
     ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds where the registry is."""
+    """Adds the folder of the registry, and the form of the output."""
     add_runs_dir(parser)
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Prints both lists."""
+    """Prints the models to train, and the registered ones."""
     registry = Registry.of_runs(options.runs_dir)
     versions = [version for name in registry.names() for version in registry.versions(name)]
     if options.json:

@@ -1,4 +1,4 @@
-"""Makes the plan of a job, and shows it: in words, and as files in a folder."""
+"""Makes the plan of a job, and shows it in words or as files in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 
 SAY_ONLY = "-"
-"""What `--dry-run` is worth without a folder."""
+"""The value of `--dry-run` without a folder."""
 
 
 def planned(job: TrainJob, choice: BackendChoice, context: Context) -> tuple[Backend, Plan]:
@@ -27,7 +27,7 @@ def planned(job: TrainJob, choice: BackendChoice, context: Context) -> tuple[Bac
 
 
 def show_plan(plan: Plan, folder: str) -> None:
-    """Says a plan, and writes it into a folder unless that is `SAY_ONLY`."""
+    """Prints a plan, and writes it into a folder unless that is `SAY_ONLY`."""
     print(describe_plan(plan))
     if folder != SAY_ONLY:
         write_plan(plan, Path(folder).expanduser())
@@ -35,21 +35,23 @@ def show_plan(plan: Plan, folder: str) -> None:
 
 
 def describe_plan(plan: Plan) -> str:
-    """A plan in words."""
+    """Describes a plan in words."""
     lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {step}" for step in plan.steps)]
     lines += [f"warning: {warning}" for warning in plan.warnings]
     return "\n".join(lines)
 
 
 def write_plan(plan: Plan, folder: Path) -> None:
-    """Writes a plan into a new folder: in words, and what the backend has to show.
+    """Writes a plan into a new folder: its description, and the backend's documents.
 
     Raises:
-        InputError: There is something already.
+        InputError: The folder is not empty.
         StorageError: It can't be written.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder} exists", expected="a new or empty folder", hint="choose another", path=folder)
+        raise InputError(
+            f"{folder} exists", expected="a new or empty folder", hint="choose another folder", path=folder
+        )
     documents = {"plan.txt": f"{describe_plan(plan)}\n".encode(), **plan.documents}
     files.make_folder(folder.absolute().parent)
     with files.atomic_folder(folder.absolute()) as beside:

@@ -1,4 +1,4 @@
-"""`stoker plugins`: what is loaded, where it came from, and what is wrong with what is broken."""
+"""`stoker plugins`: lists what is loaded, where it came from, and what is broken."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ...engine.command import Command
 from ...engine.hookspecs import PROJECT, hookimpl
 from ...engine.plugin.context import Context
 from ...engine.plugin.record import PluginRecord
+from ...engine.terminal.text import labelled
 from .scaffold.new_plugin import add_new_options, write_plugin
 
 COLUMNS = ("plugin", "from", "version", "contract", "state")
@@ -20,29 +21,30 @@ _NAMED = ("command", "backend", "data set", "model", "option")
 _NAMELESS = {
     "stoker_callbacks": "callbacks",
     "stoker_configure_job": "changes to jobs",
+    "stoker_export_model": "another form of models",
     "stoker_register_model": "a model registry",
     "stoker_run_event": "an observer",
 }
-"""What a plugin with such a hook offers, where it has no names to tell."""
+"""What a plugin with such a hook offers without a name."""
 _LEAST = 24
-"""Columns that what a plugin offers needs beside the others; with fewer it comes below them."""
+"""The least width for what a plugin offers beside the other columns; with less it comes below them."""
 
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `plugins`."""
     summary = "list the plugins and what they offer, or write a new one"
     return [Command(name="plugins", summary=summary, add_options=add_options, run=run)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the form of the list, and the sub-commands; without one the plugins are listed."""
+    """Adds the form of the list, and the sub-commands; without one, `plugins` lists."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
     below = parser.add_subparsers(dest="action", metavar="ACTION")
-    child = below.add_parser("list", help="the plugins (what no ACTION does too)", description="List the plugins.")
-    # Suppressed, for its default would undo a --json that came before the word `list`.
+    child = below.add_parser("list", help="list the plugins (the default)", description="List the plugins.")
+    # Suppressed, because its default would undo a --json that came before the word `list`.
     child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON instead of text")
-    summary = "write a plugin that installs and passes its tests as it stands"
+    summary = "write a plugin that installs and passes its tests unchanged"
     add_new_options(below.add_parser("new", help=summary, description=f"{summary.capitalize()}."))
 
 
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def _ask_all(context: Context) -> None:
-    """Calls the hooks that only tell what there is, so that those that are broken show it."""
+    """Calls the hooks that only report what there is, so that the broken ones show up."""
     context.parsers()
     context.plugins.backends()
     context.plugins.datasets()
@@ -83,7 +85,7 @@ def _as_json(record: PluginRecord) -> dict[str, Any]:
 
 
 def _table(records: Sequence[PluginRecord], width: int) -> Iterator[str]:
-    """One plugin a line; what it offers beside it where there is room, and below what is wrong with it."""
+    """Yields one line for each plugin, what it offers (beside it if there is room), and what is wrong with it."""
     rows = [COLUMNS, *(_cells(record) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     left = sum(widths) + 2 * len(widths)
@@ -99,7 +101,7 @@ def _table(records: Sequence[PluginRecord], width: int) -> Iterator[str]:
             rest = [first, *rest] if first else rest
         yield from (" " * indent + line for line in rest)
         for label, text in _complaints(record):
-            yield from _wrapped(f"    {label:<7} ", text, width)
+            yield from labelled(f"    {label:<7} ", text, width)
 
 
 def _cells(record: PluginRecord) -> tuple[str, ...]:
@@ -112,9 +114,9 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 
 def _offers(record: PluginRecord) -> str:
-    """What a plugin offers: "command train; options --a, --b; callbacks"."""
+    """Returns what a plugin offers: "command train; options --a, --b; callbacks"."""
     named = [(kind, record.offers[kind]) for kind in _NAMED if kind in record.offers]
-    parts = [f"{kind}{'s' * (len(names) > 1)} {', '.join(names)}" for kind, names in named]
+    parts = [f"{kind if len(names) == 1 else f'{kind}s'} {', '.join(names)}" for kind, names in named]
     parts += [word for hook, word in _NAMELESS.items() if hook in record.hooks]
     return "; ".join(parts or [hook.removeprefix(f"{PROJECT}_") for hook in record.hooks])
 
@@ -124,9 +126,3 @@ def _complaints(record: PluginRecord) -> Iterator[tuple[str, str]]:
         yield "slow:", record.slow
     yield from (("broken:", problem.what) for problem in record.problems)
     yield from (("remedy:", remedy) for remedy in dict.fromkeys(problem.remedy for problem in record.problems))
-
-
-def _wrapped(label: str, text: str, width: int) -> list[str]:
-    """A text behind its label; words are kept whole, for they may be paths or names to copy."""
-    room = {"width": max(width, len(label) + _LEAST), "break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(text, initial_indent=label, subsequent_indent=" " * len(label), **room)  # type: ignore[arg-type]

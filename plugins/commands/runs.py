@@ -14,6 +14,7 @@ from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command
 from ...engine.errors import InputError, StokerError
 from ...engine.hookspecs import hookimpl
+from ...engine.metrics import VALIDATION, epoch_name, final_name
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
@@ -25,7 +26,7 @@ from .train import add_runs_dir
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
+    """Offers the command `runs`."""
     return [Command(name="runs", summary="list, show, follow, cancel and fetch runs", add_options=add_options, run=run)]
 
 
@@ -53,7 +54,7 @@ def _action(below: Any, name: str, summary: str, run_action: Callable[..., int])
 def _action_on_run(
     below: Any, name: str, summary: str, act: Callable[[RunDirectory, Backend, argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
-    """Adds the parser of a sub-command that is about one run: `act` is given that run and its backend."""
+    """Adds the parser of a sub-command about one run; `act` receives that run and its backend."""
 
     def run_action(values: argparse.Namespace, context: Context) -> int:
         found = find_run(values.runs_dir, values.run)
@@ -69,7 +70,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _backends(context: Context) -> Callable[[RunDirectory], Backend]:
-    """Returns what makes the backend of a run; runs of one choice share theirs, and with it what it has learnt."""
+    """Returns a function from a run to its backend; runs of one choice share theirs, and what it has learnt."""
     defaults, made = plugin_defaults(context), dict[str, Backend]()
 
     def backend_of(found: RunDirectory) -> Backend:
@@ -82,7 +83,7 @@ def _backends(context: Context) -> Callable[[RunDirectory], Backend]:
 
 
 def _add_list(below: Any) -> None:
-    _add_json(_action(below, "list", "the runs, newest last", _list))
+    _add_json(_action(below, "list", "list the runs, newest last", _list))
 
 
 def _list(values: argparse.Namespace, context: Context) -> int:
@@ -102,16 +103,16 @@ def _list(values: argparse.Namespace, context: Context) -> int:
 def _status(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) -> RunStatus:
     try:
         return backend_of(found).status(found.handle())
-    except StokerError as error:  # one run that can't be asked must not hide the others
+    except StokerError as error:  # one run whose status is out of reach must not hide the others
         return RunStatus(state=RunState.LOST, message=error.what)
 
 
 def _figures(found: RunDirectory) -> dict[str, Any]:
-    """The last figures of a run: those of the test at its end, or of its last epoch."""
+    """Returns the last figures of a run: those of the final test, or of the last epoch."""
     last = {line["name"]: line for line in found.metrics()}
     shown: dict[str, Any] = {"epochs": max((line["epoch"] for line in last.values()), default=0)}
     for name in ("accuracy", "loss"):
-        line = last.get(f"Final test {name}") or last.get(name.capitalize())
+        line = last.get(final_name(name)) or last.get(epoch_name(VALIDATION + name))
         if line:
             shown[name] = round(line["value"], 4)
     return shown
@@ -125,7 +126,7 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _add_show(below: Any) -> None:
-    summary = "one run: its state, its figures, where its files are"
+    summary = "show one run: its state, its figures, where its files are"
     _add_json(_action_on_run(below, "show", summary, _show))
 
 
@@ -156,8 +157,8 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
 
 
 def _add_logs(below: Any) -> None:
-    child = _action_on_run(below, "logs", "what a run has written", _logs)
-    child.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    child = _action_on_run(below, "logs", "print what a run has written", _logs)
+    child.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
 
 
 def _logs(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
@@ -199,8 +200,8 @@ def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) ->
 
 
 def _add_adopt(below: Any) -> None:
-    child = _action(below, "adopt", "make the folder of a run that another machine submitted", _adopt)
-    child.add_argument("run", metavar="RUN", help="the run's id where it runs")
+    child = _action(below, "adopt", "create the folder of a run that another machine submitted", _adopt)
+    child.add_argument("run", metavar="RUN", help="the run's id on its backend")
     child.add_argument("--backend", required=True, metavar="NAME", help="where it runs")
 
 

@@ -1,4 +1,4 @@
-"""The backend that a job goes to, and the values of its options: as given now, or as recorded at the submission."""
+"""The backend that a job goes to, and the values of its options: given now, or recorded at the submission."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...engine.rundir import RunDirectory
 
 
 def prefix(backend: str) -> str:
-    """Returns what the attributes of a backend's options begin with."""
+    """Returns the beginning of the attributes of a backend's options."""
     return backend.replace("-", "_") + "_"
 
 
@@ -49,7 +49,7 @@ def plugin_defaults(context: Context) -> Options:
 
 
 def known_choice(run: RunDirectory, defaults: Options) -> BackendChoice:
-    """Returns the backend that a run is at, with the recorded options, and the defaults for those not recorded.
+    """Returns the backend of a run, with the recorded options, and defaults for the others.
 
     Raises:
         RunError: It is not known whether the run was submitted.

@@ -1,4 +1,4 @@
-"""`stoker train`: hands the job that the options describe to a backend, and shows how it goes."""
+"""`stoker train`: hands the job that the options describe to a backend, and follows it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
     """Offers the commands `train` and `plan`, which have the same options."""
-    plan_summary = "say what `train` with the same options would do"
+    plan_summary = "show what `train` with the same options would do"
     return [
         Command(name="train", summary="train a model, here or elsewhere", add_options=add_options, run=run),
         Command(name="plan", summary=plan_summary, add_options=add_options, run=plan, like="train"),
@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--resume", default="", metavar="RUN", help="continue a run from its last checkpoint")
     drift = "allow resuming with other versions or threads; the result may differ in the last digits"
     group.add_argument("--allow-drift", action="store_true", help=drift)
-    dry = "only say what would happen; with DIR, also write it there, as files"
+    dry = "only show what would happen; with DIR, also write it there, as files"
     group.add_argument("--dry-run", nargs="?", const=SAY_ONLY, default="", metavar="DIR", help=dry)
     group.add_argument("--detach", action="store_true", help="return as soon as the run has started")
     group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
@@ -65,7 +65,7 @@ def run(values: argparse.Namespace, context: Context) -> int:
 
 
 def plan(values: argparse.Namespace, context: Context) -> int:
-    """Says what `run` would do, and with `--dry-run DIR` writes it there."""
+    """Shows what `run` would do, and with `--dry-run DIR` writes it there."""
     job, choice = resumed_job(context)[1:] if values.resume else new_job(context)
     _, found = planned(job, choice, context)
     show_plan(found, values.dry_run or SAY_ONLY)
@@ -102,7 +102,7 @@ def _ready(job: TrainJob, choice: BackendChoice, values: argparse.Namespace, con
 
 
 def _drop(line: str) -> None:
-    """Reports nothing, for `--quiet`."""
+    """Drops what a backend reports, for `--quiet`."""
 
 
 def _data_progress(

@@ -1,4 +1,4 @@
-"""`stoker verify-resume RUN`: kills a run's job on purpose and shows whether it resumes to the same bits."""
+"""`stoker verify-resume RUN`: kills a run's job on purpose, resumes it, and compares the bits of the results."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from .train import add_runs_dir
 
 _LOOK_S = 0.02
 _NOT_SHOWN_IN = ("no:tensorboard", "no:mlflow")
-"""These runs are tried, not kept."""
+"""Trackers that are left out, because these runs are experiments and not kept."""
 
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the command."""
-    summary = "kill a run's job on purpose and compare the bits after its resume"
+    """Offers the command `verify-resume`."""
+    summary = "kill a run's job on purpose, resume it, and compare the bits"
     return [Command(name="verify-resume", summary=summary, add_options=add_options, run=run)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds which run, and how hard to try."""
-    parser.add_argument("run", metavar="RUN", help="run whose job to try, on this machine, in a folder of its own")
+    """Adds the run, the epochs to train and the number of kills."""
+    parser.add_argument("run", metavar="RUN", help="run whose job to try, on this machine, in a temporary folder")
     add_runs_dir(parser)
-    parser.add_argument("--epochs", type=positive_int, default=3, metavar="N", help="to train (default: 3)")
-    parser.add_argument("--kills", type=positive_int, default=3, metavar="N", help="kills (default: 3)")
+    parser.add_argument("--epochs", type=positive_int, default=3, metavar="N", help="epochs to train (default: 3)")
+    parser.add_argument("--kills", type=positive_int, default=3, metavar="N", help="times to kill it (default: 3)")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Trains once in one piece, then again with kills at random moments, and compares.
+    """Trains once in one piece, then again with kills at random moments, and compares the results.
 
     Returns:
         0 if all bits are equal, 1 if not.
@@ -93,7 +93,7 @@ def _killed(job: TrainJob, root: Path, context: Context, kills: int, seconds: fl
 
 
 def _kill_after(started: RunDirectory, seconds: float) -> bool:
-    """Kills the process of a run, unless it has finished by then."""
+    """Kills the process of a run, unless it has finished by then; returns whether it did."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if _local().status(started.handle()).state.ended:
@@ -121,11 +121,10 @@ def _epochs(started: RunDirectory) -> int:
 
 
 def _bits(trained: RunDirectory, epochs: int) -> dict[str, bytes]:
-    """Every variable of the last checkpoint."""
-    import numpy as np
+    """Returns every variable of the last checkpoint."""
+    from ...engine.training.checkpoint import Checkpoints, load_arrays
 
-    path = trained.checkpoints / f"{epochs:06}" / "variables.npz"
-    if not path.is_file():
+    path = Checkpoints(trained.checkpoints).path_of(epochs)
+    if not path.is_dir():
         raise InputError("the job ended before its last epoch", expected=path, hint="try fewer --epochs")
-    with np.load(path) as arrays:
-        return {name: arrays[name].tobytes() for name in arrays}
+    return {name: array.tobytes() for name, array in load_arrays(path).items()}

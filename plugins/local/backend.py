@@ -1,4 +1,4 @@
-"""The local backend: the job runs in a child process of its own session, on this machine."""
+"""The local backend: runs a job in a child process on this machine, in a new session."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _CLI = Path(__file__).resolve().parents[2] / "cli.py"
 class LocalBackend:
     """Runs jobs on this machine; keeps the promises of `engine.backend.Backend`.
 
-    The lock of the run's folder is taken before the child process is started and handed to it, so that it is held
-    from before the job exists until its process is gone, however that ends. It tells who is alive, and makes a second
-    submission find the first.
+    `submit` takes the lock of the run's folder before it starts the child process, and hands it the lock. The lock is
+    thus held from before the job exists until its process is gone, however it ends. It shows whether the process is
+    alive, and makes a second submission find the first.
     """
 
     poll_s = 0.05
@@ -49,13 +49,17 @@ class LocalBackend:
     limits: Mapping[str, str] = MappingProxyType({})
 
     def plan(self, job: TrainJob) -> Plan:
-        """What would happen; checks that the packages are there."""
+        """Says what would happen, and checks that the packages are installed.
+
+        Raises:
+            InputError: A package is missing.
+        """
         _require_packages()
         data = f"read the data set {job.dataset!r}" + (f" from {job.data_folder}" if job.data_folder else "")
         steps = [
             data,
             f"train the model {job.model!r} for {job.epochs} epochs of batches of {job.batch_size} in a child process",
-            "write the model, its figures and its picture into the run's folder",
+            "write the model, its figures and its plot into the run's folder",
         ]
         if job.register:
             steps.append(f"register the model as {job.register!r}")
@@ -63,11 +67,16 @@ class LocalBackend:
         return Plan(backend=NAME, steps=tuple(steps), documents=documents)
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
-        """Starts the child process."""
+        """Starts the child process, unless it is running already.
+
+        Raises:
+            InputError: A package is missing.
+            StorageError: The run's folder can't be written.
+        """
         _require_packages()
         run = RunDirectory(run_dir.resolve())
         handle = Handle(backend=NAME, reference=str(run.path))
-        with files.lock(run.lock, timeout_s=1) as held:  # whoever looks at a run holds its lock for a moment
+        with files.lock(run.lock, timeout_s=1) as held:  # a process that looks at a run holds its lock for a moment
             if held is None:
                 return handle
             before = run.status_record()
@@ -77,14 +86,14 @@ class LocalBackend:
         return handle
 
     def status(self, handle: Handle) -> RunStatus:
-        """What the child process wrote, or LOST if it is gone without a last word."""
+        """Returns what the child process wrote last, or LOST if it is gone without an end."""
         run = _find(handle)
         before = _read(run) if run else None
         if run is None or before is None:
             return RunStatus(state=RunState.LOST, message=_missing(handle).what)
         if before.status.state.ended or _alive(run, before):
             return before.status
-        status = (run.status_record() or before).status  # its last word may have come between the two looks
+        status = (run.status_record() or before).status  # it may have ended between the two looks
         if status.state.ended:
             return status
         return RunStatus(
@@ -95,7 +104,7 @@ class LocalBackend:
         )
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
-        """The run's `log.txt`."""
+        """Yields the run's `log.txt`."""
         run = _find(handle)
         while run:
             ended = not follow or self.status(handle).state.ended
@@ -113,7 +122,11 @@ class LocalBackend:
             time.sleep(self.poll_s)
 
     def cancel(self, handle: Handle) -> None:
-        """Asks the child process to end (SIGTERM), and ends it after a grace."""
+        """Asks the child process to end (SIGTERM), and kills it after a grace period.
+
+        Raises:
+            BackendError: There is no such run on this machine, or it does not end.
+        """
         run = _require(handle)
         deadline = time.monotonic() + GRACE_S
         asked = False
@@ -133,11 +146,21 @@ class LocalBackend:
             run.write_status(RunStatus(state=RunState.CANCELLED, message="it did not end in time and was killed"))
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
-        """Copies the run's outputs."""
+        """Copies the run's outputs.
+
+        Raises:
+            BackendError: There is no such run on this machine.
+            StorageError: The target can't be written.
+        """
         return copy_outputs(_require(handle).outputs, target)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
-        """Registers the model in the registry beside the runs."""
+        """Registers the model in the registry beside the runs.
+
+        Raises:
+            InputError: The model or its name can't be registered.
+            BackendError: There is no such run on this machine, or the registry can't be written.
+        """
         run = _require(handle)
         try:
             return Registry.beside(run).register(name, run.outputs / model, lineage={"run": run.run_id})
@@ -148,7 +171,7 @@ class LocalBackend:
 
 
 def _find(handle: Handle) -> RunDirectory | None:
-    """The run of a handle; None if it is another backend's, or leads to no folder of this machine."""
+    """Returns the run of a handle; None if it is from another backend, or leads to no folder on this machine."""
     ours = handle.backend == NAME and os.path.isabs(handle.reference)  # noqa: PTH117 - Path can't hold just any text
     return RunDirectory(Path(handle.reference)) if ours and os.path.isdir(handle.reference) else None  # noqa: PTH112
 
@@ -181,7 +204,7 @@ def _require_packages() -> None:
 
 
 def _start(run: RunDirectory, lock_descriptor: int) -> None:
-    """Starts the child process: a session of its own, its output into the log, the lock in its hands."""
+    """Starts the child process in a new session; its output goes to the log, and it inherits the lock."""
     with files.storage_errors(run.log), run.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, str(_CLI), "exec", str(run.path)],
@@ -191,7 +214,7 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
             start_new_session=True,
             pass_fds=(lock_descriptor,),
         )
-    threading.Thread(target=process.wait, daemon=True).start()  # so that it is no zombie where this process lives on
+    threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie is left if this process lives on
 
 
 def _is_elsewhere(record: StatusRecord) -> bool:
@@ -199,18 +222,18 @@ def _is_elsewhere(record: StatusRecord) -> bool:
 
 
 def _alive(run: RunDirectory, record: StatusRecord) -> bool:
-    """Whether the process of the run lives: it holds the lock, or on another machine, its heartbeat is recent."""
+    """Returns whether the run's process lives: it holds the lock or, on another machine, has a recent heartbeat."""
     if _is_elsewhere(record):
         return time.time() - record.heartbeat_s < _HEARTBEAT_S
     return _holds_lock(run)
 
 
 def _holds_lock(run: RunDirectory) -> bool:
-    """Whether a process on this machine holds the lock of the run."""
+    """Returns whether a process on this machine holds the lock of the run."""
     try:
         with files.lock(run.lock, timeout_s=0) as held:
             return held is None
-    except StorageError:  # a folder that may only be read: nobody trains in it
+    except StorageError:  # the folder is read-only, so nobody trains in it
         return False
 
 

@@ -1,4 +1,4 @@
-"""What stoker loads: the backend `local`."""
+"""The built-in plugin that offers the backend `local`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def stoker_backends() -> Mapping[str, str]:
-    """Offers the backend."""
+    """Offers the backend `local`."""
     return {NAME: "this machine, in a process that outlives the terminal"}
 
 

@@ -1,1 +1,1 @@
-"""Trackers that come with stoker and need a package of their own: TensorBoard and MLflow."""
+"""Trackers that come with stoker and need an extra package: TensorBoard and MLflow."""

@@ -1,4 +1,4 @@
-"""TensorBoard: `--tensorboard` has Keras' own callback write the figures of a run where TensorBoard reads them."""
+"""TensorBoard: with `--tensorboard`, Keras' callback writes the figures of a run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
+from ...engine.plugin.extras import require_extra
 from ...engine.rundir import RunDirectory
-from .requirements import require
 
 NAME = "tensorboard"
 
 
 @hookimpl
 def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
-    """Adds the options to `train`."""
+    """Adds the options of TensorBoard to `train`."""
     if command != "train":
         return
     group = parser.add_argument_group(NAME)
@@ -29,16 +29,16 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
         "--tensorboard-folder",
         default="",
         metavar="DIR",
-        help="write them into a folder of the run's name in this one instead",
+        help="write them below this folder instead, in a folder with the run's name",
     )
 
 
 @hookimpl
 def stoker_configure_job(job: TrainJob) -> TrainJob | None:
-    """Makes the folder absolute, for the training process may stand elsewhere."""
+    """Makes the folder absolute, because the training process may run in another folder."""
     if not _asked(job.options):
         return None
-    require(NAME)
+    require_extra(f"--{NAME}", NAME, NAME)
     folder = str(job.options.get("tensorboard_folder") or "")
     absolute = str(Path(folder).expanduser().absolute()) if folder else ""
     return replace(job, options={**job.options, "tensorboard_folder": absolute})
@@ -46,10 +46,10 @@ def stoker_configure_job(job: TrainJob) -> TrainJob | None:
 
 @hookimpl
 def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
-    """Offers the callback, and says how to look at what it writes."""
+    """Offers Keras' callback, and prints how to look at what it writes."""
     if not _asked(job.options):
         return []
-    require(NAME)
+    require_extra(f"--{NAME}", NAME, NAME)
     import keras
 
     run = RunDirectory(run_dir)

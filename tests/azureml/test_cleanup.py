@@ -14,9 +14,11 @@ import pytest
 from stoker.engine.errors import BackendError
 from stoker.plugins.azureml.cluster import cluster, provision
 from stoker.plugins.azureml.commands import cleanup
+from stoker.plugins.azureml.progress import ignore
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.rest.arm import pages
-from stoker.plugins.azureml.rest.client import ARM, Patience, Service
+from stoker.plugins.azureml.rest.client import Patience, Service
+from stoker.plugins.azureml.rest.paths import ARM, models_named
 from stoker.plugins.azureml.sdk import sdk
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
@@ -91,7 +93,7 @@ def test_a_job_leaves_a_cluster_that_is_known_again(place: Place):
     service = place.service()
     scope = service.scope
     workspace = sdk.load().Workspace(scope.subscription, scope.group, scope.workspace, auth=service.auth)
-    provision.find_or_create(service, workspace, AzureSettings(min_nodes=1), len)
+    provision.find_or_create(service, workspace, AzureSettings(min_nodes=1), ignore)
     (one,) = place.find().clusters
     assert (one.name, one.least) == ("gpu-cluster", 1)
     assert cleanup.cost(one) == "costs 24 node-hours a day while it is idle, until it is deleted"
@@ -102,7 +104,7 @@ def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):
     done = place.cleanup()
     assert (done.returncode, done.stderr) == (0, "")
     assert (
-        "idle: ready, Standard_NC4as_T4_v3, nodes: none of at most 4; it costs nothing once its idle nodes have gone"
+        "idle: ready, Standard_NC4as_T4_v3, nodes: none of at most 4; it costs nothing once its idle nodes are gone"
         in shown(done)
     )
     assert "not listed: runs, models" in done.stdout
@@ -123,7 +125,7 @@ def test_the_clusters_of_stoker_are_deleted_and_no_others(place: Place):
     assert (done.returncode, done.stderr) == (0, "")
     assert place.clusters == ["theirs"]
     assert "one: gone after" in done.stdout
-    assert "kept: what is not listed" in done.stdout
+    assert "kept: everything not listed" in done.stdout
 
 
 def test_nothing_is_deleted_where_nobody_can_be_asked(place: Place):
@@ -166,7 +168,7 @@ def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
     place.client.until("run-1", "Running")
     done = place.cleanup("--delete", "--yes")
     assert (done.returncode, done.stderr) == (1, "")
-    assert "c stays, for 1 of its nodes are at work; --running deletes it all the same" in done.stdout
+    assert "c stays, because 1 node is at work; --running deletes it too" in done.stdout
     done = place.cleanup("--delete", "--yes", "--running")  # the emulator refuses
     assert done.returncode == 1
     assert done.stderr.startswith("error: c was not deleted: ")
@@ -195,7 +197,7 @@ def test_a_cluster_counts_as_deleted_when_it_is_gone_and_not_before(place: Place
     service = Deaf(Scope.from_config(str(place.folder)), "ambient", Patience(cluster_s=0.0))
     (one,) = cluster.listed(service)
     with pytest.raises(BackendError, match="the cluster one is still there after 0 minutes") as caught:
-        cluster.delete(service, one, len)
+        cluster.delete(service, one, ignore)
     assert "stoker azureml cleanup" in caught.value.hint
 
 
@@ -214,6 +216,27 @@ def test_a_listing_is_read_to_its_end_but_no_token_goes_to_another_host(place: P
     service = Paged(Scope.from_config(str(place.folder)), "ambient", Patience())
     listing = pages(service, f"{ARM}/1")
     assert [next(listing)["value"], next(listing)["value"]] == [[f"{ARM}/1"], [f"{ARM}/2"]]
-    with pytest.raises(BackendError, match="goes on at a place that is not Azure's"):
+    with pytest.raises(BackendError, match="continues at a host that isn't Azure's"):
         next(listing)
     assert service.asked == (f"{ARM}/1", f"{ARM}/2")
+
+
+class Skipping(Service):
+    """Services that name the next page of a listing in a link only."""
+
+    asked: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return {"api": "https://api.example"}
+
+    def ask(self, method: str, url: str, **more: Any) -> dict[str, Any] | None:
+        self.asked += (url.rpartition("?")[2],)
+        more_of_it = {"nextLink": "https://api.example/models?%24skipToken=a%2Fb"}
+        return {"value": [{"version": len(self.asked)}], **(more_of_it if len(self.asked) == 1 else {})}
+
+
+def test_a_listing_of_models_is_continued_by_the_token_in_its_link(place: Place):
+    service = Skipping(Scope.from_config(str(place.folder)), "ambient", Patience())
+    assert [one["version"] for one in service.list(models_named("m"))] == [1, 2]
+    assert service.asked == ("name=m", "name=m&$skipToken=a%2Fb")

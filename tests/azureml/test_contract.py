@@ -10,6 +10,7 @@ import pytest
 from stoker.engine.status import Handle
 from stoker.engine.testing import BackendContract
 from stoker.plugins.azureml.backend import AzureBackend
+from stoker.plugins.azureml.progress import ignore
 from stoker.plugins.azureml.reference import Reference
 from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.settings import AzureSettings
@@ -43,7 +44,7 @@ class TestAzure(BackendContract):
             config=os.environ[CONFIG], vm_size="Standard_NC4as_T4_v3", max_nodes=16, idle_seconds=600
         )
         patience = Patience(request_s=5.0, total_s=10.0, pause_s=0.1)
-        return AzureBackend(settings, patience=patience, poll_s=0.1, say=len)
+        return AzureBackend(settings, patience=patience, poll_s=0.1, report=ignore)
 
     def preempt(self, handle: Handle) -> None:
         reference = Reference.of_handle(handle)

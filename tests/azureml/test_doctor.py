@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from stoker import cli
+from stoker.engine.packaging import isolation
 from stoker.engine.plugin.plugins import Plugins
-from stoker.plugins.azureml import catalogue, visible
+from stoker.plugins.azureml import catalogue
 from stoker.plugins.azureml.commands import checks
 from stoker.plugins.azureml.commands.checkup import CheckResult, Checkup, State
 from stoker.plugins.azureml.commands.doctor import CHECKS, examine
@@ -91,7 +92,7 @@ def test_where_nothing_is_wrong_each_thing_is_ok_and_nothing_was_made(place: Pla
 def test_without_config_json_the_rest_is_looked_at_as_far_as_that_goes(place: Place, tmp_path: Path):
     assert place.states(config=str(tmp_path)) == {
         "wrong": ["config.json"],
-        "not looked at": ["workspace", *NEED_WORKSPACE],
+        "not checked": ["workspace", *NEED_WORKSPACE],
     }
     found = place.findings(config=str(tmp_path))
     assert "--azureml-config FILE" in found["config.json"].remedy
@@ -164,7 +165,7 @@ def test_a_cluster_that_can_not_grow_as_far_as_it_may_is_a_warning(place: Place)
         ("Standard_NC6", False, State.WRONG, "was retired on 2023-08-31"),
         ("Standard_NC6", True, State.WARNING, "was retired on 2023-08-31"),
         ("Standard_NV12s_v3", False, State.WARNING, "will be retired on 2026-09-30"),
-        ("Standard_X1", False, State.WARNING, "is not known here"),
+        ("Standard_X1", False, State.WARNING, "stoker doesn't know"),
         ("standard_nc4as_t4_v3", False, State.OK, "4 cores, 28 GiB, 1 T4"),
     ],
 )
@@ -200,7 +201,7 @@ def test_a_size_whose_family_azure_does_not_tell_has_no_known_quota(place: Place
     checkup = Checkup(place.settings(), DAY, PATIENCE)
     checkup.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": 4}}
     finding = checks.quota(checkup)
-    assert (finding.state, "does not say which family" in finding.found) == (State.WARNING, True)
+    assert (finding.state, "doesn't say which family" in finding.found) == (State.WARNING, True)
 
 
 def row(name: str, limit: int, used: int, path: str = "/subscriptions/s/usages/x") -> dict[str, Any]:
@@ -333,7 +334,7 @@ def test_the_command_speaks_json_and_takes_the_settings_file(place: Place, tmp_p
 
 
 def test_without_the_sdk_the_doctor_says_what_to_install(place: Place, tmp_path: Path):
-    (tmp_path / "sitecustomize.py").write_text(visible.hide_undeclared_packages(["pluggy", "requests"]))
+    (tmp_path / "sitecustomize.py").write_text(isolation.hide_undeclared_packages(["pluggy", "requests"]))
     done = place.doctor(PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (1, "")
     first, hint, *_ = done.stdout.splitlines()

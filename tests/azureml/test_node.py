@@ -15,9 +15,9 @@ import pytest
 
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
-from stoker.engine.packaging.package import Package
 from stoker.engine.rundir import RunDirectory
 from stoker.plugins.azureml.node import observer
+from stoker.plugins.azureml.submit.prepare import package_of
 
 from .. import tiny
 from ..patience import PATIENCE_S
@@ -27,7 +27,7 @@ RUN_ID = "20261125-000000-tiny-dnn-abcdef"
 
 def node(folder: Path, mount: Path, data: Path, *, epochs: int) -> Path:
     """Runs a job on a new node, which has nothing but the package and the mounts; its outputs."""
-    top = Package.of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
+    top = package_of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
     words = ["--run-id", RUN_ID, "--data-folder", data, "--checkpoints", mount, "--epochs", epochs]
     done = subprocess.run(
         [sys.executable, "run.py", *map(str, words)],
@@ -135,16 +135,19 @@ class Recorded:
         return call
 
 
-def test_the_run_of_the_service_gets_the_tutorials_four_figures_and_the_picture(run: RunDirectory, tmp_path: Path):
+def test_the_run_of_the_service_gets_the_tutorials_four_figures_the_learning_rate_and_the_picture(
+    run: RunDirectory, tmp_path: Path
+):
     run.plots.mkdir(parents=True)
     (run.plots / "Accuracy vs Loss.png").write_bytes(b"png")
     recorded = Recorded()
     sender = observer.Sender(recorded)
-    sender.epoch(1, {"loss": 0.6, "accuracy": 0.7, "val_loss": 0.5, "val_accuracy": 0.8})
+    sender.epoch(1, {"loss": 0.6, "accuracy": 0.7, "val_loss": 0.5, "val_accuracy": 0.8, "learning_rate": 0.001})
     sender.end(run, finished=True)
     assert recorded.calls == [
         ("log", "Loss", 0.5, 1),
         ("log", "Accuracy", 0.8, 1),
+        ("log", "Learning rate", 0.001, 1),
         ("flush",),
         ("log", "Final test loss", 0.25, None),
         ("log", "Final test accuracy", 0.75, None),

@@ -13,10 +13,10 @@ import pytest
 from stoker.engine.backend import Plan
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.engine.packaging.package import Package
-from stoker.plugins.azureml import rehearse
+from stoker.engine.packaging import rehearse
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit import plan as plans
+from stoker.plugins.azureml.submit.prepare import package_of
 from stoker.plugins.commands.plan import write_plan
 
 from .. import child
@@ -54,7 +54,7 @@ def configuration(plan: Plan) -> dict[str, Any]:
 
 
 def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
-    plan, package = plan_of(), Package.of(TrainJob())
+    plan, package = plan_of(), package_of(TrainJob())
     assert plan.files == package.sizes
     assert f"a package of {len(package.files)} files" in plan.steps[0]
     assert package.digest in plan.steps[0]
@@ -154,7 +154,7 @@ def test_a_written_plan_is_the_package_and_all_about_it(tmp_path: Path):
     assert sorted(path.name for path in top.iterdir()) == [
         *("environment.yml", "package", "package.json", "plan.txt", "runconfig.json"),
     ]
-    assert rehearse.read(top).files == Package.of(TrainJob()).files
+    assert rehearse.read(top).files == package_of(TrainJob()).files
     assert "node-hours" in (top / "plan.txt").read_text()
 
 

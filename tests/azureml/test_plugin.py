@@ -1,4 +1,4 @@
-"""The plugin on the command line: its options are its settings, and `rehearse` is a command."""
+"""The plugin on the command line: its options are its settings, and what it would send can be rehearsed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def settings_of(
     parser: Any, *words: str, values: dict[str, Any] | None = None, path: Path | None = None
 ) -> AzureSettings:
     """The settings that a command line and a settings file give."""
-    options, _ = Settings(environ={}, values=values or {}, path=path).parse(parser, ["train", *words])
+    options = Settings(environ={}, values=values or {}, path=path).parse(parser, ["train", *words])
     return AzureSettings.from_options(backend_options(options, "azureml"))
 
 
@@ -41,8 +41,8 @@ def test_without_options_the_settings_are_the_defaults(parser: ArgumentParser):
     assert settings_of(parser) == AzureSettings()
 
 
-def test_each_setting_is_an_option(parser: ArgumentParser):
-    options, _ = parser.parse_known_args(["train"])
+def test_each_setting_is_an_option(parser: Any):
+    options = Settings().parse(parser, ["train"])
     assert sorted(backend_options(options, "azureml")) == sorted(asdict(AzureSettings()))
 
 

@@ -16,6 +16,7 @@ from stoker.engine.runs import launch
 from stoker.engine.status import Handle, RunState
 from stoker.engine.testing.backend import payloads
 from stoker.plugins.azureml.backend import AzureBackend
+from stoker.plugins.azureml.progress import ignore
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.network.proxy import Recorded
@@ -50,7 +51,7 @@ class Cloud:
     folder: Path
 
     def backend(self, clock: Callable[[], float] = time.monotonic) -> AzureBackend:
-        return AzureBackend(AzureSettings(config=str(self.folder / "config.json")), say=len, clock=clock)
+        return AzureBackend(AzureSettings(config=str(self.folder / "config.json")), report=ignore, clock=clock)
 
     def submit(self, payload: str, **options: object) -> Handle:
         job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload, **options})

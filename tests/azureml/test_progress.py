@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -24,8 +25,9 @@ from stoker.plugins.azureml import progress
 from stoker.plugins.azureml.backend import AzureBackend
 from stoker.plugins.azureml.cluster import provision
 from stoker.plugins.azureml.rest.client import Patience
+from stoker.plugins.azureml.rest.paths import Route
 from stoker.plugins.azureml.runs.queue import BUILD_LOG, Waiting
-from stoker.plugins.azureml.runs.status import status_of
+from stoker.plugins.azureml.runs.status import STATES, status_of
 from stoker.plugins.azureml.sdk import sdk
 from stoker.plugins.azureml.sdk.sign_in import sign_in
 from stoker.plugins.azureml.settings import AzureSettings
@@ -59,7 +61,7 @@ class Cloud:
         patience = patience or Patience(request_s=5.0, total_s=5.0, pause_s=0.05)
         clock = itertools.count(0.0, 60.0).__next__  # so that each look at what a run waits for is due
         made = AzureSettings(**{"config": self.config, **settings})
-        return AzureBackend(made, patience=patience, poll_s=0.05, say=self.said.append, clock=clock)
+        return AzureBackend(made, patience=patience, poll_s=0.05, report=self.said.append, clock=clock)
 
     def new_run(self, data: Path | None = None, payload: str = "succeed") -> tuple[TrainJob, RunDirectory]:
         options = {payloads.OPTION: payload}
@@ -146,19 +148,19 @@ def test_the_page_is_the_one_that_the_sdk_knows(cloud: Cloud):
 
 
 def test_an_upload_is_told_by_bytes_within_a_large_file_too(cloud: Cloud, data: Path, monkeypatch: pytest.MonkeyPatch):
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
 
     @contextlib.contextmanager
-    def recorded(say: object) -> Iterator[Any]:
-        yield lambda *report: told.append(report)
+    def recorded(report: object) -> Iterator[Any]:
+        yield lambda *progress: reported.append(progress)
 
-    monkeypatch.setattr(upload, "bytes_told", recorded)
+    monkeypatch.setattr(upload, "bytes_reported", recorded)
     cloud.submit(cloud.backend(), data)
-    done = [one for _, one, _ in told]
+    done = [one for _, one, _ in reported]
     assert done == sorted(done)
     assert len(set(done)) >= 4
-    assert {what for what, _, _ in told} == {"uploading"}
-    assert (done[-1], told[-1][2]) == (11 * MB + 3, 11 * MB + 3)
+    assert {what for what, _, _ in reported} == {"uploading"}
+    assert (done[-1], reported[-1][2]) == (11 * MB + 3, 11 * MB + 3)
 
 
 def test_what_was_uploaded_is_what_is_here(cloud: Cloud, data: Path):
@@ -194,12 +196,12 @@ def test_a_registered_data_set_of_other_files_is_not_taken_for_the_folder(cloud:
 def test_a_cluster_that_is_made_is_told_by_its_state_and_its_nodes(slow: Cloud):
     slow.submit(slow.backend())
     assert "the cluster gpu-cluster is creating; nodes: none of at most 4 (0 s of at most 20 minutes)" in slow.said
-    assert "the cluster gpu-cluster is there; nodes: none of at most 4" in slow.said
+    assert "the cluster gpu-cluster is ready; nodes: none of at most 4" in slow.said
 
 
 def test_a_cluster_that_does_not_come_ends_the_waiting(tmp_path: Path):
     with clouded(tmp_path, create_s=60.0) as cloud:
-        with pytest.raises(BackendError, match=r"the cluster gpu-cluster is not there after 0[.]01 minutes") as caught:
+        with pytest.raises(BackendError, match=r"the cluster gpu-cluster is not ready after 0[.]01 minutes") as caught:
             cloud.submit(cloud.backend(Patience(cluster_s=0.6)))
         assert caught.value.received == "Creating"
 
@@ -247,8 +249,8 @@ class BuildLogs:
     def __init__(self, **logs: bytes) -> None:
         self.logs = logs
 
-    def get(self, _: str, path: str) -> dict[str, Any]:
-        return {"logFiles": {BUILD_LOG: path.split("/")[-2]}}
+    def get(self, route: Route) -> dict[str, Any]:
+        return {"logFiles": {BUILD_LOG: route.path.split("/")[-2]}}
 
     def read(self, url: str, offset: int) -> bytes:
         return self.logs[url][offset:]
@@ -257,9 +259,9 @@ class BuildLogs:
 def test_of_the_log_of_an_image_the_last_line_is_told_short_and_without_colours():
     service = BuildLogs(one=b"Step 1\n\x1b[91mWARNING: " + b"x" * 200 + b"\x1b[0m\n \n", two=b"Step 2\rStep 3")
     waiting = Waiting(service, "e")  # type: ignore[arg-type]
-    assert waiting.words({"runId": "one", "status": "Preparing"}) == "WARNING: " + "x" * 91 + "…"
-    assert waiting.words({"runId": "two", "status": "Preparing"}) == "Step 3"
-    assert waiting.words({"runId": "two", "status": "Starting"}) == ""
+    assert waiting.reason({"runId": "one", "status": "Preparing"}) == "WARNING: " + "x" * 91 + "…"
+    assert waiting.reason({"runId": "two", "status": "Preparing"}) == "Step 3"
+    assert waiting.reason({"runId": "two", "status": "Starting"}) == ""
 
 
 @pytest.mark.parametrize("word", ["Running", "NotResponding"])
@@ -269,6 +271,26 @@ def test_a_run_of_which_nothing_is_heard_for_a_while_is_still_running(word: str)
 
 def test_a_state_that_is_not_known_here_is_told_in_the_service_s_word():
     assert status_of({"status": "Unapproved"}, 1).message == "Azure ML calls it Unapproved"
+    assert status_of({"status": "Unheard"}, 1) == RunStatus(state=RunState.QUEUED, message="Azure ML calls it Unheard")
+
+
+def test_each_state_that_the_sdk_lists_is_in_the_table_and_a_state_of_ours_is_missed_only_if_azure_ml_lacks_it():
+    from azureml._restclient.constants import RunStatus as States
+
+    assert set(STATES) == set(States.list())
+    lacking = set(RunState) - {status_of({"status": word}, 1).state for word in STATES}
+    assert lacking == {RunState.PREPARING, RunState.LOST}
+
+
+def test_each_state_that_the_documentation_shows_has_the_phase_and_the_message_of_the_table():
+    page = (Path(__file__).parents[2] / "docs" / "azureml.md").read_text()
+    rows = re.findall(r"^\| (`[A-Z]\w+`(?:, `\w+`)*) \| (\w+) \| (.*?) ?\|$", page, re.M)
+    shown = {word: (phase, said) for words, phase, said in rows for word in re.findall(r"\w+", words)}
+    assert set(shown) == {word for word, (state, _) in STATES.items() if not state.ended}
+    for word, (phase, said) in shown.items():
+        state, message = STATES[word]
+        assert phase == state
+        assert said.startswith(message) or message.endswith(word), word
 
 
 @pytest.mark.parametrize("moment", ["uploading", "the cluster", "submitting", "submitted"])
@@ -279,10 +301,10 @@ def test_an_interrupted_submission_says_how_to_go_on_and_is_one_run_in_the_end(c
             raise KeyboardInterrupt
 
     job, run = cloud.new_run(data)
-    backend = AzureBackend(AzureSettings(config=cloud.config), say=interrupt)
+    backend = AzureBackend(AzureSettings(config=cloud.config), report=interrupt)
     with pytest.raises(KeyboardInterrupt):
         backend.submit(job, run.path)
-    assert cloud.said[-1] == f"interrupted; go on with: stoker train --resume {run.run_id} --backend azureml"
+    assert cloud.said[-1] == f"interrupted; continue with: stoker train --resume {run.run_id} --backend azureml"
     handle = cloud.backend().submit(job, run.path)
     assert handle.reference.endswith(run.run_id)
     assert cloud.runs_of(run) == [run.run_id]
@@ -291,13 +313,13 @@ def test_an_interrupted_submission_says_how_to_go_on_and_is_one_run_in_the_end(c
 def test_without_a_terminal_bytes_are_told_twice_a_minute():
     said: list[str] = []
     now = 0.0
-    report = progress.lines(said.append, clock=lambda: now)
+    report = progress.in_lines(said.append, clock=lambda: now)
     for now in range(0, 100, 2):
         report("uploading", now * MB, 100 * MB)
     assert said == [
-        "uploading: 30.0 of 100.0 MB",
-        "uploading: 60.0 of 100.0 MB",
-        "uploading: 90.0 of 100.0 MB",
+        "uploading: 30.0 MB of 100.0 MB",
+        "uploading: 60.0 MB of 100.0 MB",
+        "uploading: 90.0 MB of 100.0 MB",
     ]
 
 
@@ -305,7 +327,7 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypa
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.bytes_told(print) as report, sdk.quiet():
+    with progress.bytes_reported(print) as report, sdk.quiet():
         print("what the SDK says")
         report("uploading", 5 * MB, 10 * MB)
         time.sleep(0.3)
@@ -316,10 +338,10 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypa
 
 
 def test_what_is_told_is_seen_while_the_sdk_is_kept_quiet(capsys: pytest.CaptureFixture[str]):
-    say = progress.to_stderr()
+    report = progress.to_stderr()
     with sdk.quiet():
         print("what the SDK says")
-        say("hello")
+        report("hello")
     assert capsys.readouterr() == ("", "azureml: hello\n")
 
 

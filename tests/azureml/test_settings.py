@@ -68,7 +68,7 @@ def test_a_retired_size_is_refused_with_a_current_one_and_the_age_of_the_table(r
     assert f"was retired on {retired.on}" in caught.value.what
     assert retired.successor in caught.value.expected
     assert "--azureml-allow-retired" in caught.value.hint
-    assert "142 days old" in caught.value.hint
+    assert "142 days ago" in caught.value.hint
 
 
 def test_a_retired_size_can_be_insisted_on():
@@ -95,10 +95,10 @@ def test_each_successor_is_a_current_size_with_a_gpu():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"vm_size": "Standard_NX7"}, "is not known here"),
+        ({"vm_size": "Standard_NX7"}, "stoker doesn't know"),
         ({"vm_size": "Standard_DS3_v2"}, "have no GPU"),
         ({"min_nodes": 2}, "48 node-hours a day"),
-        ({"low_priority": True}, "goes on from its last finished epoch"),
+        ({"low_priority": True}, "continues after its last finished epoch"),
         ({"image": "mcr.microsoft.com:443/x/y"}, "has no tag"),
     ],
 )

@@ -29,7 +29,7 @@ printf '%s\n' ${COMPREPLY[@]+"${COMPREPLY[@]}"}
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The script of each shell, made with a plugin that adds an option and a model."""
+    """Prints the script of each shell, with a plugin that adds an option and a model."""
     folder = tmp_path_factory.mktemp("scripts")
     plugin = plugin_files.write(
         folder / "zebra.py",

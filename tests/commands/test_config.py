@@ -1,4 +1,4 @@
-"""`stoker config` shows each option of a command, its value, and where that came from."""
+"""`stoker config` shows each option of a command, its value, and its source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..plugin_files import hook
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, outside of every settings file."""
+    """Makes an empty working folder, outside of every settings file."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("STOKER_")]:
         monkeypatch.delenv(name)
@@ -60,7 +60,7 @@ def test_people_get_a_table(here: Path, capsys: pytest.CaptureFixture[str]):
     assert len({line.index("default") for line in lines if line.endswith(" default")}) == 1
 
 
-def test_without_a_file_the_table_tells_what_it_would_be_called(capsys: pytest.CaptureFixture[str]):
+def test_without_a_file_the_table_says_what_it_would_be_called(capsys: pytest.CaptureFixture[str]):
     assert main(["config"]) == 0
     assert capsys.readouterr().out.startswith("settings file: none (stoker.toml, or [tool.stoker] in pyproject.toml)\n")
 
@@ -92,10 +92,10 @@ def test_options_of_plugins_are_shown(here: Path, capsys: pytest.CaptureFixture[
         (["train", "--epochs", "x"], "--epochs must be a whole number", "see `stoker train --help`"),
     ],
 )
-def test_what_is_wrong_is_told_as_the_command_itself_would(
+def test_what_is_wrong_is_reported_as_the_command_itself_would(
     capsys: pytest.CaptureFixture[str], argv: list[str], error: str, hint: str
 ):
     assert main(["config", *argv]) == 2
-    told = capsys.readouterr().err
-    assert f"error: {error}\n" in told
-    assert f"hint: {hint}\n" in told
+    printed = capsys.readouterr().err
+    assert f"error: {error}\n" in printed
+    assert f"hint: {hint}\n" in printed

@@ -16,11 +16,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from stoker.engine.errors import UnknownNameError
-from stoker.engine.event import EpochReport
+from stoker.engine.metrics import EpochReport
 from stoker.engine.status import Progress, RunState, RunStatus
 from stoker.engine.terminal.text import clean, duration
+from stoker.plugins.commands.display import dashboard, display
 from stoker.plugins.commands.display.display import MODES, PATIENCE_S, display_mode, open_display
 from stoker.plugins.commands.display.live import LiveDisplay
+from stoker.plugins.commands.follow import _ENDED
 
 from .. import patience
 
@@ -191,11 +193,11 @@ def test_plain_mentions_a_wait_without_a_reason_only_when_it_lasts():
     assert stream.getvalue() == "queued\n"
 
 
-def test_plain_tells_of_a_new_attempt_once():
+def test_plain_reports_a_new_attempt_once():
     stream, _, display = plain()
     for attempt in (1, 2, 2, 3):
         display.status(RunStatus(state=RunState.RUNNING, attempt=attempt))
-    assert stream.getvalue() == "started anew, attempt 2\nstarted anew, attempt 3\n"
+    assert stream.getvalue() == "started again, attempt 2\nstarted again, attempt 3\n"
 
 
 def test_plain_writes_escapes_for_what_the_encoding_lacks():
@@ -269,7 +271,7 @@ def test_live_stays_within_narrow_terminals(width, state):
 
 
 @pytest.mark.parametrize("height", [3, 8, 12, 18, 24])
-def test_live_leaves_out_the_last_sections_where_there_are_too_few_lines(height):
+def test_live_leaves_out_the_last_panels_where_there_are_too_few_lines(height):
     screen = Screen(60, height)
     text = screen.show(at_step(7, 712), *(epoch_line(epoch) for epoch in range(1, 7)))
     assert "mnist-dnn" in text
@@ -278,7 +280,7 @@ def test_live_leaves_out_the_last_sections_where_there_are_too_few_lines(height)
     assert "┅ val" in screen.close()
 
 
-def test_live_tells_how_long_a_run_waits_and_for_what():
+def test_live_shows_how_long_a_run_waits_and_for_what():
     screen = Screen()
     queued = RunStatus(state=RunState.QUEUED, message="no free node")
     screen.show(queued)
@@ -329,7 +331,25 @@ def test_live_leaves_the_end_of_the_run_and_gives_the_cursor_back(state, mark):
     assert screen.stream.getvalue().rstrip("\n").endswith("\x1b[?25h")
 
 
-def test_live_puts_lines_of_the_log_above_the_region_in_their_order():
+@pytest.mark.parametrize("state", RunState)
+def test_live_and_plain_and_json_take_every_state(state):
+    assert str(state) in Screen(200).show(RunStatus(state=state))
+    for mode in ("plain", "json"):
+        stream = io.StringIO()
+        open_display(mode, "run", stream, clock=Clock()).status(RunStatus(state=state, message="a reason"))
+        assert (str(state) in stream.getvalue()) == (mode == "json" or state in display._WAITING)
+
+
+def test_every_state_is_in_each_table_of_the_display():
+    ended = {state for state in RunState if state.ended}
+    assert set(dashboard._ENDS) == ended
+    assert set(dashboard._PHASES) == set(RunState) - ended
+    before_it_runs = set(dashboard._PHASES[: dashboard._PHASES.index(RunState.RUNNING)])
+    assert before_it_runs == display._WAITING
+    assert set(_ENDED) == ended - {RunState.COMPLETED}
+
+
+def test_live_puts_lines_of_the_log_above_the_dashboard_in_their_order():
     screen = Screen(60)
     text = screen.show(RUNNING, "first", epoch_line(1), "second " + "x" * 100, "third")
     assert text.startswith("first\nsecond " + "x" * 100 + "\nthird\n")

@@ -1,4 +1,4 @@
-"""`stoker plugins new` writes packages that install and pass their own tests as they stand."""
+"""`stoker plugins new` writes packages that install and pass their tests unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = {"backend": "my-tower", "dataset": "tables", "model": "wide", "callback"
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a package of each kind, its path with a space."""
+    """Writes a package of each kind into a folder, its path with a space."""
     folder = tmp_path_factory.mktemp("new") / "a b"
     for kind, name in NAMES.items():
         assert main(["plugins", "new", name, "--kind", kind, "--folder", str(folder / kind)]) == 0
@@ -37,7 +37,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process in which they are installed, with this checkout as its stoker."""
+    """Returns the environment of a process in which they are installed, with this checkout as its stoker."""
     site = tmp_path_factory.mktemp("site")
     pip = [
         sys.executable,
@@ -176,14 +176,14 @@ def test_stoker_in_front_of_a_name_is_not_doubled(here: Path):
 )
 def test_a_name_that_not_all_can_have_is_refused(here: Path, capsys: pytest.CaptureFixture[str], name: str):
     assert main(["plugins", "new", "--", name]) == 2
-    assert "expected: small letters, digits and single dashes, a letter first" in capsys.readouterr().err
+    assert "name must be small letters, digits and single dashes, a letter first" in capsys.readouterr().err
     assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["local", "dnn", "mnist", "fashion-mnist", "train", "verify-resume", "data", "file"])
 def test_a_name_that_stoker_has_itself_is_refused(here: Path, capsys: pytest.CaptureFixture[str], name: str):
     assert main(["plugins", "new", name]) == 2
-    assert f"error: stoker itself has something that is called {name!r}\n" in capsys.readouterr().err
+    assert f"error: stoker itself has something called {name!r}\n" in capsys.readouterr().err
     assert list(here.iterdir()) == []
 
 

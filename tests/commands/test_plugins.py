@@ -1,4 +1,4 @@
-"""`stoker plugins` lists each plugin with all that there is to know, and is read with ease on any terminal."""
+"""`stoker plugins` lists each plugin with all that is known about it, and is easy to read on any terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOBODY_KNOWS = "nobody knows what this option may be good for, and least of all 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with three plugins: one good, one broken, one with a very long name."""
+    """Makes a folder with three plugins: one good, one broken, one with a very long name."""
     monkeypatch.chdir(tmp_path)
     plugin_files.write(
         tmp_path / "wide.py",
@@ -81,7 +81,7 @@ def test_json_has_all_that_there_is_to_know(place: Path, capsys: pytest.CaptureF
     assert found["sad"]["problems"] == [
         {
             "problem": f"stoker_models: ValueError: {NOBODY_KNOWS}",
-            "remedy": "tell its author, or leave it out with -p no:sad",
+            "remedy": "report it to its author, or disable it with -p no:sad",
         }
     ]
     assert (found["file"]["state"], found["file"]["hooks"]) == ("left out", [])
@@ -106,7 +106,7 @@ def test_the_table_fits_the_terminal(
     assert re.split(" {2,}", lines[wide])[:5] == ["wide", "-p ./wide.py", "-", "1", "ok"]
     text = " ".join(" ".join(lines[wide:]).split())
     assert "backend tower; data set stripes; models wide, wider; option --wide-units; callbacks; an observer" in text
-    assert f"broken: stoker_models: ValueError: {NOBODY_KNOWS} remedy: tell its author" in text
+    assert f"broken: stoker_models: ValueError: {NOBODY_KNOWS} remedy: report it to its author" in text
     assert any(re.match(r"file +built-in +\S+ +1 +left out$", line) for line in lines)
 
 
@@ -120,7 +120,7 @@ def test_what_a_plugin_offers_comes_below_it_where_there_is_no_room_beside(
     assert lines[number + 1] == "    model long"
 
 
-def test_help_tells_of_both_actions(capsys: pytest.CaptureFixture[str]):
+def test_help_shows_both_actions(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["plugins", "--help"])
     text = capsys.readouterr().out

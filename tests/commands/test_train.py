@@ -26,7 +26,7 @@ JOB = ("--epochs", 3, "--batch-size", 20, "--first-layer-neurons", 12, "--second
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder, its name as unfriendly as names get, with the data in `data`."""
+    """Makes a folder with an unfriendly name, and the data in `data`."""
     folder = tmp_path_factory.mktemp("it's a; folder ü\n")
     tiny.write(folder / "data" / "deep down")
     return folder
@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def output(place: Path) -> str:
-    """What a whole run prints."""
+    """Returns what a whole run prints."""
     done = stoker("train", "--data-folder", "data", *JOB, "--register", "tiny", cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -42,7 +42,7 @@ def output(place: Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(place: Path, output: str) -> RunDirectory:
-    """The run that printed `output`."""
+    """Returns the run that printed `output`."""
     (found,) = list_runs(place / "runs")
     return found
 
@@ -53,7 +53,7 @@ def test_output_that_is_no_terminal_gets_one_plain_line_an_epoch(output: str):
     assert "\x1b" not in output
 
 
-def test_the_end_tells_final_figures_where_the_model_is_and_what_comes_next(output: str, run: RunDirectory):
+def test_the_end_shows_final_figures_where_the_model_is_and_what_comes_next(output: str, run: RunDirectory):
     assert re.search(r"^Final test loss: 0\.\d+$", output, re.M)
     assert re.search(r"^Final test accuracy: [01]\.\d+$", output, re.M)
     assert f"model: runs/{run.run_id}/outputs/model/model.keras" in output
@@ -77,6 +77,7 @@ def test_metrics_have_the_tutorials_names_beside_those_of_the_training(run: RunD
         "Accuracy",
         "Training loss",
         "Training accuracy",
+        "Learning rate",
         "Final test loss",
         "Final test accuracy",
     }
@@ -226,14 +227,14 @@ def test_quiet_output_is_none(place: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_dry_run_tells_what_would_happen_and_does_nothing(place: Path):
+def test_a_dry_run_shows_what_would_happen_and_does_nothing(place: Path):
     done = stoker("train", "--data-folder", "data", "--dry-run", "--runs-dir", "dry", cwd=place)
     assert done.returncode == 0
     assert "20 epochs of batches of 50" in done.stdout
     assert not (place / "dry").exists()
 
 
-def test_a_dry_run_writes_the_plan_and_the_job_where_it_is_told(place: Path):
+def test_a_dry_run_writes_the_plan_and_the_job_into_the_given_folder(place: Path):
     done = stoker("train", "--data-folder", "data", *JOB, "--dry-run", "a plan", "--runs-dir", "dry", cwd=place)
     assert done.stdout.endswith("written to a plan\n")
     assert (place / "a plan" / "plan.txt").read_text() in done.stdout
@@ -244,7 +245,7 @@ def test_a_dry_run_writes_the_plan_and_the_job_where_it_is_told(place: Path):
 def test_a_dry_run_writes_over_nothing(place: Path):
     done = stoker("train", "--data-folder", "data", "--dry-run", "data", cwd=place)
     assert (done.returncode, done.stdout.count("written")) == (2, 0)
-    assert done.stderr == "error: data exists\n  expected: a new or empty folder\nhint: choose another\n"
+    assert done.stderr == "error: data exists\n  expected: a new or empty folder\nhint: choose another folder\n"
 
 
 def test_a_model_of_the_users_own_trains(place: Path):

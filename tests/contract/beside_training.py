@@ -31,7 +31,7 @@ def stoker_callbacks(job: TrainJob, run_dir: Path) -> Iterable[Any]:
 
 
 def act(job: TrainJob, run_dir: Path) -> None:
-    """Does what the payload of a job does, but for what the training does."""
+    """Does what the payload of a job does, except for what the training does."""
     payload = job.options[payloads.OPTION]
     if payload == "fail":
         raise RunError(payloads.FAILURE)

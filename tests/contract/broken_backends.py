@@ -28,7 +28,7 @@ class SubmitsAgain(MemoryBackend):
 
 
 class KnowsItsOwn(FileBackend):
-    """Breaks 2: how a run is doing is known to the process that submitted it only."""
+    """Breaks 2: only the process that submitted a run knows its status."""
 
     known: set[str] = set()  # noqa: RUF012 - of all objects in this process
 
@@ -44,7 +44,7 @@ class KnowsItsOwn(FileBackend):
 
 
 class RaisesForTheUnknown(MemoryBackend):
-    """Breaks 3: its status raises where it has none to tell."""
+    """Breaks 3: its status raises for a run that it does not know."""
 
     def status(self, handle: Handle) -> RunStatus:
         status = super().status(handle)
@@ -54,7 +54,7 @@ class RaisesForTheUnknown(MemoryBackend):
 
 
 class GoesBack(MemoryBackend):
-    """Breaks 4: a run that goes on is queued again for a moment."""
+    """Breaks 4: a running run is queued again for a moment."""
 
     looks: Counter[str] = Counter()  # noqa: RUF012 - of all objects in this process
 
@@ -68,7 +68,7 @@ class GoesBack(MemoryBackend):
 
 
 class DecodesPieces(MemoryBackend):
-    """Breaks 5: each piece of the log goes through text, which costs a character that was cut its other half."""
+    """Breaks 5: each piece of the log goes through text, so a character that is cut loses its other half."""
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         for piece in super().logs(handle, offset, follow=follow):
@@ -99,7 +99,7 @@ class FetchesInPlace(MemoryBackend):
 
 
 class RegistersAnew(MemoryBackend):
-    """Breaks 8: each registration is a version of its own."""
+    """Breaks 8: each registration makes a new version."""
 
     registered: Counter[str] = Counter()  # noqa: RUF012 - of all objects in this process
 

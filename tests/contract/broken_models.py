@@ -1,4 +1,4 @@
-"""Models of which each breaks one thing of the contract; test_models.py runs the contract on them."""
+"""Models that each break one thing of the contract; test_models.py runs the contract on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stoker.engine.testing import ModelContract
 
 
 def layers(config: ModelConfig, *more: Any) -> Any:
-    """A small network, not compiled."""
+    """Returns a small network, not compiled."""
     import keras
 
     kinds = keras.layers

@@ -1,4 +1,4 @@
-"""Readers of which each breaks one thing of the contract; test_datasets.py runs the contract on them."""
+"""Readers that each break one thing of the contract; test_datasets.py runs the contract on them."""
 
 from __future__ import annotations
 

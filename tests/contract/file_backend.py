@@ -1,4 +1,4 @@
-"""A backend of sixty lines: each job is a process of its own, and all that there is of it lies in a spool folder."""
+"""A backend of sixty lines: each job is a process, and everything about it is in a spool folder."""
 
 import os.path
 import subprocess
@@ -20,7 +20,7 @@ class FileBackend:
     poll_s, runs_here, limits = 0.05, True, dict[str, str]()
 
     def plan(self, job: TrainJob) -> Plan:
-        return Plan(backend="file", steps=(f"train {job.title} in a process of its own, in a folder below `spool`",))
+        return Plan(backend="file", steps=(f"train {job.title} in a new process, in a folder below `spool`",))
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         run = RunDirectory(files.make_folder(run_dir.resolve().parent / "spool" / run_dir.name))

@@ -1,4 +1,4 @@
-"""A reference backend in memory: threads of this process do the payloads, and a run is gone with the process."""
+"""A reference backend in memory: threads of this process run the payloads, and a run is gone with the process."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Run:
 
 
 class Memory:
-    """What this process remembers: its runs by their references, which begin with a word of its own."""
+    """What this process remembers: its runs by their references, which begin with a word that no other process has."""
 
     def __init__(self) -> None:
         self.word = secrets.token_hex(8)
@@ -125,7 +125,7 @@ class MemoryBackend:
         return Registry.beside(folder).register(name, folder.outputs / model, lineage={"run": folder.run_id})
 
     def find(self, handle: Handle) -> Run:
-        """The run of a handle.
+        """Returns the run of a handle.
 
         Raises:
             BackendError: It is not in this process' memory.

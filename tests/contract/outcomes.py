@@ -1,4 +1,4 @@
-"""Runs pytest on a file of test classes, in a process of its own, and tells which tests failed."""
+"""Runs pytest on a file of test classes, in another process, and returns which tests failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Outcomes:
 
 
 def outcomes(folder: Path, file: str, case: str = "") -> dict[str, Outcomes]:
-    """How the tests of a file beside this one end, by the names of their classes; `case` picks one class.
+    """Returns how the tests of a file beside this one end, by the names of their classes; `case` picks one class.
 
     Args:
         folder: Where the report may lie.

@@ -16,7 +16,7 @@ AT_ONCE = 4
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Outcomes]:
-    """How the suite ends on the backend that breaks each promise."""
+    """Returns how the suite ends on the backend that breaks each promise."""
 
     def run(promise: int) -> Outcomes:
         case = f"TestPromise{promise}"

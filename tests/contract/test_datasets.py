@@ -1,4 +1,4 @@
-"""The readers that come with stoker, and that of the example, keep the contract; broken ones fail it."""
+"""The readers that come with stoker, and the example's reader, keep the contract; broken ones fail it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestTable(DatasetContract):
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
-    """How the contract ends on the broken readers."""
+    """Returns how the contract ends on the broken readers."""
     return outcomes(tmp_path_factory.mktemp("broken"), "broken_readers.py")
 
 

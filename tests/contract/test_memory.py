@@ -1,4 +1,4 @@
-"""The reference backend in memory keeps its promises, and so does one that can do hardly anything and says so."""
+"""The reference backend in memory keeps its promises, and so does one that can do almost nothing and says so."""
 
 from __future__ import annotations
 

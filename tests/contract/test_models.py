@@ -1,4 +1,4 @@
-"""The model that comes with stoker, and that of the example, keep the contract; broken ones fail it."""
+"""The model that comes with stoker, and the example's model, keep the contract; broken ones fail it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TestOwnModel(ModelContract):
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
-    """How the contract ends on the broken models."""
+    """Returns how the contract ends on the broken models."""
     return outcomes(tmp_path_factory.mktemp("broken"), "broken_models.py")
 
 

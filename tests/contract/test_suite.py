@@ -1,4 +1,4 @@
-"""The conformance suite itself: what is in it, who can use it, and what it says where it can't be used."""
+"""The conformance suite itself: what is in it, who can use it, and what it says if it can't be used."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PNG = b"\x89PNG\r\n"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """No network: every address goes to a proxy that isn't there."""
+    """Returns an environment without a network: every address goes to a proxy that doesn't exist."""
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
     kept = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
     return {**kept, **nowhere, "STOKER_CACHE_DIR": str(tmp_path / "cache"), "COLUMNS": "100"}
@@ -34,7 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small data set in a folder with a difficult name."""
+    """Writes a small data set into a folder with a difficult name."""
     place = tmp_path / "my data; it's $mine\n数字"
     place.mkdir()
     pixels = np.zeros((6, 8, 8), np.uint8)
@@ -101,8 +101,8 @@ def test_a_mirror_that_does_not_answer_is_named(environment: dict[str, str]) -> 
 
 def test_a_folder_is_verified_to_the_last_byte(environment: dict[str, str], folder: Path) -> None:
     text = said(environment, "verify", "--data-folder", folder)
-    assert text.count("not of a data set that stoker knows") == 4
-    assert "6 + 3 examples in good order" in text
+    assert text.count("not from a data set that stoker knows") == 4
+    assert "6 + 3 examples, all in order" in text
     assert "is not train-images-idx3-ubyte of mnist" in complained(
         environment, "verify", "mnist", "--data-folder", folder
     )
@@ -148,7 +148,7 @@ def test_samples_are_drawn_in_colours_on_a_terminal(environment: dict[str, str],
 
 
 def _read(descriptor: int) -> bytes:
-    """What a terminal shows next; its end is an error on Linux."""
+    """Returns what a terminal shows next; its end is an error on Linux."""
     try:
         return os.read(descriptor, 65_536)
     except OSError:

@@ -1,4 +1,4 @@
-"""A folder of the user's: its four files are found wherever they lie, and only files that belong together are taken."""
+"""The user's folder: its four files are found wherever they lie, and only files that belong together are taken."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_two_complete_sets_at_one_depth_are_an_error_that_names_both(tmp_path: P
     assert str(tmp_path / "data" / "b") in error.received
 
 
-def test_two_sets_in_one_folder_are_told_apart_by_the_beginning_of_their_names(tmp_path: Path) -> None:
+def test_two_sets_in_one_folder_are_distinguished_by_the_beginning_of_their_names(tmp_path: Path) -> None:
     write_set(tmp_path / "data", LETTERS)
     write_set(tmp_path / "data", PLAIN)
     assert "emnist-letters" in refused(tmp_path / "data").received

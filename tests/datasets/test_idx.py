@@ -32,7 +32,7 @@ def file_with(folder: Path, content: bytes, name: str = "train-images-idx3-ubyte
 
 
 def refused(path: Path) -> DatasetError:
-    """The error of a file that nothing may accept; it has all that a user needs."""
+    """Returns the error of a file that nothing may accept; it has all that a user needs."""
     with pytest.raises(DatasetError) as caught:
         idx.read(path)
     error = caught.value
@@ -90,7 +90,7 @@ def test_the_bytes_are_those_that_the_format_describes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == expected
 
 
-def test_gzip_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
+def test_gzip_is_recognized_by_content_and_not_by_name(tmp_path: Path) -> None:
     assert idx.read(file_with(tmp_path, gzip.compress(IMAGES), "raw-by-its-name")).shape == (2, 3, 4)
     assert idx.read(file_with(tmp_path, IMAGES, "compressed-by-its-name.gz")).shape == (2, 3, 4)
 

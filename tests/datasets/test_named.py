@@ -66,10 +66,10 @@ class _Raw:
         return piece
 
     def release_conn(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no connection is held."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no connection is held."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> dict[str, bytes]:
-    """The four raw files of a small data set, by name."""
+    """Returns the four raw files of a small data set, by name."""
     (tmp_path / "raw").mkdir()
     for name, array in zip(NAMES, ARRAYS, strict=True):
         idx.write(tmp_path / "raw" / name, array)
@@ -94,7 +94,7 @@ def pages(raw: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.fixture
 def small(raw: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> KnownSet:
-    """A set of the catalogue with documented SHA-256 digests."""
+    """Returns a set of the catalogue with documented SHA-256 digests."""
     files = (KnownFile(name=name, sha256=hashlib.sha256(raw[name]).hexdigest()) for name in NAMES)
     known = replace(MNIST, name="small", bundled=False, mirrors=("http://bad/", "http://good/"), files=by_role(files))
     monkeypatch.setattr(identity, "CATALOGUE", {**CATALOGUE, "small": known})
@@ -103,7 +103,7 @@ def small(raw: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> KnownSet:
 
 @pytest.fixture
 def by_md5(small: KnownSet, pages: dict[str, bytes]) -> KnownSet:
-    """The same set, of which only the MD5 of the distributed files is documented."""
+    """Returns the same set, of which only the MD5 of the distributed files is documented."""
     digests = {name: hashlib.md5(pages[f"http://good/{name}.gz"]).hexdigest() for name in NAMES}
     return replace(small, files=by_role(KnownFile(name=name, gz_md5=digest) for name, digest in digests.items()))
 
@@ -313,7 +313,7 @@ def test_a_folder_is_checked_against_the_name(small: KnownSet, raw: dict[str, by
     idx.write(tmp_path / "raw" / NAMES[1], ARRAYS[1][::-1])
     with pytest.raises(DatasetError) as caught:
         reader(small, Network({})).load(tmp_path / "raw")
-    assert "no data set that is known" in caught.value.what
+    assert "no data set that stoker knows" in caught.value.what
     assert "--dataset folder" in caught.value.hint
 
 
@@ -331,7 +331,7 @@ def test_a_folder_of_distributed_files_is_checked_by_their_md5(
     assert NAMES[0] in note
 
 
-def test_files_of_one_set_that_are_mixed_up_are_told_apart(
+def test_files_of_one_set_that_are_mixed_up_are_recognized(
     small: KnownSet, tmp_path: Path, raw: dict[str, bytes]
 ) -> None:
     (tmp_path / "raw" / NAMES[0]).write_bytes(raw[NAMES[2]])

@@ -77,11 +77,11 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/some/file.gz"
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is no error here."""
+        """Ignores a client that went away."""
 
 
 def proper(handler: Handler) -> None:
-    """What a good server does: ranges, and If-Range."""
+    """Answers as a good server does, with ranges and If-Range."""
     server, range_ = handler.server, handler.headers.get("Range", "")
     if not range_ or handler.headers.get("If-Range") != server.etag:
         handler.answer(200, server.body, ETag=server.etag)
@@ -147,7 +147,7 @@ def chunked(size: int, *, complete: bool) -> Fault:
 
 
 def until_closed(handler: Handler) -> None:
-    """Neither a length nor chunks, as HTTP/1.0 did."""
+    """Sends neither a length nor chunks, as HTTP/1.0 did."""
     handler.answer(200, BODY, length=-1)
     handler.close_connection = True
 
@@ -203,7 +203,7 @@ class Downloads:
             download(urls, wanted, transport)
 
     def fails(self, *urls: str) -> str:
-        """The reasons, one for each mirror; nothing stands under the final name."""
+        """Returns the reasons, one for each mirror; asserts that no file has the final name."""
         with pytest.raises(DownloadError) as caught:
             self(*urls)
         assert not self.target.exists()
@@ -212,7 +212,7 @@ class Downloads:
         return caught.value.received
 
     def succeeded(self) -> bool:
-        """The right file is there, and nothing of the way to it."""
+        """Returns whether the right file is there, and nothing else."""
         left = {path.name for path in self.folder.iterdir()}
         return self.target.read_bytes() == self.expected and left == {"file", "file.partial.lock"}
 
@@ -255,13 +255,13 @@ def test_without_new_bytes_patience_ends_and_pauses_grow(server: Server, fetch: 
 
 
 @pytest.mark.parametrize("size", CUTS)
-def test_a_server_that_ignores_ranges_begins_anew(server: Server, fetch: Downloads, size: int) -> None:
+def test_a_server_that_ignores_ranges_starts_again(server: Server, fetch: Downloads, size: int) -> None:
     server.faults = [cut(size), whole]
     fetch(server.url)
     assert fetch.succeeded()
 
 
-def test_a_server_that_always_begins_anew_and_stops_is_given_up(server: Server, fetch: Downloads) -> None:
+def test_a_server_that_always_starts_again_and_stops_is_given_up(server: Server, fetch: Downloads) -> None:
     def start_and_stop(handler: Handler) -> None:
         handler.answer(200, BODY[:5000], length=len(BODY), ETag=handler.server.etag)
         handler.close_connection = True
@@ -304,7 +304,7 @@ def test_a_server_that_continues_elsewhere_is_not_believed(server: Server, fetch
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"one"'])
-def test_without_a_strong_etag_a_file_is_begun_anew(server: Server, fetch: Downloads, etag: str) -> None:
+def test_without_a_strong_etag_a_download_starts_again(server: Server, fetch: Downloads, etag: str) -> None:
     server.etag = etag
     server.faults = [cut(5000)]
     fetch(server.url)
@@ -312,7 +312,7 @@ def test_without_a_strong_etag_a_file_is_begun_anew(server: Server, fetch: Downl
     assert "Range" not in server.requests[1]
 
 
-def test_a_refused_range_makes_it_begin_anew(server: Server, fetch: Downloads) -> None:
+def test_a_refused_range_makes_it_start_again(server: Server, fetch: Downloads) -> None:
     server.faults = [cut(5000), status(416, Content_Range="bytes */100")]
     fetch(server.url)
     assert fetch.succeeded()

@@ -14,7 +14,7 @@ from stoker.plugins.azureml_emulator.state.nodes import Nodes, Scale, seconds
 from ..patience import PATIENCE_S
 from .client import Client
 
-SCALE = Scale(least=0, most=2, idle_s=10, up_s=3, down_s=1)
+SCALE = Scale(min_nodes=0, max_nodes=2, idle_s=10, up_s=3, down_s=1)
 
 
 def counts(nodes: Nodes) -> dict[str, int]:
@@ -30,7 +30,7 @@ def test_nodes_come_when_they_are_needed_and_go_when_they_are_idle() -> None:
     taken = nodes.take(2, SCALE, 3.0)
     assert taken
     assert counts(nodes) == {"running": 2}
-    nodes.give_back(taken, 20.0, preempted=False)
+    nodes.release(taken, 20.0, preempted=False)
     nodes.advance(SCALE, 29.9)
     assert counts(nodes) == {"idle": 2}
     nodes.advance(SCALE, 30.0)
@@ -52,7 +52,7 @@ def test_preempted_nodes_are_gone_and_counted() -> None:
     nodes.advance(SCALE, 3.0)
     taken = nodes.take(1, SCALE, 3.0)
     assert taken
-    nodes.give_back(taken, 4.0, preempted=True)
+    nodes.release(taken, 4.0, preempted=True)
     assert counts(nodes) == {"preempted": 1}
 
 

@@ -14,8 +14,7 @@ import pytest
 
 from stoker.engine.errors import BackendError, OptionError
 from stoker.engine.options.parser import Parser
-from stoker.plugins.azureml.commands import emulator
-from stoker.plugins.azureml_emulator import Emulator
+from stoker.plugins.azureml_emulator import Emulator, command
 
 from .client import Client
 
@@ -104,7 +103,7 @@ def test_the_command_prints_what_a_shell_takes_and_writes_the_config(
         assert listens(int(seen["HTTPS_PROXY"].rpartition(":")[2]))
         raise KeyboardInterrupt
 
-    assert emulator.serve(root, wait=interrupt) == 0
+    assert command.serve(root, wait=interrupt) == 0
     assert Path(seen["SSL_CERT_FILE"]).is_file()
     assert Path(seen["HOME"]).is_relative_to(root)
     assert (root / "config.json").is_file()
@@ -114,8 +113,8 @@ def test_the_command_prints_what_a_shell_takes_and_writes_the_config(
 
 def test_a_port_that_is_taken_or_none_is_said_in_one_sentence(tmp_path: Path, emulator: Emulator) -> None:
     with pytest.raises(BackendError, match=f"can't listen on 127.0.0.1:{emulator.port}"):
-        emulator.serve(tmp_path / "other", port=emulator.port)
+        command.serve(tmp_path / "other", port=emulator.port)
     parser = Parser()
-    emulator.add_options(parser)
+    command.add_options(parser)
     with pytest.raises(OptionError, match="--port"):
-        emulator.run(parser.parse_args(["--port", "70000"]), None)  # type: ignore[arg-type]
+        command.run(parser.parse_args(["--port", "70000"]), None)  # type: ignore[arg-type]

@@ -37,18 +37,18 @@ def test_a_wrong_secret_client_or_tenant_gets_no_token(client: Client) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
-def test_what_is_no_token_is_refused(token: str, client: Client) -> None:
+def test_a_text_that_is_no_token_is_refused(token: str, client: Client) -> None:
     client.__dict__["token"] = token
     assert client.call("GET", "history/v1.0", "/runs/x").status == 401
 
 
 def test_a_token_that_another_service_gave_is_refused(client: Client) -> None:
-    client.__dict__["token"] = Tokens("another key", "tenant").give()
+    client.__dict__["token"] = Tokens("another key", "tenant").issue()
     assert client.call("GET", "history/v1.0", "/runs/x").status == 401
 
 
 def test_an_expired_token_is_refused(client: Client, emulator: Emulator) -> None:
-    client.__dict__["token"] = emulator.service.tokens.give(life_s=-1)
+    client.__dict__["token"] = emulator.service.tokens.issue(lifetime_s=-1)
     assert client.call("GET", "history/v1.0", "/runs/x").status == 401
 
 

@@ -183,3 +183,8 @@ def test_a_title_can_always_be_part_of_a_folders_name(dataset: str, data_folder:
     assert 1 <= len(title) <= 64
     assert title.isascii()
     assert not set(title) & set("/\\ \n'\";:")
+
+
+@pytest.mark.parametrize(("dataset", "name"), [("mnist", "mnist"), ("", "folder")])
+def test_a_job_that_names_no_data_set_reads_the_users_folder(dataset: str, name: str):
+    assert TrainJob(dataset=dataset, data_folder="/data").dataset_name == name

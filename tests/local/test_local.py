@@ -33,7 +33,7 @@ LONG = (*JOB, "--epochs", 100_000)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the data in `data`."""
+    """Makes a folder with the data in `data`."""
     folder = tmp_path_factory.mktemp("place")
     tiny.write(folder / "data")
     return folder
@@ -48,7 +48,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def detached(place: Path, name: str, *more: object) -> RunDirectory:
-    """A run that goes on for ever, past its second epoch."""
+    """Returns a run that goes on for ever, past its second epoch."""
     done = stoker(*LONG, "--detach", "--name", name, *more, cwd=place)
     assert done.returncode == 0, done.stderr
     run = find_run(place / "runs", done.stdout.split()[1])
@@ -57,19 +57,19 @@ def detached(place: Path, name: str, *more: object) -> RunDirectory:
 
 
 def state(run: RunDirectory) -> RunState:
-    """What the backend says of the run."""
+    """Returns what the backend says of the run."""
     return LocalBackend().status(run.handle()).state
 
 
 def pid(run: RunDirectory) -> int:
-    """The process of the run."""
+    """Returns the process of the run."""
     found = run.status_record()
     assert found is not None
     return found.pid
 
 
 def epochs(text: str) -> list[int]:
-    """The numbers of the epochs of which a log tells, in its order."""
+    """Returns the numbers of the epochs in a log, in its order."""
     return [int(line.split()[1].partition("/")[0]) for line in text.splitlines() if line.startswith("epoch")]
 
 
@@ -130,7 +130,7 @@ def test_a_finished_run_with_nothing_left_says_so(place: Path):
 def test_other_options_than_epochs_are_refused_at_a_resume(place: Path):
     done = stoker("train", "--resume", "latest", "--runs-dir", "short", "--batch-size", 3, cwd=place)
     assert done.returncode == 2
-    assert "--batch-size can't be changed at a resume" in done.stderr
+    assert "--batch-size can't be changed when resuming" in done.stderr
 
 
 def test_a_running_run_is_not_resumed_a_second_time(place: Path):
@@ -208,7 +208,7 @@ def test_ctrl_c_in_a_terminal_asks_whether_to_detach_or_to_cancel(place: Path, a
 
 
 def _read_until(master: int, wanted: bytes) -> bytes:
-    """What a terminal shows, up to the wanted text."""
+    """Returns what a terminal shows, up to the wanted text."""
     seen = b""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
@@ -272,7 +272,7 @@ def test_a_second_signal_ends_the_training_process_at_once(place: Path):
     wait_until(lambda: state(run).ended)
 
 
-def test_a_machine_without_tensorflow_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_machine_without_tensorflow_gets_a_hint_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run, find = RunDirectory.create(tmp_path, TrainJob()), importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
     with pytest.raises(InputError, match="the package 'tensorflow' is not installed for") as caught:

@@ -264,7 +264,7 @@ ENVIRONMENT = {"STOKER_EPOCHS": "abc"}
         ("epochs = true", {}, "epochs in {}/stoker.toml must be a whole number", "'true'"),
         ('offline = "perhaps"', {}, "offline in {}/stoker.toml must be true or false", "'perhaps'"),
         ("epoch = 3", {}, "unknown option 'epoch' in {}/stoker.toml", ""),
-        ("epochs = ", {}, "{}/stoker.toml is no TOML", ""),
+        ("epochs = ", {}, "{}/stoker.toml is not valid TOML", ""),
     ],
 )
 def test_a_wrong_setting_is_told_with_its_place(

@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder, its name unfriendly, with the data in `data`."""
+    """Makes a folder with an unfriendly name, and the data in `data`."""
     folder = tmp_path_factory.mktemp("it's a; folder ü")
     tiny.write(folder / "data")
     return folder
@@ -50,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def output(place: Path) -> str:
-    """What a run with both trackers prints, at MLflow's own default address."""
+    """Returns what a run with both trackers prints, at MLflow's own default address."""
     job = ("train", "--data-folder", "data", *JOB, "--tensorboard", "--mlflow", "--register", "tiny")
     done = stoker(*job, cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
@@ -59,14 +59,14 @@ def output(place: Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(place: Path, output: str) -> RunDirectory:
-    """The run that printed `output`."""
+    """Returns the run that printed `output`."""
     (found,) = list_runs(place / "runs")
     return found
 
 
 @pytest.fixture(scope="module")
 def client(place: Path) -> Any:
-    """MLflow's client of the database in `place`."""
+    """Returns MLflow's client of the database in `place`."""
     return open_client(place)
 
 
@@ -81,13 +81,13 @@ def mlflow_id(run: RunDirectory) -> str:
 
 
 def logged(client: Any, run_id: str) -> list[tuple[str, int, float]]:
-    """Every figure that MLflow has of a run, in order."""
+    """Returns every figure that MLflow has of a run, in order."""
     names = client.get_run(run_id).data.metrics
     return sorted((one.key, one.step, one.value) for name in names for one in client.get_metric_history(run_id, name))
 
 
 def figures(run: RunDirectory) -> list[tuple[str, int, float]]:
-    """Every figure of a run's folder, in order."""
+    """Returns every figure of a run's folder, in order."""
     return sorted((line["name"], line["epoch"], line["value"]) for line in run.metrics())
 
 
@@ -99,7 +99,7 @@ def artifacts(client: Any, run_id: str, folder: str | None = None) -> set[str]:
 
 
 def shown(folder: Path, name: str) -> dict[int, float]:
-    """What TensorBoard shows of one curve: {step: value}."""
+    """Returns what TensorBoard shows of one curve: {step: value}."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
@@ -112,6 +112,7 @@ def shown(folder: Path, name: str) -> dict[int, float]:
     [
         ("Training loss", "train", "epoch_loss"),
         ("Training accuracy", "train", "epoch_accuracy"),
+        ("Learning rate", "train", "epoch_learning_rate"),
         ("Loss", "validation", "epoch_loss"),
         ("Accuracy", "validation", "epoch_accuracy"),
     ],
@@ -162,7 +163,7 @@ def test_mlflow_says_that_the_run_has_finished_and_when(run: RunDirectory, clien
     assert (info.start_time, info.end_time) == (round(events[0].time_s * 1000), round(events[-1].time_s * 1000))
 
 
-def test_mlflow_has_the_files_that_a_run_is_told_by(run: RunDirectory, client: Any, tmp_path: Path):
+def test_mlflow_has_the_files_that_record_a_run(run: RunDirectory, client: Any, tmp_path: Path):
     names = artifacts(client, mlflow_id(run))
     model = {f"model/{path.name}" for path in run.model.iterdir()} | {"model/MLmodel", "model/requirements.txt"}
     others = {"job.json", "environment.json", "summary.json", "plots/Accuracy vs Loss.png"}
@@ -261,7 +262,7 @@ def test_a_run_that_fails_before_its_first_epoch_is_failed_in_mlflow_asked_for_b
 
 @pytest.fixture
 def closed() -> Iterator[int]:
-    """A port of this machine on which nobody listens."""
+    """Yields a port of this machine on which nobody listens."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield reserved.getsockname()[1]
@@ -269,7 +270,7 @@ def closed() -> Iterator[int]:
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port on which connections are accepted and nothing is ever answered."""
+    """Yields a port on which connections are accepted and nothing is ever answered."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(100)
@@ -277,7 +278,7 @@ def silent() -> Iterator[int]:
 
 
 def warnings_of(text: str) -> list[str]:
-    """What went wrong; that the end waited is another matter."""
+    """Returns what went wrong, without the warning that the end waited."""
     lines = [line for line in text.splitlines() if line.startswith("warning: plugin mlflow")]
     return [line for line in lines if " took " not in line]
 
@@ -333,7 +334,7 @@ def test_an_mlflow_run_whose_record_was_lost_is_found_by_its_tag(tmp_path: Path)
     assert mlflow_id(run) == before
 
 
-def test_an_mlflow_run_that_was_deleted_is_made_anew(tmp_path: Path):
+def test_a_deleted_mlflow_run_is_made_again(tmp_path: Path):
     run = RunDirectory.create(tmp_path / "runs", TrainJob())
     job = TrainJob(options={"mlflow_uri": f"sqlite:///{tmp_path}/mlflow.db"})
     MlflowRun(job, run).bring()
@@ -390,7 +391,7 @@ def test_mlflow_does_not_report_its_use_to_anybody(tmp_path: Path):
 
 @pytest.fixture
 def without_packages(tmp_path: Path) -> dict[str, str]:
-    """An environment in which neither tracker's package can be imported."""
+    """Returns an environment in which neither tracker's package can be imported."""
     folder = tmp_path / "blocker"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text("import sys\nsys.modules['mlflow'] = sys.modules['tensorboard'] = None\n")
@@ -486,7 +487,7 @@ def test_work_aside_is_done_one_piece_after_the_other():
     assert done == ["first", "last"]
 
 
-def test_what_work_aside_raises_is_told_and_forgotten_when_it_goes_well():
+def test_what_background_work_raises_is_kept_until_it_succeeds():
     aside = BackgroundWorker()
 
     def fail() -> None:
@@ -499,16 +500,16 @@ def test_what_work_aside_raises_is_told_and_forgotten_when_it_goes_well():
     assert aside.failure is None
 
 
-def test_a_failure_is_told_once_however_many_epochs_follow(tmp_path: Path):
+def test_a_failure_is_reported_once_however_many_epochs_follow(tmp_path: Path):
     run = RunDirectory.create(tmp_path / "runs", TrainJob())
     mirror = MlflowSync(TrainJob(options={"mlflow_uri": f"sqlite:///{tmp_path}/nowhere/\0/mlflow.db"}), run.path)
-    told = []
+    reported = []
     for _ in range(4):
         try:
             mirror.sync()
         except StokerError as error:
-            told.append(error.what)
+            reported.append(error.what)
         mirror._worker._wait(time.monotonic() + PATIENCE_S, 30)
     mirror.end("FINISHED", time.time())
-    assert len(told) == 1
-    assert "the training goes on" in told[0]
+    assert len(reported) == 1
+    assert "the training goes on" in reported[0]

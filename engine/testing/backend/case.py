@@ -1,4 +1,4 @@
-"""What all tests of a backend stand on: its making, its jobs, its runs, and another process to look from."""
+"""The base of all tests of a backend: makes the backend, its jobs and runs, and another process to look from."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Submitted:
 
 @dataclass(kw_only=True, slots=True)
 class Place:
-    """Where the runs of one test class are; tests that only look at a run share it.
+    """The runs of one test class; tests that only look at a run share it.
 
     Attributes:
         root: The folder of the runs.
         shared: The runs that several tests look at, by their payload and its options.
         all: Every run.
-        known: What was found out once for several tests.
+        known: Results that several tests share.
     """
 
     root: Path
@@ -65,12 +65,12 @@ class BackendCase:
     def make_backend(self) -> Backend:
         """Makes a new backend at each call, as another process would.
 
-        It is called in child processes too, so it may use what they inherit: the environment, files, addresses.
+        Child processes call it too, so it can use only what they inherit: the environment, files, addresses.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say how its backend is made")
+        raise NotImplementedError(f"{type(self).__name__} must make its backend in make_backend")
 
     def job(self, payload: str, **options: Any) -> TrainJob:
-        """The job that runs a payload; override it to train for real.
+        """Returns the job that runs a payload; override it to train for real.
 
         Args:
             payload: What the job is to do: "succeed", "fail", "wait" (until it is stopped), "wait-once" (in its first
@@ -81,56 +81,56 @@ class BackendCase:
         return TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload, **options})
 
     def wrote(self) -> Mapping[str, bytes]:
-        """The outputs that a job of the payload "succeed" writes, {name: content}; {} if that is not known."""
+        """Returns the outputs that a job of the payload "succeed" writes, {name: content}; {} if that is not known."""
         return payloads.outputs()
 
     def lose(self, handle: Handle) -> None:
-        """Deletes a run at the place where it ran; override it if that can be done."""
+        """Deletes a run where it ran; override it if that is possible."""
 
     def preempt(self, handle: Handle) -> None:
-        """Takes the machine away from a running run, which then starts again; override it if that can be done."""
+        """Takes the machine away from a running run, which then starts again; override it if that is possible."""
 
     @contextlib.contextmanager
     def disturb(self, handle: Handle) -> Iterator[None]:
-        """Lets the place of a running run fail for a moment, as networks do; override it if that can be done.
+        """Makes requests about a running run fail for a moment, as networks do; override it if that is possible.
 
-        The fault must pass within seconds, whether or not the body has ended.
+        The fault must be transient: over within seconds, whether or not the body has ended.
         """
         yield
 
     @pytest.fixture
     def place(self, tmp_path_factory: pytest.TempPathFactory) -> Place:
-        """Where the runs of this class are."""
+        """Returns where the runs of this class are."""
         if type(self) not in _PLACES:
             _PLACES[type(self)] = Place(root=tmp_path_factory.mktemp("runs"))
         return _PLACES[type(self)]
 
     @classmethod
     def teardown_class(cls) -> None:
-        """Ends what still runs, where that can be done."""
+        """Cancels what still runs, if the backend can."""
         case, place = cls(), _PLACES.pop(cls, None)
         for one in place.all if place else ():
-            with contextlib.suppress(Exception):  # a backend that can't has failed its tests already
+            with contextlib.suppress(Exception):  # a backend that can't cancel has failed its tests already
                 case.make_backend().cancel(one.handle)
 
     def new_run(self, place: Place, payload: str, **options: Any) -> tuple[TrainJob, RunDirectory]:
-        """A job and the folder of a run of it, not submitted yet."""
+        """Makes a job and the folder of a run of it, which is not submitted yet."""
         job = self.job(payload, **options)
         return job, RunDirectory.create(place.root, job)
 
     def submit(self, place: Place, payload: str, **options: Any) -> Submitted:
-        """Submits a run of its own."""
+        """Submits a new run, which no other test uses."""
         job, run = self.new_run(place, payload, **options)
         return self.note(place, job, run, self.make_backend().submit(job, run.path))
 
     def note(self, place: Place, job: TrainJob, run: RunDirectory, handle: Handle) -> Submitted:
-        """Notes a run that was submitted, so that it is ended with the class."""
+        """Records a submitted run, so that it is cancelled with the class."""
         one = Submitted(run=run, job=job, handle=handle)
         place.all.append(one)
         return one
 
     def ended(self, place: Place, payload: str, **options: Any) -> Submitted:
-        """A run that has ended, the same for all tests of the class that ask for it."""
+        """Returns a run that has ended, shared by all tests of the class that ask for it."""
         key = json.dumps([payload, options])
         if key not in place.shared:
             place.shared[key] = self.submit(place, payload, **options)
@@ -138,7 +138,7 @@ class BackendCase:
         return place.shared[key]
 
     def wait(self, handle: Handle, enough: Callable[[RunStatus], bool] | None = None) -> RunStatus:
-        """Looks at a run until it is as wanted, or until it has ended if nothing is wanted; the last status."""
+        """Polls a run until `enough`, or until it has ended; returns the last status."""
         enough = enough or (lambda status: status.state.ended)
         backend = self.make_backend()
         deadline = time.monotonic() + self.patience_s
@@ -149,17 +149,17 @@ class BackendCase:
         return status
 
     def running(self, place: Place, **options: Any) -> Submitted:
-        """A new run that runs until it is stopped."""
+        """Submits a new run that runs until it is stopped, and waits until it is running."""
         one = self.submit(place, "wait", **options)
         self.wait(one.handle, lambda status: status.state is RunState.RUNNING)
         return one
 
     def log(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> bytes:
-        """The log of a run from an offset on, in one piece."""
+        """Returns the log of a run from an offset on, in one piece."""
         return b"".join(self.make_backend().logs(handle, offset, follow=follow))
 
     def log_with(self, handle: Handle, text: str) -> bytes:
-        """The log of a run, as soon as a text stands in it."""
+        """Waits until the log of a run has a text in it, and returns the log."""
         deadline = time.monotonic() + self.patience_s
         while text.encode() not in (log := self.log(handle)):
             assert time.monotonic() < deadline, f"after {self.patience_s:g} s the log lacks {text!r}: {log!r}"
@@ -168,7 +168,7 @@ class BackendCase:
 
     @contextlib.contextmanager
     def able(self, *operations: str) -> Iterator[None]:
-        """Runs the body where the backend can do all of these; where it can't, the body must raise the reason."""
+        """Runs the body if the backend can do all of these; if it can't, expects the body to raise the reason."""
         limits = self.make_backend().limits
         reasons = [limits[operation] for operation in operations if operation in limits]
         if not reasons:
@@ -180,14 +180,14 @@ class BackendCase:
         assert any(reason in text for reason in reasons), f"one of {reasons} is the reason, but it says: {text}"
 
     def refused(self, operation: str, call: Callable[[], object]) -> StokerError:
-        """The error that a call must raise; where the backend can't do that at all, it has the reason."""
+        """Returns the error that a call must raise; if the backend can't do that at all, it has the reason."""
         with pytest.raises(StokerError) as caught:
             call()
         self.expect_reason(operation, caught.value)
         return caught.value
 
     def may_be_refused(self, operation: str, call: Callable[[], object]) -> None:
-        """Makes a call that may raise a BackendError, and must where the backend can't do that at all."""
+        """Makes a call that may raise a BackendError, and must if the backend can't do that at all."""
         if operation in self.make_backend().limits:
             self.refused(operation, call)
             return
@@ -195,11 +195,11 @@ class BackendCase:
             call()
 
     def expect_reason(self, operation: str, error: StokerError) -> None:
-        """An error has the reason of the backend's limit, if there is one."""
+        """Asserts that an error has the reason of the backend's limit, if there is one."""
         reason = self.make_backend().limits.get(operation, "")
         assert reason in f"{error} {error.hint}"
         assert not reason or isinstance(error, BackendError)
 
     def child(self, folder: Path) -> Child:
-        """Another process, in another folder, with this class in it."""
+        """Returns another process, in another folder, that has this class."""
         return Child(case=type(self), folder=folder, patience_s=self.patience_s)

@@ -30,16 +30,16 @@ class BackendContract(
     Faults,
     Secrecy,
 ):
-    """Shows that a backend keeps its promises: subclass it, say how the backend is made, and run pytest.
+    """Tests that a backend keeps its promises: subclass it, make the backend, and run pytest.
 
         class TestRay(BackendContract):
             def make_backend(self):
                 return RayBackend()
 
     The names of the tests carry the number of the promise. The jobs train nothing: each names the plugin
-    `stoker.engine.testing.backend.payload_plugin`, which runs a payload in place of the training (`job` says
-    which there are). What the backend can't do, it declares in `limits`, and the tests of that test that it says so.
-    Nothing is skipped.
+    `stoker.engine.testing.backend.payload_plugin`, which runs a payload in place of the training (`job` lists
+    them). The backend declares in `limits` what it can't do, and those tests then check that it says so. Nothing is
+    skipped.
 
-    Override, where that can be done: `lose`, `preempt`, `disturb`, `job`, `patience_s`.
+    Override, where that is possible: `lose`, `preempt`, `disturb`, `job`, `patience_s`.
     """

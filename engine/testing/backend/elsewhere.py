@@ -1,4 +1,4 @@
-"""What runs in the other process of `process.Child`."""
+"""Runs in the other process of `process.Child`: makes a backend there and calls it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .process import MARK
 
 
 def main(given: Mapping[str, Any]) -> None:
-    """Does one thing with a new backend, and prints what came of it."""
+    """Does one thing with a new backend, and prints the result."""
     case = reduce(getattr, given["case"].split("."), _load(given["module"], Path(given["file"])))
     backend: Backend = case().make_backend()
     try:
@@ -41,7 +41,7 @@ def _answer(value: Mapping[str, Any]) -> None:
 
 
 def _load(name: str, file: Path) -> Any:
-    """The module of a test, by its name where that leads to it, else from its file with the packages around it."""
+    """Loads the module of a test from its file, with the packages around it."""
     packages = name.split(".")[:-1]
     for depth in range(len(packages), 0, -1):
         folder = file.parents[len(packages) - depth]
@@ -55,7 +55,7 @@ def _load(name: str, file: Path) -> Any:
 
 
 def _make_package(name: str, folder: Path) -> None:
-    """A package of that name with the folder's modules in it; its own `__init__.py` is not run."""
+    """Makes a package of that name from a folder's modules, without running its `__init__.py`."""
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     sys.modules.setdefault(name, module_from_spec(spec))
@@ -88,7 +88,7 @@ def _submit_and_die(backend: Backend, run_dir: str) -> None:
 
 
 def _fetch_and_die(backend: Backend, handle: str, target: str, moment: int) -> int:
-    """Fetches, and is killed at the file operation of that number; without one, says how many there were."""
+    """Fetches, and is killed at the file operation `moment`; returns how many there were if it survives."""
     with Interrupt(Path(target).parent, moment, lambda: os.kill(os.getpid(), signal.SIGKILL)) as interrupt:
         backend.fetch(Handle.parse(handle), Path(target))
     return interrupt.count

@@ -1,4 +1,4 @@
-"""Does something at a certain file operation below a folder: what is interrupted there is in its middle for sure."""
+"""Acts at a chosen file operation below a folder, so that an interruption comes in the middle of the work for sure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 class Interrupt:
     """Counts the operations that write below a folder while the block runs, and acts from one of them on.
 
-    Python tells them to an audit hook before they are done, whoever does them (sys.addaudithook, PEP 578).
+    Python reports every such operation to an audit hook before it happens (sys.addaudithook, PEP 578).
 
     Attributes:
         count: How many there were.

@@ -1,29 +1,38 @@
-"""A plugin for the jobs of the conformance suite: puts a payload in place of the training.
+"""A plugin for the jobs of the conformance suite: offers a payload in place of the training.
 
-A job loads it by its name in `TrainJob.plugins`, wherever stoker is installed. When it is loaded, it replaces the one
-function that the training process calls, `stoker.engine.training.train.run`, and says so here because it is no hook:
-a plugin for use may not do that. A job without the option `payload` is trained as ever.
+A job loads it by its name in `TrainJob.plugins`, wherever stoker is installed. A job without the option `payload` is
+trained as ever.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
+from ...hookspecs import hookimpl
 from ...job import TrainJob
 from ...plugin.plugins import Plugins
 from ...rundir import RunDirectory
 from ...status import RunState
-from ...training import train
 from . import payloads
 
-_train = train.run
+
+@hookimpl
+def _stoker_run_job(job: TrainJob) -> Callable[..., RunState] | None:
+    """Offers the payload that the job asks for."""
+    return run if payloads.OPTION in job.options else None
 
 
 def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.Event) -> RunState:
-    """Runs the payload that the job asks for, or trains if it asks for none; see `engine.training.train.run`."""
-    if payloads.OPTION in job.options:
-        return payloads.perform(job, run_dir, stop)
-    return _train(job, run_dir, plugins, stop)
+    """Runs a payload.
 
+    Args:
+        job: The job, which names the payload.
+        run_dir: The folder of the run.
+        plugins: Those of the process; none of them observes a payload.
+        stop: Set to end it early.
 
-train.run = run
+    Returns:
+        How it ended.
+    """
+    return payloads.perform(job, run_dir, stop)

@@ -1,4 +1,4 @@
-"""What a plan is: a value, made without touching anything."""
+"""Plans: values that a backend makes without touching anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another process that has a backend: what it finds there, and how it is killed on the way."""
+"""Another process that has a backend: what it finds, and how it is killed half-way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ elsewhere.main(given)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Child:
-    """Starts a process for each thing to do; it has the modules that this one has, and nothing of its memory.
+    """Starts a process for each action; it has the modules of this one, and nothing of its memory.
 
     Attributes:
         case: The test class, which makes the backend there too.
@@ -44,7 +44,7 @@ class Child:
     patience_s: float
 
     def ask(self, action: str, **arguments: Any) -> Any:
-        """What the process answers.
+        """Returns what the process answers.
 
         Raises:
             BackendError, InputError, StokerError: It was raised there.
@@ -59,7 +59,7 @@ class Child:
         return answer["value"]
 
     def run(self, action: str, **arguments: Any) -> tuple[int, dict[str, Any], str]:
-        """How the process ended, its last answer ({} if there is none), and what it wrote to stderr."""
+        """Returns how the process ended, its last answer ({} if there is none), and its stderr."""
         given = {
             "path": sys.path,
             "stoker": list(sys.modules["stoker"].__path__),

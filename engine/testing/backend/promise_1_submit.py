@@ -72,7 +72,7 @@ class Submitting(BackendCase):
     def test_promise_1_submitting_an_ended_run_again_gives_the_same_handle_and_keeps_its_log(
         self, place: Place
     ) -> None:
-        """It may stay as it is, or be started anew: that is how a run is resumed."""
+        """The run may stay as it is or start again, which is how a run is resumed."""
         one = self.submit(place, "succeed")
         self.wait(one.handle)
         before = self.log(one.handle)
@@ -111,7 +111,7 @@ class Submitting(BackendCase):
         assert Handle.parse(str(one.handle)) == one.handle
 
     def expect_one_start(self, one: Submitted, tally: Path) -> None:
-        """One job was started: its log says so once, and so does the tally, where the job could write it."""
+        """Asserts that one job started: its log says so once, and so does the tally if the job could write it."""
         log = self.log_with(one.handle, payloads.STARTED)
         with self.able("cancel"):
             self.make_backend().cancel(one.handle)
@@ -121,7 +121,7 @@ class Submitting(BackendCase):
         assert len(starts) == 1
 
     def expect_lost_with_reason(self, handle: Handle) -> None:
-        """The run of another process is out of reach, and the status has the reason that was declared."""
+        """Asserts that another process' run is out of reach, for the reason that the backend declares."""
         backend = self.make_backend()
         status = backend.status(handle)
         assert status.state is RunState.LOST

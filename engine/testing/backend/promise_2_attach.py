@@ -13,7 +13,7 @@ from .case import BackendCase, Place
 
 
 class Attaching(BackendCase):
-    """A handle is all that it takes."""
+    """A handle is enough."""
 
     def test_promise_2_a_handle_goes_through_handle_json_and_back(self, place: Place) -> None:
         one = self.ended(place, "succeed")

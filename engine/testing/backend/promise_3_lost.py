@@ -23,7 +23,7 @@ NONSENSE = {
     "an option": "--help",
     "a query": "a?b=c&d#e",
 }
-"""References that no backend has made: {what is wrong: reference}."""
+"""References that no backend has made: {what is wrong with it: reference}."""
 
 
 class Unknown(BackendCase):
@@ -52,8 +52,8 @@ class Unknown(BackendCase):
         states = [self.make_backend().status(handle).state for _ in range(5)]
         assert states == [state] * 5
 
-    def test_promise_3_a_fault_that_passes_ends_nothing(self, place: Place) -> None:
-        """Where the test class can't disturb the place, this is a look at a run that is well."""
+    def test_promise_3_a_transient_fault_ends_nothing(self, place: Place) -> None:
+        """If the test class can't disturb the place, this looks at a healthy run."""
         one = self.running(place)
         with self.disturb(one.handle):
             assert self.make_backend().status(one.handle).state is RunState.RUNNING
@@ -62,7 +62,7 @@ class Unknown(BackendCase):
             self.make_backend().cancel(one.handle)
 
     def test_promise_3_a_deleted_run_is_lost(self, place: Place) -> None:
-        """Where the test class can't delete it, the run must still be there."""
+        """If the test class can't delete the run, it must still exist."""
         one = self.submit(place, "succeed")
         self.wait(one.handle)
         self.lose(one.handle)
@@ -78,7 +78,7 @@ class Unknown(BackendCase):
         self.expect_lost(unknown)
 
     def expect_lost(self, handle: Handle) -> None:
-        """The status is LOST, with a word about it."""
+        """Asserts that the status is LOST, with a message."""
         status = self.make_backend().status(handle)
         assert isinstance(status, RunStatus)
         assert status.state is RunState.LOST

@@ -16,10 +16,10 @@ _ENDS = {state for state in RunState if state.ended}
 
 
 class Life(BackendCase):
-    """From submit to the end, and what a status tells on the way."""
+    """From submit to the end, and what a status reports on the way."""
 
     failure = payloads.FAILURE
-    """What the message of a run of the payload `fail` has in it."""
+    """What the message of a run of the payload `fail` contains."""
 
     @pytest.mark.parametrize(
         ("payload", "end"),
@@ -60,7 +60,7 @@ class Life(BackendCase):
             assert isinstance(status.state, RunState)
             assert RunStatus.from_json(status.to_json()) == status
 
-    def test_promise_4_progress_where_it_is_told_is_possible(self, place: Place) -> None:
+    def test_promise_4_progress_that_is_reported_is_possible(self, place: Place) -> None:
         one = self.running(place)
         progress = self.make_backend().status(one.handle).progress
         if progress is not None:
@@ -68,7 +68,7 @@ class Life(BackendCase):
             assert 0 <= progress.step <= progress.steps
 
     def test_promise_4_a_preemption_goes_back_to_queued_and_the_attempt_grows(self, place: Place) -> None:
-        """Where the test class can't preempt a run, there must be one attempt."""
+        """If the test class can't preempt a run, there must be one attempt."""
         if type(self).preempt is BackendCase.preempt:
             status = self.wait(self.ended(place, "succeed").handle)
             assert status.attempt == 1
@@ -87,7 +87,7 @@ class Life(BackendCase):
         assert log.count(payloads.STARTED.encode()) == 2
 
     def watch(self, handle: Handle) -> list[RunStatus]:
-        """Every status from now to the end."""
+        """Returns every status from now to the end."""
         seen: list[RunStatus] = []
 
         def enough(status: RunStatus) -> bool:
@@ -99,10 +99,10 @@ class Life(BackendCase):
 
 
 def expect_forward(seen: list[RunStatus]) -> None:
-    """No status is before an earlier one of the same attempt, and no attempt before an earlier one."""
+    """Asserts that no status goes back within an attempt, and that attempts only grow."""
     for before, after in pairwise(seen):
         assert after.attempt >= before.attempt, f"attempt {before.attempt} was followed by {after.attempt}"
         assert before.state not in _ENDS or after == before, f"{before} was the end, but then came {after}"
         if after.attempt == before.attempt:
-            told = f"{before.state} was followed by {after.state} in one attempt"
-            assert _ORDER.index(after.state) >= _ORDER.index(before.state), told
+            why = f"{before.state} was followed by {after.state} in one attempt"
+            assert _ORDER.index(after.state) >= _ORDER.index(before.state), why

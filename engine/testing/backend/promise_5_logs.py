@@ -106,7 +106,7 @@ class Reading(BackendCase):
         assert payloads.FAILURE.encode() in self.log(self.ended(place, "fail").handle)
 
     def follow_in_time(self, handle: Handle, offset: int) -> bytes:
-        """What following gives, which must end by itself."""
+        """Follows a log, which must end by itself, and returns it."""
         seen: list[bytes] = []
         thread = threading.Thread(target=lambda: seen.append(self.log(handle, offset, follow=True)), daemon=True)
         thread.start()
@@ -117,6 +117,6 @@ class Reading(BackendCase):
 
 
 def expect_lines(log: bytes, count: int) -> None:
-    """All lines of a first attempt are in the log, each of them once."""
+    """Asserts that all lines of a first attempt are in the log, each of them once."""
     written = [line.decode() for line in log.splitlines() if line.startswith(b"line ")]
     assert written == payloads.lines(count=count)

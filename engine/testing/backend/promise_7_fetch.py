@@ -50,7 +50,7 @@ class Fetching(BackendCase):
         with self.able("fetch"):
             expect_whole(tmp_path / "target", self.make_backend().fetch(one.handle, tmp_path / "target"))
 
-    def test_promise_7_a_copy_that_was_damaged_is_mended(self, place: Place, tmp_path: Path) -> None:
+    def test_promise_7_a_damaged_copy_is_repaired(self, place: Place, tmp_path: Path) -> None:
         one, target = self.ended(place, "succeed"), tmp_path / "target"
         with self.able("fetch"):
             names = sorted(self.make_backend().fetch(one.handle, target).files)
@@ -124,7 +124,7 @@ class Fetching(BackendCase):
 
 
 def expect_whole(target: Path, manifest: Manifest) -> None:
-    """The target has the files of the manifest, each with its digest, and no others."""
+    """Asserts that the target has the files of the manifest, each with its digest, and no others."""
     found = {
         path.relative_to(target).as_posix(): digest(path.read_bytes())
         for path in target.rglob("*")
@@ -134,12 +134,12 @@ def expect_whole(target: Path, manifest: Manifest) -> None:
 
 
 def digest(content: bytes) -> str:
-    """The digest of a file's content as a manifest has it."""
+    """Returns the digest of a file's content as a manifest has it."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of what is in a folder, hidden ones too."""
+    """Returns the names of everything in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""Promise 7, where a job has written outputs with names and links that mean no good."""
+"""Promise 7, for a job that writes outputs with malicious names and links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = {name[:24].replace("\n", " ").replace("/", " "): name for name in payloa
 
 
 class Hostile(BackendCase):
-    """Outputs of any name are fetched as they are, or all of them are refused; nothing comes to lie elsewhere."""
+    """Outputs of any name are fetched as they are, or all of them are refused; nothing is written elsewhere."""
 
     @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
     def test_promise_7_an_output_of_any_name_is_fetched_as_it_is(
@@ -74,7 +74,7 @@ class Hostile(BackendCase):
                 assert self.make_backend().fetch(one.handle, target) == manifest
 
     def fetch_hostile(self, place: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest | None]:
-        """Where the hostile outputs were fetched to, once for all tests, and what there is; None if it was refused."""
+        """Fetches the hostile outputs, once for all tests; returns the target, and None if it was refused."""
         one = self.ended(place, "hostile")
         if "hostile" not in place.known:
             target = tmp_path_factory.mktemp("hostile") / "target"
@@ -88,7 +88,7 @@ class Hostile(BackendCase):
         return found
 
     def same_file(self, name: str, target: Path) -> Mapping[str, None]:
-        """The names that are one file with this one, where a file system does not tell cases apart."""
+        """Returns the names that are the same file as this one if the file system ignores case."""
         same = name.casefold()
         clash = (target / name.swapcase()).exists()
         return {

@@ -85,5 +85,5 @@ class Registering(BackendCase):
 
 
 def new_name() -> str:
-    """A name that no model has had."""
+    """Returns a name that no model has had."""
     return f"contract-{secrets.token_hex(6)}"

@@ -67,20 +67,20 @@ class Faults(BackendCase):
         except StokerError as error:
             expect_readable(error)
 
-    def test_promise_9_a_target_that_can_not_be_written_is_told(self, place: Place, tmp_path: Path) -> None:
+    def test_promise_9_a_target_that_can_not_be_written_is_refused(self, place: Place, tmp_path: Path) -> None:
         one = self.ended(place, "succeed")
         (tmp_path / "file").write_text("no folder")
         target = tmp_path / "file" / "target"
         expect_readable(self.refused("fetch", lambda: self.make_backend().fetch(one.handle, target)))
 
     def nonsense(self, place: Place, reference: str) -> tuple[Backend, Handle]:
-        """A new backend, and a handle with its name that it did not make."""
+        """Returns a new backend, and a handle with its name that it did not make."""
         name = self.ended(place, "succeed").handle.backend
         return self.make_backend(), Handle(backend=name, reference=reference)
 
 
 def expect_readable(error: StokerError) -> None:
-    """A person can read the message on a terminal, in full."""
+    """Asserts that a person can read the message on a terminal, in full."""
     text = f"{error} {error.hint}"
     assert error.what.strip()
     assert len(text) < 20_000

@@ -1,4 +1,4 @@
-"""A secret in the environment of whoever submits stays there: no file, line, handle, plan or message has it."""
+"""A secret in the submitter's environment stays there: no file, line, handle, plan or message has it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VARIABLES = (
 
 
 class Secrecy(BackendCase):
-    """What must not be told."""
+    """What a backend must keep secret."""
 
     @pytest.fixture
     def planted(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,13 +75,13 @@ class Secrecy(BackendCase):
         assert [text for text in texts if SECRET in text] == []
 
     @pytest.mark.usefixtures("planted")
-    def test_secrets_the_job_tells_the_names_of_its_variables(self, place: Place) -> None:
+    def test_secrets_the_job_lists_the_names_of_its_variables(self, place: Place) -> None:
         """Guards the other tests: a log without names would have shown nothing."""
         one, _ = self.secret_run(place, "environment")
         assert f"{payloads.VARIABLE}PATH".encode() in self.log(one.handle)
 
     def secret_run(self, place: Place, payload: str) -> tuple[Submitted, list[RunStatus]]:
-        """A run that was submitted with secrets in the environment, once for all tests, and its statuses."""
+        """Submits a run with secrets in the environment, once for all tests; returns it and its statuses."""
         if f"secret {payload}" not in place.known:
             statuses: list[RunStatus] = []
             one = self.submit(place, payload, payload_secrets=True)
@@ -96,7 +96,7 @@ class Secrecy(BackendCase):
         return found
 
     def errors(self, handle: Handle, folder: Path) -> Iterator[Exception]:
-        """What the methods raise for a run that is not there."""
+        """Yields what the methods raise for a run that does not exist."""
         backend = self.make_backend()
         for call in (
             lambda: backend.cancel(handle),

@@ -35,14 +35,22 @@ from .conftest import KEEPER, Head, Stoker
 
 MODEL = """
 import keras
+from layers import last
 
 
 def build(config):
     layers = [keras.Input(config.input_shape, dtype=config.input_dtype), keras.layers.Flatten(),
-              keras.layers.Rescaling(1 / 255), keras.layers.Dense(config.classes, activation="softmax")]
+              keras.layers.Rescaling(1 / 255), last(config.classes)]
     model = keras.Sequential(layers, name="of_my_own")
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+"""
+LAYERS = """
+import keras
+
+
+def last(classes):
+    return keras.layers.Dense(classes, activation="softmax")
 """
 PLUGIN = """
 from stoker.engine.hookspecs import hookimpl
@@ -69,6 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
             (folder / "data" / name).write_bytes(head + array.tobytes())
     (folder / "model.py").write_text(MODEL)
+    (folder / "layers.py").write_text(LAYERS)
     (folder / "watcher.py").write_text(PLUGIN)
     return folder
 
@@ -163,6 +172,22 @@ def test_a_dry_run_asks_nobody_and_says_what_each_node_must_find(stoker: Stoker,
     assert f"warning: each node must find the data folder {tmp_path / 'mine'}" in done.stdout
     assert f"write into {tmp_path / 'shared'}" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_names_what_the_code_of_the_job_imports_and_refuses_a_secret_in_it(
+    folder: Path, stoker: Stoker, tmp_path: Path
+):
+    words = ("train", "--backend", "ray", *NOWHERE, "--model", f"{folder}/model.py:build", "--dry-run")
+    planned = stoker(*words, cwd=tmp_path).stdout
+    assert "send stoker and 3 files of the job" in planned
+    assert re.search(r"import keras \S+, which each node must have", planned)
+    token = "ghp_" + "z" * 36
+    (tmp_path / "layers.py").write_text(LAYERS + f"TOKEN = '{token}'\n")
+    (tmp_path / "model.py").write_text(MODEL)
+    refused = stoker(*words[:-3], "--model", "model.py:build", "--dry-run", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "layers.py may not leave this machine: it holds a token of GitHub" in refused.stderr
+    assert token not in refused.stderr
 
 
 def test_without_a_cluster_at_the_address_it_says_so_and_how_to_mend_it(stoker: Stoker, tmp_path: Path):

@@ -1,1 +1,1 @@
-"""The compute that jobs run on."""
+"""The clusters that jobs run on: made, waited for, listed and deleted."""

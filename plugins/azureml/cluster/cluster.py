@@ -1,20 +1,21 @@
-"""The clusters of a workspace: how each one is, whether stoker made it, and its end."""
+"""Lists and deletes the clusters of a workspace."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError
-from ..rest.arm import VERSION, pages
-from ..rest.client import ARM, Service
+from ..rest import paths
+from ..rest.arm import pages
+from ..rest.client import Service
 from . import provision
 
 _POLL_S = 2.0
-_KIND, _GOING = "AmlCompute", "Deleting"
+_KIND, _DELETING = "AmlCompute", "Deleting"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,13 +24,13 @@ class Cluster:
 
     Attributes:
         name: Its name.
-        kind: "AmlCompute" for a cluster; else it is something that stoker does not make.
-        state: How it is, in a word of the service: "Succeeded", "Creating", "Failed", …
+        kind: "AmlCompute" for a cluster; stoker makes nothing else.
+        state: Its state in the service's word: "Succeeded", "Creating", "Failed", …
         vm_size: The size of its nodes.
-        nodes: What its nodes do, in words.
+        nodes: How many nodes it has in which state, for people.
         least: How many nodes it keeps when idle.
-        busy: How many of its nodes run jobs or make themselves ready.
-        problem: What the service says is wrong with it; "" if nothing is.
+        busy: How many of its nodes run jobs or prepare to.
+        problem: What is wrong with it, in the service's words; "" if nothing is.
         ours: Whether stoker made it.
     """
 
@@ -45,12 +46,12 @@ class Cluster:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Cluster:
-        """What the service's description of it says."""
+        """Reads the service's description of a compute target."""
         outer = found.get("properties") or {}
         inner = outer.get("properties") or {}
         scale, counts = inner.get("scaleSettings") or {}, inner.get("nodeStateCounts") or {}
         errors = (*(outer.get("provisioningErrors") or ()), *(inner.get("errors") or ()))
-        told = (str((entry.get("error") or entry).get("message") or "") for entry in errors)
+        problems = (str((entry.get("error") or entry).get("message") or "") for entry in errors)
         return cls(
             name=str(found.get("name")),
             kind=str(outer.get("computeType")),
@@ -59,13 +60,13 @@ class Cluster:
             nodes=provision.nodes(outer),
             least=int(scale.get("minNodeCount") or 0),
             busy=sum(int(counts.get(f"{word}NodeCount") or 0) for word in ("running", "preparing")),
-            problem="; ".join(dict.fromkeys(filter(None, told))),
+            problem="; ".join(dict.fromkeys(filter(None, problems))),
             ours=(found.get("tags") or {}).get(provision.TAG) == provision.OURS,
         )
 
     @property
     def is_cluster(self) -> bool:
-        """Whether it is a cluster, and not a single machine or something that was attached."""
+        """Whether it is a cluster, and not a single machine or something attached."""
         return self.kind == _KIND
 
     def __str__(self) -> str:
@@ -74,33 +75,37 @@ class Cluster:
 
 
 def listed(service: Service) -> list[Cluster]:
-    """All compute targets of the workspace.
+    """Lists all compute targets of the workspace.
 
     Raises:
         BackendError: They can't be listed.
     """
-    found = pages(service, service.address("rp/workspaces", f"/computes?{VERSION}"))
+    found = pages(service, service.address(paths.clusters()))
     return [Cluster.of(one) for page in found for one in page.get("value") or ()]
 
 
-def delete(service: Service, cluster: Cluster, say: Callable[[str], object]) -> None:
-    """Deletes a cluster, unless that has begun already, and makes sure that it is gone.
+def delete(service: Service, cluster: Cluster, report: Reporter) -> None:
+    """Deletes a cluster, unless it is being deleted already, and waits until it is gone.
+
+    Args:
+        service: The workspace.
+        cluster: The cluster.
+        report: Takes a line for each new state.
 
     Raises:
-        BackendError: Azure refuses, or it is still there in the end.
+        BackendError: Azure refuses, or the cluster is still there when the time is up.
     """
-    name, told = cluster.name, cluster.state
-    if told != _GOING:
-        path = f"{quote(service.scope.path)}/computes/{quote(name, safe='')}"
-        service.ask("DELETE", f"{ARM}{path}?{VERSION}&underlyingResourceAction=Delete", missing=True)
+    name, last = cluster.name, cluster.state
+    if last != _DELETING:
+        service.ask("DELETE", paths.deletion(service.scope, name), missing=True)
     deadline = time.monotonic() + service.patience.cluster_s
     while (found := provision.find(service, name)) is not None:
         state = Cluster.of(found).state
         if time.monotonic() > deadline:
             waited = f"{service.patience.cluster_s / 60:g} minutes"
-            hint = "it may still go; look again with `stoker azureml cleanup`"
+            hint = "Azure may still delete it; look again with `stoker azureml cleanup`"
             raise BackendError(f"the cluster {name} is still there after {waited}", received=state, hint=hint)
-        if state != told:
-            say(f"{name}: {state.lower()}")
-            told = state
+        if state != last:
+            report(f"{name}: {state.lower()}")
+            last = state
         time.sleep(_POLL_S)

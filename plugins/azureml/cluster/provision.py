@@ -1,50 +1,55 @@
-"""The cluster that a job runs on: found, or made and waited for."""
+"""Provides the cluster that a job runs on: finds it, or makes it and waits until it is ready."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError
-from ..progress import PERIOD_S, Reporter
-from ..rest.arm import VERSION
+from ..progress import PERIOD_S
+from ..rest import paths
 from ..rest.client import Service
 from ..sdk import sdk
 from ..settings import AzureSettings
 
 TAG = "created-by"
 OURS = "stoker"
-"""The tag that each cluster has that stoker made, and its value."""
+"""The tag of each cluster that stoker made, and its value."""
 
 _POLL_S = 2.0
-_SERVICE = "rp/workspaces"
 
 
-def find_or_create(service: Service, workspace: Any, settings: AzureSettings, say: Reporter) -> None:
-    """Sees to it that the cluster is there.
+def find_or_create(service: Service, workspace: Any, settings: AzureSettings, report: Reporter) -> None:
+    """Finds the cluster of a job or makes it, and waits until it is ready.
+
+    Args:
+        service: The workspace.
+        workspace: The same, as the SDK's object.
+        settings: The cluster's name, and what to make.
+        report: Takes a line for each step.
 
     Raises:
-        BackendError: It can't be made, has failed, or takes too long.
+        BackendError: The cluster can't be made, has failed, or takes too long.
     """
     found = find(service, settings.compute)
     if found is None:
-        say(f"making the cluster {settings.compute}: up to {settings.max_nodes} nodes of {settings.vm_size}")
+        report(f"making the cluster {settings.compute}: up to {settings.max_nodes} nodes of {settings.vm_size}")
         _create(service, workspace, settings)
-    wait(service, settings.compute, say)
+    wait(service, settings.compute, report)
 
 
 def find(service: Service, name: str) -> dict[str, Any] | None:
-    """What the service knows of a cluster; None if there is none."""
-    return service.get(_SERVICE, f"/computes/{quote(name, safe='')}?{VERSION}")
+    """Returns the service's description of a compute target; None if there is none of that name."""
+    return service.get(paths.cluster(name))
 
 
 def nodes(facts: Mapping[str, Any]) -> str:
-    """The nodes of a cluster, for people: "1 preparing, 2 running of at most 4", and why there are no more.
+    """Describes the nodes of a cluster: "1 preparing, 2 running of at most 4", and why there are no more.
 
     Args:
-        facts: The properties of what `find` gave.
+        facts: The properties in the cluster's description.
     """
     inner = facts.get("properties") or {}
     counts = {name.removesuffix("NodeCount"): count for name, count in (inner.get("nodeStateCounts") or {}).items()}
@@ -54,15 +59,24 @@ def nodes(facts: Mapping[str, Any]) -> str:
     return f"{busy or 'none'} of at most {most}" + (f"; Azure says: {errors}" if errors else "")
 
 
-def wait(service: Service, name: str, say: Reporter) -> None:
-    """Waits until a cluster is there, and says how that goes: whenever something changes, and now and then."""
-    began = said = time.monotonic()
-    longest_s, told = service.patience.cluster_s, ""
+def wait(service: Service, name: str, report: Reporter) -> None:
+    """Waits until a cluster is ready.
+
+    Args:
+        service: The workspace.
+        name: The cluster.
+        report: Takes a line whenever the state or the nodes change, and every half minute.
+
+    Raises:
+        BackendError: The cluster has failed, or takes too long.
+    """
+    began = reported = time.monotonic()
+    longest_s, last = service.patience.cluster_s, ""
     while True:
         facts = (find(service, name) or {}).get("properties") or {}
         state = str(facts.get("provisioningState") or "missing")
         if state == "Succeeded":
-            say(f"the cluster {name} is there; nodes: {nodes(facts)}")
+            report(f"the cluster {name} is ready; nodes: {nodes(facts)}")
             return
         if state in {"Failed", "Canceled"}:
             raise _failed(name, facts)
@@ -70,9 +84,9 @@ def wait(service: Service, name: str, say: Reporter) -> None:
         if now - began > longest_s:
             raise _late(name, state, longest_s)
         line = f"the cluster {name} is {state.lower()}; nodes: {nodes(facts)}"
-        if line != told or now - said >= PERIOD_S:
-            told, said = line, now
-            say(f"{line} ({now - began:.0f} s of at most {longest_s / 60:g} minutes)")
+        if line != last or now - reported >= PERIOD_S:
+            last, reported = line, now
+            report(f"{line} ({now - began:.0f} s of at most {longest_s / 60:g} minutes)")
         time.sleep(_POLL_S)
 
 
@@ -83,12 +97,13 @@ def _failed(name: str, facts: Mapping[str, Any]) -> BackendError:
 
 
 def _late(name: str, state: str, waited_s: float) -> BackendError:
-    what = f"the cluster {name} is not there after {waited_s / 60:g} minutes"
-    return BackendError(what, received=state, hint="it may still come; submit again then, and the cluster is found")
+    what = f"the cluster {name} is not ready after {waited_s / 60:g} minutes"
+    hint = "Azure may still finish it; submit again then, and the job takes it"
+    return BackendError(what, received=state, hint=hint)
 
 
 def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
-    """Asks for the cluster; somebody else may have made it meanwhile."""
+    """Makes the cluster. It may be there already if somebody else was faster."""
 
     def create() -> None:
         from azureml.core.compute import AmlCompute, ComputeTarget
@@ -111,5 +126,5 @@ def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
 
 
 def _errors(entries: Sequence[Mapping[str, Any]] | None) -> str:
-    """What a cluster says of what went wrong; "" if nothing did."""
+    """Joins the messages of a cluster's errors; "" if there are none."""
     return " ".join(str((entry.get("error") or entry).get("message", "")) for entry in entries or ())

@@ -1,4 +1,4 @@
-"""A visit of the doctor: what its checks share, and the form of what they find."""
+"""What the checks of the doctor share, and the form of their results."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from ..sdk.sign_in import sign_in
 from ..settings import AzureSettings
 
 PATIENCE = Patience(request_s=5.0, total_s=8.0)
-"""A doctor that takes minutes is of no use."""
+"""Shorter than a job's: a doctor that takes minutes is of no use."""
 
 
 class State(enum.StrEnum):
-    """How a thing is."""
+    """How a check ended."""
 
     OK = "ok"
     WARNING = "warning"
     WRONG = "wrong"
-    SKIPPED = "not looked at"
+    SKIPPED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found.
+    """The result of a check.
 
     Attributes:
-        state: How it is.
-        found: What was found.
+        state: How it ended.
+        found: What it found.
         remedy: What to do about it; "" if there is nothing to do.
     """
 
@@ -45,16 +45,16 @@ class CheckResult:
 
     @classmethod
     def of_error(cls, error: StokerError, state: State) -> CheckResult:
-        """What an error says."""
+        """Makes a result from an error."""
         return cls(state, "; ".join(line.strip() for line in str(error).splitlines()), error.hint)
 
 
 class Checkup:
-    """What the checks of one visit share; what one of them has found out is not asked for again.
+    """What the checks of one run of the doctor share, so that nothing is asked for twice.
 
     Args:
         settings: The settings that a job would have.
-        today: The day, for what is retired.
+        today: The day, for sizes that are retired.
         patience: How long things may take.
     """
 
@@ -82,15 +82,15 @@ class Checkup:
 
     @cached_property
     def region(self) -> str:
-        """Where the workspace is."""
+        """The workspace's region."""
         return self.service.region
 
     @cached_property
     def offers(self) -> Mapping[str, Mapping[str, Any]]:
-        """The VM sizes that the region offers, by their names in small letters."""
+        """The VM sizes that the region offers, by their names in lower case."""
         return {str(size["name"]).lower(): size for size in arm.vm_sizes(self.service, self.region)}
 
     @property
     def offer(self) -> Mapping[str, Any] | None:
-        """The wanted VM size as the region offers it; None if it does not."""
+        """The VM size of the settings as the region offers it; None if it doesn't."""
         return self.offers.get(self.settings.vm_size.lower())

@@ -1,4 +1,4 @@
-"""`stoker azureml cleanup`: what stoker has made in a workspace, and the end of what costs money."""
+"""`stoker azureml cleanup`: lists what stoker has made in a workspace, and deletes what costs money."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError
-from ....engine.terminal.prompt import confirmed, labelled, say, status_line
+from ....engine.terminal.prompt import confirmed, say, status_line
+from ....engine.terminal.text import labelled
 from ..cluster import cluster
 from ..cluster.cluster import Cluster
 from ..options import settings_of
+from ..progress import ignore
 from ..reference import Scope
+from ..rest import paths
 from ..rest.client import Patience, Service
 
 if TYPE_CHECKING:
     from ....engine.plugin.context import Context
 
 NOT_LISTED = "runs, models, data sets of other names, and files and checkpoints below stoker/ on the default datastore"
-"""What stoker makes beside that."""
+"""What else stoker makes in a workspace."""
 
-_DATASET, _ENVIRONMENT = re.compile(r"stoker-[0-9a-f]{16}"), re.compile(r"stoker-[0-9a-f]{12}")
 _LISTINGS = (
-    ("data set", "dataset/v1.0", "/datasets", "continuationToken", _DATASET),
-    ("environment", "environment/v1.0", "/environments", "continuation", _ENVIRONMENT),
+    ("data set", paths.data_sets(), re.compile(r"stoker-[0-9a-f]{16}")),
+    ("environment", paths.environments(), re.compile(r"stoker-[0-9a-f]{12}")),
 )
-"""What can be listed, where, by which parameter there is more of it, and the names that stoker makes."""
+"""Each kind that is known by its names: where it is listed, and the names that stoker gives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +41,7 @@ class Made:
 
     Attributes:
         clusters: The clusters, known by their tag.
-        named: The kind and the name of what is known by its name.
+        named: The kind and the name of everything that is known by its name.
         unknown: Why a kind could not be listed, one sentence each.
     """
 
@@ -47,23 +50,23 @@ class Made:
     unknown: tuple[str, ...]
 
 
-def find(service: Service, begin: Callable[[str], object] = len) -> Made:
-    """Looks for what stoker has made.
+def find(service: Service, report: Reporter = ignore) -> Made:
+    """Finds what stoker has made.
 
     Args:
         service: The workspace.
-        begin: Told what is looked for next.
+        report: Takes the name of each kind before it is listed.
 
     Raises:
         BackendError: The clusters can't be listed.
     """
-    begin("clusters")
+    report("clusters")
     clusters = tuple(one for one in cluster.listed(service) if one.ours and one.is_cluster)
     named, unknown = [], []
-    for kind, area, path, token, ours in _LISTINGS:
-        begin(f"{kind}s")
+    for kind, route, ours in _LISTINGS:
+        report(f"{kind}s")
         try:
-            names = [str(entry.get("name")) for entry in service.list(area, path, token)]
+            names = [str(entry.get("name")) for entry in service.list(route)]
         except BackendError as error:
             unknown.append(f"the {kind}s can't be listed: {error.what}")
             continue
@@ -72,14 +75,14 @@ def find(service: Service, begin: Callable[[str], object] = len) -> Made:
 
 
 def cost(one: Cluster) -> str:
-    """What a cluster costs while it has nothing to do."""
+    """Describes what an idle cluster costs."""
     if not one.least:
-        return "costs nothing once its idle nodes have gone"
+        return "costs nothing once its idle nodes are gone"
     return f"costs {one.least * 24} node-hours a day while it is idle, until it is deleted"
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Lists what stoker has made, and deletes the clusters if told so; 1 if one of them is still there then."""
+    """Lists what stoker has made, and deletes the clusters with `--delete`; 1 if one of them is left after that."""
     settings = settings_of(options)
     service = Service(Scope.from_config(settings.config), settings.auth, Patience())
     with status_line() as show:
@@ -93,7 +96,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def lines(workspace: str, made: Made) -> Iterator[str]:
-    """What was made, for a terminal."""
+    """Formats what stoker has made, for a terminal."""
     nothing = "nothing that can be listed" if not made.clusters and not made.named else ""
     yield f"made by stoker in the workspace {workspace}: {nothing}".rstrip()
     for one in made.clusters:
@@ -105,23 +108,24 @@ def lines(workspace: str, made: Made) -> Iterator[str]:
 
 
 def _delete_all(service: Service, made: Made, options: argparse.Namespace) -> int:
-    """Deletes the clusters, but for those at work; 1 if one of them is still there then."""
+    """Deletes the clusters that are not at work; 1 if a cluster is left."""
     doomed = [one for one in made.clusters if options.running or not one.busy]
     for one in made.clusters:
         if one not in doomed:
-            print(f"{one.name} stays, for {one.busy} of its nodes are at work; --running deletes it all the same")
+            nodes = "1 node is" if one.busy == 1 else f"{one.busy} nodes are"
+            print(f"{one.name} stays, because {nodes} at work; --running deletes it too")
     question = f"delete {', '.join(one.name for one in doomed)}?"
     if doomed and not options.yes and not confirmed(question, option="--yes"):
         print("nothing was deleted")
         return 1
     gone = [one for one in doomed if _delete(service, one)]
-    rest = ", ".join(["what is not listed", *(name for _, name in made.named)])
-    print("\n".join(labelled("kept: ", f"{rest}; the studio deletes them: https://ml.azure.com")))
+    rest = ", ".join(["everything not listed", *(name for _, name in made.named)])
+    print("\n".join(labelled("kept: ", f"{rest}; delete these in the studio: https://ml.azure.com")))
     return 0 if len(gone) == len(made.clusters) else 1
 
 
 def _delete(service: Service, one: Cluster) -> bool:
-    """Deletes a cluster; whether that went well."""
+    """Deletes a cluster; returns whether it is gone."""
     say(f"{one.name}: deleting, which may take minutes")
     began = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""`stoker azureml doctor`: looks at all that a job at Azure ML needs, in the order in which it is needed."""
+"""`stoker azureml doctor`: checks everything that a job at Azure ML needs, in the order in which it is needed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from ....engine.backend import Reporter
 from ....engine.errors import StokerError
-from ....engine.terminal.prompt import labelled, say, status_line
+from ....engine.terminal.prompt import say, status_line
+from ....engine.terminal.text import labelled
 from ..options import settings_of
+from ..progress import ignore
 from . import checks
 from .checkup import CheckResult, Checkup, State
 
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One thing to look at.
+    """One check.
 
     Attributes:
-        name: What people call it.
-        look: Looks at it; an error that it raises is what was found.
-        needs: The checks without which there is nothing to look at.
-        failed: What an error means: for what a job can do without, no more than a warning.
+        name: What it checks, for people.
+        look: Performs it; an error that it raises becomes the result.
+        needs: The checks that must not be wrong for this one to make sense.
+        failed: What an error means: only a warning if a job can do without.
     """
 
     name: str
@@ -54,23 +57,23 @@ CHECKS = (
 """All of them, in order."""
 
 
-def examine(checkup: Checkup, begin: Callable[[str], object] = len) -> Iterator[tuple[str, CheckResult]]:
-    """Looks at one thing after the other.
+def examine(checkup: Checkup, report: Reporter = ignore) -> Iterator[tuple[str, CheckResult]]:
+    """Performs all checks, one after the other.
 
     Args:
-        checkup: What to look at.
-        begin: Told the name of each thing before it is looked at.
+        checkup: What the checks share.
+        report: Takes the name of each check before it begins.
 
     Yields:
-        The name of each thing, and what was found.
+        The name of each check, and its result.
     """
     states: dict[str, State] = {}
     for check in CHECKS:
-        begin(check.name)
+        report(check.name)
         missing = [need for need in check.needs if states[need] in {State.WRONG, State.SKIPPED}]
-        finding = CheckResult(State.SKIPPED, f"it needs: {', '.join(missing)}") if missing else _look(check, checkup)
-        states[check.name] = finding.state
-        yield check.name, finding
+        result = CheckResult(State.SKIPPED, f"it needs: {', '.join(missing)}") if missing else _look(check, checkup)
+        states[check.name] = result.state
+        yield check.name, result
 
 
 def _look(check: Check, checkup: Checkup) -> CheckResult:
@@ -79,31 +82,31 @@ def _look(check: Check, checkup: Checkup) -> CheckResult:
     except StokerError as error:
         return CheckResult.of_error(error, check.failed)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        told = f"Azure answers something unexpected: {type(error).__name__}: {error}"
-        return CheckResult(State.WARNING, told, "a job may run all the same; please tell whoever maintains stoker")
+        found = f"Azure's answer is unexpected: {type(error).__name__}: {error}"
+        return CheckResult(State.WARNING, found, "a job may still run; please report this to stoker's maintainers")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Shows what was found, each thing as soon as it is known; 1 if something is wrong."""
-    stream = sys.stdout  # of before: a sign-in that is left alone keeps the SDK's silence in its place
-    found = {}
+    """Shows each result as soon as it is known; 1 if something is wrong."""
+    stream = sys.stdout  # kept, because an abandoned sign-in leaves another stream in its place
+    results = {}
     with status_line() as show:
-        for name, finding in examine(Checkup(settings_of(options), date.today()), show):
-            found[name] = finding
+        for name, result in examine(Checkup(settings_of(options), date.today()), show):
+            results[name] = result
             if not options.json:
                 show("")
-                say("\n".join(lines(name, finding)), stream)
-    wrong = [name for name, finding in found.items() if finding.state is State.WRONG]
+                say("\n".join(lines(name, result)), stream)
+    wrong = [name for name, result in results.items() if result.state is State.WRONG]
     if options.json:
-        say(json.dumps([{"name": name, **asdict(finding)} for name, finding in found.items()], indent=2), stream)
+        say(json.dumps([{"name": name, **asdict(result)} for name, result in results.items()], indent=2), stream)
     else:
         say(f"wrong: {', '.join(wrong)}" if wrong else "nothing is wrong: a job can be submitted", stream)
     return 1 if wrong else 0
 
 
-def lines(name: str, finding: CheckResult) -> Iterator[str]:
-    """What was found, for a terminal."""
-    label = f"{finding.state:<13}  {name:<11}  "
-    yield from labelled(label, finding.found)
-    if finding.remedy:
-        yield from labelled(f"{'':{len(label)}}hint: ", finding.remedy)
+def lines(name: str, result: CheckResult) -> Iterator[str]:
+    """Formats a result for a terminal."""
+    label = f"{result.state:<11}  {name:<11}  "
+    yield from labelled(label, result.found)
+    if result.remedy:
+        yield from labelled(f"{'':{len(label)}}hint: ", result.remedy)

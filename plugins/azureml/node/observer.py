@@ -17,8 +17,8 @@ from typing import Any
 from ....engine import files
 from ....engine.event import EventKind, RunEvent
 from ....engine.hookspecs import hookimpl
+from ....engine.metrics import epoch_names, is_final, is_training
 from ....engine.rundir import RunDirectory
-from ....engine.training.prepare import named_for_tutorial
 from .run import CARRIED, KEPT
 
 PICTURE = "Accuracy vs Loss"
@@ -26,9 +26,6 @@ PICTURE = "Accuracy vs Loss"
 
 _PICTURE_FILE = "accuracy-vs-loss.png"
 """Without blanks: the SDK quotes them twice on the way."""
-
-_OF_TRAINING = "Training "
-_FINAL = "Final "
 
 
 @hookimpl
@@ -57,13 +54,12 @@ class Sender:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stoker-azureml")
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Sends the figures of an epoch, those of the validation, under the tutorial's names."""
-        named = named_for_tutorial(metrics)
-        self._later({name: value for name, value in named.items() if not name.startswith(_OF_TRAINING)}, step=epoch)
+        """Sends the figures of an epoch, but for those of the training examples, under the tutorial's names."""
+        self._later(epoch_names({name: value for name, value in metrics.items() if not is_training(name)}), step=epoch)
 
     def end(self, run: RunDirectory, *, finished: bool) -> None:
         """Sends the final figures and the picture of a run that finished, and returns when all has been sent."""
-        figures = {line["name"]: line["value"] for line in run.metrics() if line["name"].startswith(_FINAL)}
+        figures = {line["name"]: line["value"] for line in run.metrics() if is_final(line["name"])}
         last = self._later(figures if finished else {}, step=None)
         if finished:
             last = self._thread.submit(self._guarded, self._send_picture, run.plots / f"{PICTURE}.png")

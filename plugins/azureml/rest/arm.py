@@ -1,4 +1,4 @@
-"""What Azure Resource Manager knows of a workspace's region: its VM sizes, and what is left of the quotas."""
+"""Asks Azure Resource Manager about a workspace's region: its VM sizes, and how much of the quotas is left."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ....engine.errors import BackendError
-from .client import ARM, Service
-
-VERSION = "api-version=2020-02-02"
-"""What the SDK asks for where it is about sizes, quotas and clusters."""
+from . import paths
+from .client import Service
 
 _OF_FAMILY = "clusterdedicatedvcpus"
 _OF_REGION = "totalclusterdedicatedregionalvcpus"
@@ -24,8 +22,8 @@ class Quota:
     """How many cores of a kind a subscription may use in a region.
 
     Attributes:
-        name: The kind.
-        limit: How many.
+        name: The kind, in Azure's words.
+        limit: How many cores.
         used: How many of them are in use.
     """
 
@@ -35,35 +33,46 @@ class Quota:
 
     @property
     def left(self) -> int:
-        """How many may still be taken."""
+        """How many cores are free."""
         return self.limit - self.used
 
 
-def vm_sizes(service: Service, location: str) -> list[dict[str, Any]]:
-    """The VM sizes that a region offers to the subscription, as Azure describes them.
+def vm_sizes(service: Service, region: str) -> list[dict[str, Any]]:
+    """Lists the VM sizes that a region offers to the subscription, as Azure describes them.
 
     Raises:
         BackendError: They can't be listed.
     """
-    found = pages(service, f"{_place(service, location)}/vmSizes?{VERSION}")
+    found = pages(service, paths.vm_sizes(service.scope, region))
     return [size for page in found for size in page.get("amlCompute") or page.get("value") or ()]
 
 
-def quota(service: Service, location: str, family: str, *, low_priority: bool) -> Quota | None:
-    """The quota of which the least is left for nodes of a family; None if Azure lists none for it.
+def quota(service: Service, region: str, family: str, *, low_priority: bool) -> Quota | None:
+    """Finds the quota that runs out first for nodes of a family; None if Azure lists none for it.
+
+    Args:
+        service: The workspace.
+        region: Its region.
+        family: The family of the nodes' VM size.
+        low_priority: Whether the nodes are of low priority.
 
     Raises:
         BackendError: The quotas can't be listed.
     """
-    found = pages(service, f"{_place(service, location)}/usages?{VERSION}")
+    found = pages(service, paths.usages(service.scope, region))
     return scarcest((row for page in found for row in page.get("value") or ()), family, low_priority=low_priority)
 
 
 def scarcest(rows: Iterable[Mapping[str, Any]], family: str, *, low_priority: bool) -> Quota | None:
-    """The quota of which the least is left, among those that count for nodes of a family.
+    """Finds the quota with the fewest free cores, among those that count for nodes of a family.
 
     Azure calls the family of a size `standardDSv2Family`, and its quota `Standard DSv2 Family Cluster Dedicated vCPUs`:
-    https://learn.microsoft.com/rest/api/azureml/usages/list. Cores of low priority have one quota for all families.
+    https://learn.microsoft.com/rest/api/azureml/usages/list. Low-priority cores have one quota for all families.
+
+    Args:
+        rows: The quotas, as Azure lists them.
+        family: The family of the nodes' VM size.
+        low_priority: Whether the nodes are of low priority.
     """
     found = {
         _plain(row["name"]["value"]): Quota(
@@ -80,25 +89,24 @@ def scarcest(rows: Iterable[Mapping[str, Any]], family: str, *, low_priority: bo
 
 
 def pages(service: Service, url: str) -> Iterator[dict[str, Any]]:
-    """All pages of a listing.
+    """Yields all pages of a listing.
+
+    Args:
+        service: The workspace.
+        url: The first page.
 
     Raises:
-        BackendError: One can't be had, or is at another host than the services' own, which gets no token.
+        BackendError: A page can't be read, or is at a host that isn't Azure's, which must not get the token.
     """
-    hosts = {urlsplit(url).hostname, urlsplit(ARM).hostname}
+    hosts = {urlsplit(url).hostname, urlsplit(paths.ARM).hostname}
     while url:
         if urlsplit(url).scheme != "https" or urlsplit(url).hostname not in hosts:
-            raise BackendError("a listing goes on at a place that is not Azure's", received=urlsplit(url).netloc)
+            raise BackendError("a listing continues at a host that isn't Azure's", received=urlsplit(url).netloc)
         page = service.ask("GET", url) or {}
         yield page
         url = str(page.get("nextLink") or "")
 
 
-def _place(service: Service, location: str) -> str:
-    provider = f"/subscriptions/{service.scope.subscription}/providers/Microsoft.MachineLearningServices"
-    return f"{ARM}{provider}/locations/{quote(location, safe='')}"
-
-
 def _plain(name: str) -> str:
-    """A name without what is written differently here and there."""
+    """Reduces a name to its letters and digits: Azure doesn't write it the same way everywhere."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())

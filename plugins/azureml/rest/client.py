@@ -1,4 +1,4 @@
-"""Direct requests to a workspace's services: one cheap request for one thing, repeated where that is safe."""
+"""Requests to a workspace's services: one small request for each thing, retried after transient failures."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-from urllib.parse import quote
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, quote, urlsplit
 
 from ....engine.errors import BackendError
 from ..reference import Scope
 from ..sdk import sdk
 from ..sdk.sign_in import sign_in
+from . import paths
+from .paths import Route
 from .response import TransientError, check, shown
 
-ARM = "https://management.azure.com"
-_ARM_VERSION = "2022-05-01"
+T = TypeVar("T")
+
 _CONNECT_S = 10.0
 _SIGN_IN_S, _HEADER_S = 60.0, 60.0
-_STUDIO = "https://ml.azure.com"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,11 +29,11 @@ class Patience:
     """How long things may take.
 
     Attributes:
-        request_s: One answer, in seconds.
-        total_s: A request with its repetitions; it may end one answer later.
+        request_s: One response, in seconds.
+        total_s: A request with its retries; it may end one response later.
         pause_s: Between the first two tries; it doubles each time.
-        cluster_s: Until a cluster is there.
-        submit_s: Until a run is submitted, when its files are up.
+        cluster_s: Until a cluster is ready.
+        submit_s: Until a run is submitted, once its files are uploaded.
         cancel_s: Until a cancelled run has ended.
     """
 
@@ -44,12 +45,16 @@ class Patience:
     cancel_s: float = 300.0
 
 
+class MissingWorkspaceError(BackendError):
+    """The workspace doesn't exist, or no longer does."""
+
+
 class Service:
     """The services of one workspace.
 
     Args:
         scope: The workspace.
-        kind: How to sign in.
+        kind: How to sign in, one of `settings.AUTHS`.
         patience: How long things may take.
     """
 
@@ -68,22 +73,23 @@ class Service:
 
     @property
     def workspace(self) -> Mapping[str, Any]:
-        """The properties of the workspace; raises as `resource`."""
+        """The properties of the workspace; raises what `resource` raises."""
         return dict(self.resource["properties"])
 
     @property
     def region(self) -> str:
-        """Where the workspace is; raises as `resource`."""
+        """The workspace's region; raises what `resource` raises."""
         return str(self.resource.get("location") or "")
 
     @cached_property
     def resource(self) -> Mapping[str, Any]:
-        """What Azure knows of the workspace.
+        """Azure's description of the workspace.
 
         Raises:
-            BackendError: It is not there, or can't be asked for.
+            MissingWorkspaceError: There is no such workspace.
+            BackendError: Azure can't be asked.
         """
-        found = self.ask("GET", f"{ARM}{quote(self.scope.path)}?api-version={_ARM_VERSION}", missing=True)
+        found = self.ask("GET", paths.workspace(self.scope), missing=True)
         if found is None:
             raise MissingWorkspaceError(
                 f"there is no workspace {self.scope.workspace!r} in the resource group {self.scope.group!r}",
@@ -98,43 +104,30 @@ class Service:
             found = self.ask("GET", str(self.workspace["discoveryUrl"]))
         return {name: str(value).rstrip("/") for name, value in (found or {}).items()}
 
-    def address(self, service: str, path: str) -> str:
-        """The address of something in the workspace.
-
-        Args:
-            service: The service with its version: "history/v1.0".
-            path: What comes after the workspace, quoted.
-        """
-        name = service.partition("/")[0]
+    def address(self, route: Route) -> str:
+        """Returns the address of something in the workspace."""
+        name = route.service.partition("/")[0]
         base = self.addresses.get(name) or self.addresses.get("api", "")
-        return f"{base}/{service}{quote(self.scope.path)}{path}"
+        return f"{base}/{route.service}{quote(self.scope.path)}{route.path}"
 
     def page(self, run_id: str) -> str:
-        """The address of a run's page in the studio, which is for people; the same as the SDK has it."""
-        scope, tenant = self.scope, self.workspace.get("tenantId")
-        group = f"/subscriptions/{scope.subscription}/resourcegroups/{scope.group}"
-        where = f"wsid={group}/workspaces/{scope.workspace}" + (f"&tid={tenant}" if tenant else "")
-        return f"{self.addresses.get('studio') or _STUDIO}/runs/{run_id}?{where}"
+        """Returns the address of a run's page in the studio, the one that the SDK prints."""
+        tenant = str(self.workspace.get("tenantId") or "")
+        return paths.run_page(self.addresses.get("studio", ""), self.scope, run_id, tenant)
 
-    def get(self, service: str, path: str) -> dict[str, Any] | None:
-        """What a service answers; None if there is no such thing."""
-        return self.ask("GET", self.address(service, path), missing=True)
+    def get(self, route: Route) -> dict[str, Any] | None:
+        """Returns what a service knows of something; None if there is no such thing."""
+        return self.ask("GET", self.address(route), missing=True)
 
-    def list(self, service: str, path: str, parameter: str = "continuationToken") -> Iterator[dict[str, Any]]:
-        """The entries of all pages of a listing.
-
-        Args:
-            service: As `address` takes it.
-            path: As `address` takes it.
-            parameter: What the service calls the token that the next page is asked for with.
-        """
-        token, sign = "", "&" if "?" in path else "?"
+    def list(self, route: Route) -> Iterator[dict[str, Any]]:
+        """Yields the entries of all pages of a listing."""
+        token, sign = "", "&" if "?" in route.path else "?"
         while True:
-            more = f"{sign}{parameter}={quote(token, safe='')}" if token else ""
-            page = self.get(service, f"{path}{more}") or {}
+            more = f"{sign}{route.next_page}={quote(token, safe='')}" if token else ""
+            page = self.get(Route(route.service, f"{route.path}{more}")) or {}
             yield from page.get("value") or ()
-            following = str(page.get("continuationToken") or "")
-            if following in {"", token}:  # the same again: the service gives the same page for ever
+            following = _next_token(page, route.next_page)
+            if following in {"", token}:  # the same token again would give the same page for ever
                 return
             token = following
 
@@ -147,60 +140,56 @@ class Service:
         json: Any = None,
         done: Callable[[], bool] | None = None,
     ) -> dict[str, Any] | None:
-        """What an address answers, as JSON. The request is repeated where it failed in passing.
+        """Sends a request and returns the JSON of its response. Transient failures are retried.
 
         Args:
-            method: Of the request.
-            url: The address.
-            missing: Whether a 404 is an answer: None.
-            json: What to send.
-            done: Asked before the request is repeated, if that is not safe: whether it was carried out all the same.
+            method: The method of the request.
+            url: Its address.
+            missing: Whether a 404 is a response like others, for which None is returned.
+            json: The body to send.
+            done: Tells whether a request that seemed to fail was carried out. It is called before each retry of a
+                request that must not be carried out twice; if it was, None is returned.
 
         Raises:
-            BackendError: There is no answer, or it is an error.
+            BackendError: There is no response, or it is an error.
         """
-        found: dict[str, Any] | None = None
 
-        def once() -> None:
-            nonlocal found
+        def once() -> dict[str, Any] | None:
             response = self._send(method, url, headers=self._header(), json=json)
             if response.status_code == 404 and missing:
-                found = None
-                return
+                return None
             check(method, url, response)
             value = response.json() if response.content else {}
             if not isinstance(value, dict):
                 raise ValueError("a JSON object was expected")
-            found = value
+            return value
 
-        self._repeat(f"{method} {shown(url)}", once, done)
-        return found
+        return self._retry(f"{method} {shown(url)}", once, done)
 
     def read(self, url: str, offset: int, limit: int | None = None) -> bytes | None:
-        """The bytes of a blob from an offset on; b"" at its end, None if it is not there (any more).
+        """Reads a blob from an offset on; b"" at its end, None if it isn't there (any more).
 
         Args:
             url: A signed address.
-            offset: In bytes.
-            limit: How many at most; None for all.
+            offset: Where to begin, in bytes.
+            limit: How many bytes to read at most; None reads all.
+
+        Raises:
+            BackendError: It can't be read.
         """
-        found: bytes | None = b""
         last = "" if limit is None else str(offset + limit - 1)
 
-        def once() -> None:
-            nonlocal found
+        def once() -> bytes | None:
             response = self._send("GET", url, headers={"x-ms-range": f"bytes={offset}-{last}"})
             if response.status_code in {403, 404}:
-                found = None
-                return
+                return None
             if response.status_code == 416:
-                found = b""
-                return
+                return b""
             check("GET", url, response)
-            found = response.content if response.status_code == 206 else response.content[offset:]
+            content: bytes = response.content
+            return content if response.status_code == 206 else content[offset:]
 
-        self._repeat(f"reading {shown(url)}", once)
-        return found
+        return self._retry(f"reading {shown(url)}", once)
 
     @cached_property
     def _session(self) -> Any:
@@ -209,7 +198,7 @@ class Service:
         return requests.Session()
 
     def _header(self) -> dict[str, str]:
-        """What signs a request; the SDK, which renews it in time, is asked once a minute."""
+        """Returns the header that signs a request. The SDK, which renews it in time, is asked once a minute."""
         with self._lock:
             if time.monotonic() >= self._header_until:
                 header = self.auth.get_authentication_header
@@ -221,27 +210,39 @@ class Service:
         timeout = (_CONNECT_S, self.patience.request_s)
         return self._session.request(method, url, timeout=timeout, allow_redirects=False, **more)
 
-    def _repeat(self, what: str, once: Callable[[], None], done: Callable[[], bool] | None = None) -> None:
-        """Tries until it goes well, was done all the same, fails for good, or the time is up."""
+    def _retry(self, what: str, once: Callable[[], T | None], done: Callable[[], bool] | None = None) -> T | None:
+        """Calls `once` until it succeeds, and returns its value.
+
+        Args:
+            what: What it does, for the message.
+            once: The call.
+            done: As `ask` takes it.
+
+        Raises:
+            BackendError: It failed for good, or is still failing when the time is up.
+        """
         import requests
 
         deadline = time.monotonic() + self.patience.total_s
         pause_s = self.patience.pause_s
         while True:
             try:
-                once()
-                return
+                return once()
             except TransientError as error:
                 fault: BackendError = error
             except (requests.RequestException, ValueError) as error:
-                fault = BackendError(f"{what}: no usable answer", received=sdk.told(error), hint=sdk.hint_of(0))
+                received = sdk.message_of(error)
+                fault = BackendError(f"{what}: no usable answer", received=received, hint=sdk.hint_of(0))
             if done and done():
-                return
+                return None
             if time.monotonic() + pause_s > deadline:
                 raise BackendError(fault.what, received=fault.received, hint=fault.hint) from fault
             time.sleep(pause_s)
             pause_s *= 2
 
 
-class MissingWorkspaceError(BackendError):
-    """There is no such workspace, or not any more."""
+def _next_token(page: Mapping[str, Any], parameter: str) -> str:
+    """Returns the token of the page after this one, which some listings only have in the link to it; "" at the end."""
+    token = str(page.get("continuationToken") or "")
+    following = parse_qs(urlsplit(str(page.get("nextLink") or "")).query)
+    return token or following.get(parameter, [""])[0]

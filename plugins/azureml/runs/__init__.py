@@ -1,1 +1,1 @@
-"""What is done with runs at Azure ML: watching, cancelling, fetching and registering."""
+"""Watches, cancels, fetches, registers and adopts runs at Azure ML."""

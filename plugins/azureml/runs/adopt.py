@@ -1,46 +1,47 @@
-"""Finds a run by its id alone: where it is and what it is of, as the workspace tells."""
+"""Finds a run that another machine has submitted, by its id alone."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 from ....engine.backend import FoundRun
 from ....engine.errors import InputError, StokerError
 from ....engine.job import TrainJob
-from ..reference import Reference
+from ..reference import JOB, RUN_ID, Reference
+from ..rest import paths
 from ..rest.client import Service
-from ..submit import runconfig
-
-_HISTORY = "history/v1.0"
 
 
 def adopt(service: Service, run_id: str) -> FoundRun:
-    """Finds a run that stoker has submitted, by the id of any of its attempts.
+    """Finds a run that stoker has submitted.
+
+    Args:
+        service: The workspace.
+        run_id: The id of any of its attempts.
 
     Raises:
-        InputError: There is none, or something else has submitted it.
+        InputError: There is no such run, or stoker didn't submit it.
         BackendError: The workspace can't be asked.
     """
     workspace = service.scope.workspace
-    run = service.get(_HISTORY, f"/runs/{quote(run_id, safe='')}")
+    run = service.get(paths.run(run_id))
     if run is None:
-        hint = "its page in the studio has the id"
+        hint = "the run's page in the studio shows its id"
         raise InputError(f"the workspace {workspace} has no run {run_id!r}", hint=hint)
-    experiment = service.get(_HISTORY, f"/experimentids/{quote(str(run['experimentId']), safe='')}") or {}
+    experiment = service.get(paths.experiment(str(run["experimentId"]))) or {}
     name = str(experiment.get("name"))
-    found = service.get(_HISTORY, f"/experiments/{quote(name, safe='')}/runs/{quote(run_id, safe='')}/details") or {}
+    found = service.get(paths.run_details(name, run_id)) or {}
     first, job = _submitted(found.get("runDefinition") or {}, run_id)
     return FoundRun(run_id=first, handle=Reference(scope=service.scope, experiment=name, run_id=first).handle, job=job)
 
 
 def _submitted(definition: dict[str, Any], run_id: str) -> tuple[str, TrainJob]:
-    """The id of the first attempt, and the job."""
+    """Reads the id of the first attempt, and the job, from what was submitted."""
     words = list(definition.get("arguments") or ())
     try:
-        first = str(words[words.index(runconfig.RUN_ID) + 1])
-        return first, TrainJob.from_json(json.loads(definition["environmentVariables"][runconfig.JOB]))
+        first = str(words[words.index(RUN_ID) + 1])
+        return first, TrainJob.from_json(json.loads(definition["environmentVariables"][JOB]))
     except (StokerError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"the run {run_id} was not submitted by stoker, or by another version of it",

@@ -1,20 +1,21 @@
-"""Ends a run, and makes sure of it: the SDK takes no notice when this fails."""
+"""Cancels a run and makes sure that it ends: the SDK doesn't notice when a cancellation fails."""
 
 from __future__ import annotations
 
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ....engine.errors import BackendError
+from ..rest import paths
 from ..rest.client import Service
 from .status import CloudRun, status_of
 
 
 def cancel(cloud_run: CloudRun) -> None:
-    """Asks for the end of a run, and waits until it has ended; one that has ended stays as it is.
+    """Cancels a run and waits until it has ended. A run that has ended already stays as it is.
 
     Raises:
-        BackendError: There is no such run, or it does not end.
+        BackendError: There is no such run, or it doesn't end.
     """
     patience = cloud_run.service.patience
     deadline = time.monotonic() + patience.cancel_s
@@ -28,17 +29,17 @@ def cancel(cloud_run: CloudRun) -> None:
             asked = run["runId"]
         if time.monotonic() > deadline:
             raise BackendError(
-                f"the run {run['runId']} was asked to end and is still {run['status']}",
-                received=f"no end within {patience.cancel_s:g} s",
-                hint="look at it in the studio, or cancel it once more",
+                f"the run {run['runId']} was cancelled, and is still {run['status']}",
+                received=f"it didn't end within {patience.cancel_s:g} s",
+                hint="look at it in the studio, or cancel it again",
             )
         time.sleep(min(cloud_run.poll_s, 1.0))
 
 
 def _address(service: Service, run: dict[str, object]) -> str:
-    """Where to ask for the end of a run; an address of another host than the service's own gets no token."""
+    """Returns the address that cancels a run. Another host than the services' own must not get the token."""
     url = str(run.get("cancelUri") or "")
     known = {urlsplit(address).hostname for address in service.addresses.values()}
     if urlsplit(url).scheme == "https" and urlsplit(url).hostname in known:
         return url
-    return service.address("execution/v1.0", f"/runs/{quote(str(run['runId']), safe='')}/cancel")
+    return service.address(paths.cancellation(str(run["runId"])))

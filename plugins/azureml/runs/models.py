@@ -1,30 +1,29 @@
-"""Registers the model of a run in the workspace, once for each content."""
+"""Registers the model of a run in the workspace; the same content makes one version."""
 
 from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 from ....engine.backend import ModelVersion
 from ....engine.errors import BackendError, InputError
-from ....engine.event import final_figures
 from ....engine.job import check_name
+from ....engine.metrics import final_figures
 from ....engine.registry import MODEL_FILE
+from ..rest import paths
 from ..rest.client import Service
 from . import outputs
 from .status import CloudRun, status_of
 
 DIGEST = "sha256"
-"""The tag of a registered model that has the digest of its main file."""
+"""The tag of a registered model that holds the digest of its main file."""
 
-_SERVICE = "modelmanagement/v1.0"
 _FOLDER = re.compile(r"[\w. -]+(?:/[\w. -]+)*")
 
 
 def register(cloud_run: CloudRun, model: str, name: str) -> ModelVersion:
-    """Registers the model of a finished run.
+    """Registers the model of a finished run, unless the same content is registered already.
 
     Args:
         cloud_run: The run.
@@ -32,8 +31,8 @@ def register(cloud_run: CloudRun, model: str, name: str) -> ModelVersion:
         name: The name to register it under.
 
     Raises:
-        InputError: The name is none, or the folder holds no model.
-        BackendError: The run has not finished, or the service does not take it.
+        InputError: The name isn't valid, or the folder holds no model.
+        BackendError: The run has not finished, or the service refuses the model.
     """
     check_name("the name to register", name)
     run = _finished(cloud_run)
@@ -43,16 +42,23 @@ def register(cloud_run: CloudRun, model: str, name: str) -> ModelVersion:
         _register(cloud_run, run, model, name, digest)
         found = find(cloud_run.service, name, digest)
     if found is None:
-        raise BackendError(f"the model {name} was registered, and the workspace does not know it")
+        raise BackendError(f"the model {name} was registered, but the workspace doesn't list it")
     return found
 
 
 def find(service: Service, name: str, digest: str) -> ModelVersion | None:
-    """The oldest version of a model that has this content; None if there is none."""
+    """Finds the oldest version of a model with this content; None if there is none.
+
+    Args:
+        service: The workspace.
+        name: The name of the model.
+        digest: The SHA-256 of its main file, in hexadecimal.
+
+    Raises:
+        BackendError: The versions can't be listed.
+    """
     found = [
-        entry
-        for entry in service.list(_SERVICE, f"/models?name={quote(name, safe='')}")
-        if (entry.get("kvTags") or {}).get(DIGEST) == digest
+        entry for entry in service.list(paths.models_named(name)) if (entry.get("kvTags") or {}).get(DIGEST) == digest
     ]
     oldest = min(found, key=lambda entry: int(entry["version"]), default=None)
     if oldest is None:
@@ -63,7 +69,7 @@ def find(service: Service, name: str, digest: str) -> ModelVersion | None:
 
 
 def _finished(cloud_run: CloudRun) -> dict[str, Any]:
-    """The last attempt of the run, which must have completed."""
+    """Returns the last attempt of the run, which must have completed."""
     run = cloud_run.newest()
     if str(run.get("status")) != "Completed":
         state = status_of(run, 1).state
@@ -72,23 +78,25 @@ def _finished(cloud_run: CloudRun) -> dict[str, Any]:
 
 
 def _digest(service: Service, run_id: str, model: str) -> str:
-    """The SHA-256 of the model's main file."""
+    """Computes the SHA-256 of the model's main file."""
     parts = PurePosixPath(model).parts
     if not _FOLDER.fullmatch(model) or ".." in parts:
-        raise InputError("not a folder of a model", received=repr(model), expected="one below the outputs: model")
+        raise InputError(
+            "this is no folder of a model", received=repr(model), expected="a folder of the outputs: model"
+        )
     listed = dict(outputs.listed(service, run_id, model))
     url = listed.get(f"{model}/{MODEL_FILE}")
     if url is None:
-        raise InputError(f"no {MODEL_FILE} in the outputs {model!r} of the run {run_id}")
+        raise InputError(f"the outputs of the run {run_id} have no {model}/{MODEL_FILE}")
     return outputs.sha256(service, url)
 
 
 def _register(cloud_run: CloudRun, run: dict[str, Any], model: str, name: str, digest: str) -> None:
-    """Registers it as the SDK does, which repeats itself blindly: a lost answer would make a second version."""
+    """Registers the model with the SDK's requests. The SDK itself retries blindly: a lost answer makes two versions."""
     service, run_id = cloud_run.service, str(run["runId"])
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
-    made = service.ask("POST", service.address(_SERVICE, "/assets"), json=asset) or {}
+    made = service.ask("POST", service.address(paths.assets()), json=asset) or {}
     figures = final_figures(cloud_run.log(0).decode(errors="replace").splitlines())
     entry = {
         "name": name,
@@ -104,4 +112,4 @@ def _register(cloud_run: CloudRun, run: dict[str, Any], model: str, name: str, d
     def done() -> bool:
         return find(service, name, digest) is not None
 
-    service.ask("POST", service.address(_SERVICE, "/models"), json=entry, done=done)
+    service.ask("POST", service.address(paths.models()), json=entry, done=done)

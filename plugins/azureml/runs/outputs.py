@@ -1,52 +1,63 @@
-"""Brings the outputs of a run here: each file whole, with its digest where the storage has one."""
+"""Fetches the outputs and the record of a run: each file whole, and all of them or none."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from ....engine import files
 from ....engine.backend import Manifest
 from ....engine.errors import BackendError
 from ....engine.fetch import copy_outputs
-from ..rehearse import RECORD
+from ....engine.packaging.layout import RECORD
+from ..rest import paths
 from ..rest.client import Service
 
 FOLDER = "outputs/"
-"""What the service keeps of what a job has made; it is the folder of outputs here."""
+"""The part of a run's files that the service keeps from the job's folder: its outputs."""
 
 _RECORDED = ("metrics.jsonl", "environment.json", "report.html")
-_ARTIFACTS = "artifact/v2.0"
-_PIECE = 8 * 2**20
+_PIECE_BYTES = 8 << 20
 
 
 def fetch(service: Service, run_id: str, target: Path) -> Manifest:
-    """Brings the outputs into a folder: all of them, or none.
+    """Fetches the outputs of a run into a folder: all of them, or none.
+
+    Args:
+        service: The workspace.
+        run_id: The attempt whose outputs to fetch.
+        target: The folder.
+
+    Returns:
+        The files, with their digests.
 
     Raises:
-        BackendError: There are none, or one can't be had whole.
-        InputError, StorageError: They can't be written there.
+        BackendError: There are no outputs, or one can't be read whole.
+        InputError: The folder holds something else.
+        StorageError: They can't be written there.
     """
-    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
-        folder = Path(place).resolve() / "outputs"
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
+        folder = Path(temporary).resolve() / "outputs"
         for name, url in listed(service, run_id):
             path = folder / name
             if not path.resolve().is_relative_to(folder) or path.exists():
-                raise BackendError(f"the run {run_id} has an output of a name that leads elsewhere", received=name)
+                raise BackendError(f"an output of the run {run_id} would land outside its folder", received=name)
             files.make_folder(path.parent)
             download(service, url, path)
         return copy_outputs(folder, target)
 
 
 def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str, str]]:
-    """The outputs of a run: each path below its outputs, and the signed address of its content.
+    """Lists the outputs of a run: each path below the outputs, and the signed address of its content.
 
     Args:
         service: The workspace.
         run_id: The run.
-        below: A folder of the outputs; "" is all, but for the record of the run.
+        below: A folder of the outputs; "" lists all of them, without the record of the run.
+
+    Raises:
+        BackendError: They can't be listed.
     """
     for path, url in _entries(service, run_id, f"{FOLDER}{below}"):
         if path.startswith(FOLDER) and not path.startswith(f"{RECORD}/"):
@@ -54,51 +65,59 @@ def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str
 
 
 def fetch_record(service: Service, run_id: str, folder: Path) -> None:
-    """Brings the record of a run into its folder.
+    """Fetches the record of a run into its folder.
+
+    Args:
+        service: The workspace.
+        run_id: The attempt whose record to fetch.
+        folder: The run's folder.
 
     Raises:
-        BackendError: It can't be had.
+        BackendError: It can't be read.
         StorageError: It can't be written.
     """
     found = dict(_entries(service, run_id, f"{RECORD}/"))
-    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         for name in _RECORDED:
             url = found.get(f"{RECORD}/{name}")
             if url:
-                download(service, url, Path(place) / name)
-                files.write_bytes(folder / name, (Path(place) / name).read_bytes())
+                download(service, url, Path(temporary) / name)
+                files.write_bytes(folder / name, (Path(temporary) / name).read_bytes())
 
 
 def _entries(service: Service, run_id: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """The files of a run whose paths begin so, and the signed address of each."""
-    container = quote(f"dcid.{run_id}", safe="")
-    where = f"/artifacts/prefix/contentinfo/ExperimentRun/{container}/{quote(prefix)}"
-    for entry in service.list(_ARTIFACTS, where):
+    """Lists the files of a run whose paths begin with a prefix, and the signed address of each."""
+    for entry in service.list(paths.artifacts(run_id, prefix)):
         yield str(entry["path"]), str(entry["contentUri"])
 
 
 def download(service: Service, url: str, path: Path) -> None:
-    """Writes the content of a blob into a file, in pieces; a piece that fails is asked for again.
+    """Downloads a blob into a file, piece by piece; a piece that fails is retried.
+
+    Args:
+        service: The workspace.
+        url: The signed address of the blob.
+        path: The file.
 
     Raises:
-        BackendError: It can't be had, or it is not what the storage says that it is.
-        StorageError: It can't be written.
+        BackendError: The blob can't be read, or is gone.
+        StorageError: The file can't be written.
     """
     offset = 0
     with files.storage_errors(path), path.open("wb") as stream:
         while True:
-            piece = service.read(url, offset, _PIECE)
+            piece = service.read(url, offset, _PIECE_BYTES)
             if piece is None:
-                raise BackendError(f"the output {path.name} is not there any more", hint="fetch the outputs again")
+                raise BackendError(f"the output {path.name} is gone", hint="fetch the outputs again")
             stream.write(piece)
             offset += len(piece)
-            if len(piece) < _PIECE:
+            if len(piece) < _PIECE_BYTES:
                 return
 
 
 def sha256(service: Service, url: str) -> str:
-    """The SHA-256 of a blob, in hexadecimal."""
-    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
-        path = Path(place) / "content"
+    """Computes the SHA-256 of a blob, in hexadecimal."""
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
+        path = Path(temporary) / "content"
         download(service, url, path)
         return files.sha256_file(path)

@@ -1,4 +1,4 @@
-"""What a run waits for: how far the image of its environment is, or which nodes its cluster has."""
+"""Finds out what a run waits for: the image of its environment, or a node of its cluster."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from ....engine.errors import BackendError
 from ..cluster import provision
+from ..rest import paths
 from ..rest.client import Service
 
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
-"""What the service calls the log of an image that it builds."""
+"""What the service calls the log of an image that it builds; `_output_logs_pattern` in `azureml.core.script_run`."""
 
 _PERIOD_S = 15.0
 _LONGEST, _KEPT_BYTES = 100, 2000
@@ -22,41 +22,41 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Waiting:
-    """Looks now and then at what one run waits for; what it has read of a log, it does not read again.
+    """Describes what one run waits for, with a request every 15 seconds. No byte of a log is read twice.
 
     Args:
         service: The workspace.
-        experiment: What the run is of.
-        clock: Tells the time in seconds.
+        experiment: The experiment of the run.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, service: Service, experiment: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._service = service
         self._experiment = experiment
         self._clock = clock
-        self._seen = self._words = self._url = ""
-        self._again = 0.0
+        self._seen = self._reason = self._url = ""
+        self._next_s = 0.0
         self._read, self._tail = 0, b""
 
-    def words(self, run: Mapping[str, Any]) -> str:
-        """What there is to tell of a run that does not run yet; "" if nothing. One small request at most times.
+    def reason(self, run: Mapping[str, Any]) -> str:
+        """Describes what a run waits for; "" if nothing is known.
 
         Args:
-            run: What the service knows of it.
+            run: The service's description of the run.
         """
         seen = f"{run['runId']} {run['status']}"
         if seen != self._seen:
-            self._seen, self._again = seen, 0.0
+            self._seen, self._next_s = seen, 0.0
             self._url, self._read, self._tail = "", 0, b""
-        if self._clock() >= self._again:
-            self._again = self._clock() + _PERIOD_S
+        if self._clock() >= self._next_s:
+            self._next_s = self._clock() + _PERIOD_S
             try:
-                self._words = self._look(str(run["runId"]), str(run["status"]), str(run.get("target") or ""))
-            except BackendError:  # the status is worth more than what is told beside it
-                self._words, self._again = "", math.inf
-        return self._words
+                self._reason = self._ask(str(run["runId"]), str(run["status"]), str(run.get("target") or ""))
+            except BackendError:  # the status matters more than this addition to it
+                self._reason, self._next_s = "", math.inf
+        return self._reason
 
-    def _look(self, run_id: str, status: str, cluster: str) -> str:
+    def _ask(self, run_id: str, status: str, cluster: str) -> str:
         if status == "Preparing":
             return self._last_line(run_id)
         if status == "Queued" and cluster:
@@ -64,10 +64,10 @@ class Waiting:
         return ""
 
     def _last_line(self, run_id: str) -> str:
-        """The last line of the log of the image."""
+        """Returns the last line of the image's build log."""
         self._url = self._url or self._address(run_id)
         piece = self._service.read(self._url, self._read) if self._url else b""
-        if piece is None:  # the address has run out
+        if piece is None:  # the signature of the address has expired
             self._url = ""
         else:
             self._read += len(piece)
@@ -77,6 +77,5 @@ class Waiting:
         return last if len(last) <= _LONGEST else f"{last[:_LONGEST]}…"
 
     def _address(self, run_id: str) -> str:
-        path = f"/experiments/{quote(self._experiment, safe='')}/runs/{quote(run_id, safe='')}/details"
-        found = self._service.get("history/v1.0", path) or {}
+        found = self._service.get(paths.run_details(self._experiment, run_id)) or {}
         return str((found.get("logFiles") or {}).get(BUILD_LOG) or "")

@@ -1,4 +1,4 @@
-"""How a run is doing, and what it has written: one request for the status, one for the new bytes of the log."""
+"""Watches one run: a request for its status, and one for the new bytes of its log."""
 
 from __future__ import annotations
 
@@ -6,53 +6,55 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from ....engine.errors import BackendError
 from ....engine.status import RunState, RunStatus
 from ..reference import Reference
+from ..rest import paths
 from ..rest.client import MissingWorkspaceError, Service
 from .queue import Waiting
 
 LOG = "user_logs/std_log.txt"
-"""What the service calls what a job writes."""
+"""What the service calls the log of a job; `_output_logs_pattern` in `azureml.core.script_run`."""
 
 ATTEMPTS = "stoker_attempts"
-"""The tag of a run that says how many attempts of it there are; it is written before another one is submitted."""
+"""The tag of a run that counts its attempts; it is written before the next one is submitted."""
 
-_STATES = {
-    "Running": RunState.RUNNING,
-    "NotResponding": RunState.RUNNING,
-    "CancelRequested": RunState.FINALIZING,
-    "Finalizing": RunState.FINALIZING,
-    "Completed": RunState.COMPLETED,
-    "Failed": RunState.FAILED,
-    "Canceled": RunState.CANCELLED,
-}
-_WORDS = {
-    "NotStarted": "Azure ML has the job",
-    "Starting": "Azure ML has the job",
-    "Preparing": "preparing the environment",
-    "Provisioning": "starting a node",
-    "Queued": "waiting for a node of the cluster",
-    "NotResponding": "the node has not been heard of for some minutes",
-    "CancelRequested": "being cancelled",
-    "Finalizing": "saving the outputs",
-}
 _YOUNG_S, _OLD_POLL_S = 600.0, 10.0
 _PREEMPTED = "preempt"
 _ERROR = "error: "
-_HISTORY, _ARTIFACTS = "history/v1.0", "artifact/v2.0"
+
+STATES = {
+    "NotStarted": (RunState.QUEUED, "Azure ML has the job"),
+    "Starting": (RunState.QUEUED, "Azure ML has the job"),
+    "Preparing": (RunState.QUEUED, "preparing the environment"),
+    "Provisioning": (RunState.QUEUED, "starting a node"),
+    "Queued": (RunState.QUEUED, "waiting for a node of the cluster"),
+    "Unapproved": (RunState.QUEUED, "Azure ML calls it Unapproved"),
+    "Pausing": (RunState.QUEUED, "Azure ML calls it Pausing"),
+    "Paused": (RunState.QUEUED, "Azure ML calls it Paused"),
+    "Running": (RunState.RUNNING, ""),
+    "NotResponding": (RunState.RUNNING, "the node has sent no heartbeat for some minutes"),
+    "CancelRequested": (RunState.FINALIZING, "being cancelled"),
+    "Finalizing": (RunState.FINALIZING, "saving the outputs"),
+    "Completed": (RunState.COMPLETED, ""),
+    "Failed": (RunState.FAILED, ""),
+    "Canceled": (RunState.CANCELLED, ""),
+}
+"""The states of Azure ML, with ours and a message for each.
+
+`RunStatus` in `azureml._restclient.constants` lists them; `Run.get_status` in `azureml.core.run` says what they mean.
+"""
 
 
 class CloudRun:
-    """Looks at one run.
+    """One run, as its workspace knows it.
 
     Args:
-        service: Its workspace.
+        service: The workspace.
         reference: The run.
-        poll_s: Seconds between two looks, as long as the run is young.
-        clock: Tells the time in seconds.
+        poll_s: Seconds between two polls while the run is young.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -69,15 +71,15 @@ class CloudRun:
 
     @property
     def poll_s(self) -> float:
-        """Seconds until the next look: more when the last attempt has been looked at for ten minutes."""
+        """Seconds until the next poll: more when the last attempt has been polled for ten minutes."""
         return self._poll_s if self._clock() - self._since < _YOUNG_S else max(self._poll_s, _OLD_POLL_S)
 
     def find(self, number: int = 1) -> dict[str, Any] | None:
-        """What the service knows of an attempt; None if there is none."""
-        return self.service.get(_HISTORY, f"/runs/{quote(self.reference.attempt(number), safe='')}")
+        """Returns the service's description of an attempt; None if there is no such attempt."""
+        return self.service.get(paths.run(self.reference.attempt(number)))
 
     def attempts(self) -> list[dict[str, Any]]:
-        """What the service knows of each attempt, in order; [] if there is no such run."""
+        """Returns the service's description of each attempt, in order; [] if there is no such run."""
         first = self.find()
         if first is None:
             return []
@@ -89,32 +91,32 @@ class CloudRun:
         return runs
 
     def newest(self) -> dict[str, Any]:
-        """What the service knows of the last attempt.
+        """Returns the service's description of the last attempt.
 
         Raises:
             BackendError: There is no such run.
         """
         runs = self.attempts()
         if not runs:
-            raise BackendError(f"the workspace knows no run {self.reference.run_id!r}", hint="was it deleted?")
+            raise BackendError(f"the workspace has no run {self.reference.run_id!r}", hint="was it deleted?")
         return runs[-1]
 
     def status(self) -> RunStatus:
-        """How the run is doing."""
+        """Returns the status of the run, and what it waits for."""
         try:
             runs = self.attempts()
         except MissingWorkspaceError as error:
             return RunStatus(state=RunState.LOST, message=error.what)
         if not runs:
-            return RunStatus(state=RunState.LOST, message=f"the workspace knows no run {self.reference.run_id!r}")
+            return RunStatus(state=RunState.LOST, message=f"the workspace has no run {self.reference.run_id!r}")
         before = sum(1 + _preemptions(run) for run in runs[:-1])
         status = status_of(runs[-1], attempt=before + 1 + _preemptions(runs[-1]))
         if status.state is not RunState.QUEUED:
             return status
-        return replace(status, message=": ".join(filter(None, (status.message, self._waiting.words(runs[-1])))))
+        return replace(status, message=": ".join(filter(None, (status.message, self._waiting.reason(runs[-1])))))
 
     def log(self, offset: int) -> bytes:
-        """The log from an offset on, as it is now; that of a further attempt begins with those before it."""
+        """Reads the log from an offset on, as it is now. The log of an attempt begins with those of the ones before."""
         runs = self._identifiers or [run["runId"] for run in self.attempts()]
         for identifier in reversed(runs):
             piece = self._read(identifier, offset)
@@ -123,9 +125,9 @@ class CloudRun:
         return b""
 
     def follow(self, offset: int) -> Iterator[bytes]:
-        """The log from an offset on, until the run has ended."""
+        """Yields the log from an offset on, piece by piece, until the run has ended."""
         while True:
-            ended = self.status().state.ended  # before the log: what was written before the end is then in it
+            ended = self.status().state.ended  # asked first, so that the log read next is complete
             piece = self.log(offset)
             if piece:
                 yield piece
@@ -135,7 +137,7 @@ class CloudRun:
             time.sleep(self.poll_s)
 
     def _read(self, identifier: str, offset: int) -> bytes | None:
-        """The log of an attempt; None while it has none. An address that is of no use any more is asked for anew."""
+        """Reads the log of an attempt; None while it has none. An address that has expired is asked for again."""
         for _ in range(2):
             url = self._logs.get(identifier) or self._log_address(identifier)
             if not url:
@@ -150,16 +152,19 @@ class CloudRun:
         )
 
     def _log_address(self, identifier: str) -> str:
-        path = f"/artifacts/contentinfo/ExperimentRun/dcid.{quote(identifier, safe='')}/{LOG}"
-        found = self.service.get(_ARTIFACTS, path)
+        found = self.service.get(paths.artifact(identifier, LOG))
         return str(found["contentUri"]) if found else ""
 
 
 def status_of(run: Mapping[str, Any], attempt: int) -> RunStatus:
-    """The status of a run as the service tells of it."""
+    """Translates the service's description of a run.
+
+    Args:
+        run: The description.
+        attempt: Which attempt it is, from 1.
+    """
     word = str(run.get("status"))
-    state = _STATES.get(word, RunState.QUEUED)
-    message = _WORDS.get(word, "" if word in _STATES else f"Azure ML calls it {word}")
+    state, message = STATES.get(word, (RunState.QUEUED, f"Azure ML calls it {word}"))
     error = (run.get("error") or {}).get("error") or {}
     if state in {RunState.FAILED, RunState.CANCELLED} and error:
         message = _reason(str(error.get("message") or error.get("code") or ""))
@@ -172,13 +177,13 @@ def _attempts(run: Mapping[str, Any]) -> int:
 
 
 def _preemptions(run: Mapping[str, Any]) -> int:
-    """How often the service has taken the node away and started the run anew."""
+    """Counts how often the service took the node away and restarted the run."""
     warnings = run.get("warnings") or ()
     return sum(_PREEMPTED in str(warning.get("message")).lower() for warning in warnings)
 
 
 def _reason(message: str) -> str:
-    """What a person wants to know of a failure: the program's own words, if they are there."""
+    """Extracts from a message why a run failed: the program's own words, if they are there."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     own = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
     return own[-1] if own else " ".join(lines[:2])

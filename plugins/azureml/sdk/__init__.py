@@ -1,1 +1,1 @@
-"""azureml-core: quiet, bounded in time, and signed in."""
+"""Keeps azureml-core quiet and within a time limit, and signs in with it."""

@@ -1,4 +1,4 @@
-"""The SDK, kept quiet, kept to a time, and its many exceptions turned into one."""
+"""Calls the SDK: quietly, within a time limit, and with one kind of exception instead of its many."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 from typing import Any, TypeVar
 
-from ....engine.errors import BackendError, PluginError, StokerError
+from ....engine.errors import BackendError, StokerError
+from ....engine.plugin.extras import missing_package
+from .. import NAME
 
 T = TypeVar("T")
 
-INSTALL = "pip install 'stoker[azureml]'"
 CALL_S = 120.0
-"""How long one call of the SDK may take, in seconds, if nothing else is said."""
+"""How long one call of the SDK may take by default, in seconds."""
 
 _VARIABLES = {
     "AZUREML_DEFAULT_BACKOFF": "1",
@@ -28,7 +30,7 @@ _VARIABLES = {
     "AZUREML_DEFAULT_503_BACKOFF": "1",
     "AZUREML_DEFAULT_RETRIES": "2",
 }
-"""Read by the SDK when it is imported; by itself it waits up to four minutes for a service that is busy."""
+"""Read by the SDK when it is imported (`azureml._restclient.clientbase`); its own values make it wait for minutes."""
 
 _LOGGERS = ("azureml", "azure", "msrest", "msal", "urllib3", "adal", "cli")
 _STATUS = re.compile(r"(?:Response Code|[Ss]tatus ?[Cc]ode|\bCode)\W{1,4}(\d{3})\b")
@@ -39,16 +41,16 @@ _HINTS = {
     401: "sign in again: `az login`, or check the service principal's variables; see --azureml-auth",
     403: "the account lacks the permission: it needs the role 'AzureML Data Scientist' in the workspace",
     404: "it may have been deleted; look for it in the studio: https://ml.azure.com",
-    409: "something of this name is there already, or is being changed; try again",
-    429: "the service has too much to do; try again in a minute",
+    409: "something of this name exists already, or is being changed; try again",
+    429: "the service is busy; try again in a minute",
 }
-_TROUBLE = "Azure has trouble; try again later: https://status.azure.com"
-_NETWORK = "is the network there? A proxy goes into HTTPS_PROXY; else try again later"
+_TROUBLE = "Azure has problems, see https://status.azure.com; try again later"
+_NETWORK = "check the network, and set HTTPS_PROXY if there is a proxy; else try again later"
 
 
 @cache
 def load() -> Any:
-    """The module `azureml.core`.
+    """Imports `azureml.core`.
 
     Raises:
         PluginError: It is not installed.
@@ -58,31 +60,45 @@ def load() -> Any:
         with quiet():
             core = importlib.import_module("azureml.core")
     except ModuleNotFoundError as error:
-        raise PluginError(f"the backend azureml needs the package {error.name!r}", hint=INSTALL) from error
-    _without_telemetry()
+        raise missing_package(f"the backend {NAME}", str(error.name), NAME) from error
+    _disable_telemetry()
     return core
 
 
 def prepare() -> None:
-    """Sets what the SDK reads when it is first imported; whoever imports a part of it calls this before."""
+    """Sets what the SDK reads when it is first imported; call it before importing any part of the SDK."""
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _without_telemetry() -> None:
-    """Keeps the data runtime and the SDK's training packages from reporting on this machine."""
+def patch(module: ModuleType, name: str, value: object) -> None:
+    """Replaces an attribute of one of the SDK's modules.
+
+    The SDK offers no setting for what is patched here. The modules have no types, or types that forbid the assignment,
+    so it goes through the module's dictionary.
+
+    Args:
+        module: The module.
+        name: The name of the attribute in it.
+        value: The new value.
+    """
+    vars(module)[name] = value
+
+
+def _disable_telemetry() -> None:
+    """Stops the data runtime and the SDK's training packages from reporting on this machine."""
     for name in ("azureml.dataprep.api._rslex_executor", "azureml.telemetry"):
         with contextlib.suppress(ImportError), quiet():
-            vars(importlib.import_module(name))["HBI_MODE"] = True
-    # What finds the repository around a submission: its address may have a token in it.
+            patch(importlib.import_module(name), "HBI_MODE", value=True)
+    # These look for the git repository around a submission, whose address may hold a token.
     tracking = importlib.import_module("azureml._base_sdk_common.tracking")
     tracking.global_tracking_info_registry.providers.clear()
 
 
 class _Silence:
-    """Nothing in the place of stdout and stderr, from the first thread that comes until the last that goes."""
+    """Silences stdout and stderr from when the first thread enters until the last one leaves."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -110,24 +126,25 @@ _SILENCE = _Silence()
 
 
 def quiet() -> contextlib.AbstractContextManager[None]:
-    """Drops what the SDK prints, and its warnings, which are about itself.
+    """Silences what the SDK prints, and its warnings, which are about itself.
 
-    What else is printed meanwhile is dropped as well: whoever has something to say writes to the stderr of before.
+    Anything else printed meanwhile is lost too, so a reporter writes to the stderr that it kept from before.
     """
     return _SILENCE
 
 
 def bounded(what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint: str = "") -> T:
-    """What a call of the SDK gives.
+    """Calls the SDK within a time limit and returns the result.
 
     Args:
-        what: What it does, for the message: "the data set can't be registered".
+        what: What has failed if it fails: "the data set can't be registered".
         call: The call.
-        timeout_s: How long it may take, in seconds; then it is left alone, in a thread that ends with the process.
-        hint: The next step, if it is not to be told from the error.
+        timeout_s: How long it may take, in seconds. After that it is abandoned, in a thread that ends with the process.
+        hint: The next step; "" derives it from the error.
 
     Raises:
-        BackendError: It failed, or took too long.
+        PluginError: A package is missing.
+        BackendError: The call failed, or took too long.
     """
     load()
     results: list[T] = []
@@ -151,18 +168,24 @@ def bounded(what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint
 
 
 def translated(what: str, error: BaseException, hint: str = "") -> StokerError:
-    """An exception of the SDK as one for people; one that is meant for them already stays."""
+    """Turns an exception of the SDK into an error for people; one of stoker's own stays as it is.
+
+    Args:
+        what: What has failed.
+        error: The exception.
+        hint: The next step; "" derives it from the exception.
+    """
     if isinstance(error, StokerError):
         return error
     if isinstance(error, ModuleNotFoundError):
-        return PluginError(f"{what}: the package {error.name!r} is missing", hint=INSTALL)
-    made = BackendError(what, received=told(error), hint=hint or hint_of(status_of(error)))
+        return missing_package(f"the backend {NAME}", str(error.name), NAME)
+    made = BackendError(what, received=message_of(error), hint=hint or hint_of(status_of(error)))
     made.__cause__ = error
     return made
 
 
-def told(error: BaseException) -> str:
-    """What an exception says: the service's message, or its first lines; nothing secret."""
+def message_of(error: BaseException) -> str:
+    """Extracts the message of an exception: the service's own, or its first lines; without secrets."""
     text = str(getattr(error, "message", "") or error)
     own = _MESSAGE.search(text)
     said = [own[1]] if own else [line.strip() for line in text.splitlines() if line.strip()]
@@ -170,12 +193,12 @@ def told(error: BaseException) -> str:
 
 
 def redacted(text: str) -> str:
-    """A text without signatures, tokens and keys."""
+    """Removes signatures, tokens and keys from a text."""
     return _SECRET.sub(r"\1…", text)
 
 
 def status_of(error: BaseException) -> int:
-    """The HTTP status behind an exception; 0 if none is known."""
+    """Finds the HTTP status behind an exception; 0 if there is none."""
     for holder in (error, getattr(error, "response", None), getattr(error, "inner_exception", None)):
         status = getattr(holder, "status_code", None)
         if isinstance(status, int):
@@ -185,5 +208,5 @@ def status_of(error: BaseException) -> int:
 
 
 def hint_of(status: int) -> str:
-    """The next step after an HTTP status; 0 means that there was no answer."""
+    """Returns the next step after an HTTP status; 0 means that there was no answer."""
     return _HINTS.get(status) or (_TROUBLE if status >= 500 else "" if status else _NETWORK)

@@ -1,4 +1,4 @@
-"""Signs in to Azure: by a service principal, as whoever is signed in on this machine, or by asking."""
+"""Signs in to Azure: as a service principal, as the account of this machine, or by asking."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 
 from ....engine import files
 from ....engine.errors import BackendError, InputError
+from ....engine.terminal.prompt import can_ask
 from . import sdk
 
 _PERSON_S, _PRINCIPAL_S = 300.0, 30.0
 """How long a person and a service principal may take to sign in, in seconds."""
 
 _IDENTITY = "azureml._vendor.azure_cli_core.auth.identity"
-"""The logger that tells whoever signs in what to do."""
+"""The logger on which the SDK tells a person how to sign in."""
 
 _PRINCIPAL = (
     ("AZUREML_SERVICE_PRINCIPAL_TENANT_ID", "AZURE_TENANT_ID"),
@@ -28,14 +29,15 @@ _PRINCIPAL = (
 
 
 def sign_in(kind: str) -> Any:
-    """The SDK's authentication object.
+    """Makes the SDK's authentication object.
 
     Args:
-        kind: One of `settings.AUTHS`.
+        kind: How to sign in, one of `settings.AUTHS`.
 
     Raises:
+        PluginError: The SDK is not installed.
         InputError: The service principal's variables are missing.
-        BackendError: It failed.
+        BackendError: Signing in failed.
     """
     sdk.load()
     from azureml.core.authentication import InteractiveLoginAuthentication, ServicePrincipalAuthentication
@@ -43,12 +45,12 @@ def sign_in(kind: str) -> Any:
     found = [next((os.environ[name] for name in names if os.environ.get(name)), "") for names in _PRINCIPAL]
     if kind == "service-principal" and not all(found):
         missing = [names[0] for names, value in zip(_PRINCIPAL, found, strict=True) if not value]
-        hint = "set it, or choose another way with --azureml-auth"
-        raise InputError("no service principal to sign in with", expected=" and ".join(missing), hint=hint)
+        hint = "set it, or sign in another way with --azureml-auth"
+        raise InputError("there is no service principal to sign in with", expected=" and ".join(missing), hint=hint)
     what, force = "can't sign in to Azure", kind == "interactive"
     if not force and all(found):
         return sdk.bounded(what, lambda: ServicePrincipalAuthentication(*found), _PRINCIPAL_S)
-    if not force and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not force and not can_ask():
         _refuse_questions()
     _make_folder()
     with _instructions():
@@ -56,26 +58,26 @@ def sign_in(kind: str) -> Any:
 
 
 def _make_folder() -> None:
-    """Makes the folder in which the SDK keeps who is signed in, which it does not do in time by itself."""
-    place = os.environ.get("AZUREML_AUTH_CONFIG_DIR") or "~/.azureml/auth"
-    with files.storage_errors(Path(place)):
-        Path(place).expanduser().mkdir(parents=True, exist_ok=True)
+    """Makes the folder for the SDK's record of who is signed in; the SDK itself makes it too late."""
+    folder = Path(os.environ.get("AZUREML_AUTH_CONFIG_DIR") or "~/.azureml/auth")
+    with files.storage_errors(folder):
+        folder.expanduser().mkdir(parents=True, exist_ok=True)
 
 
 def _refuse_questions() -> None:
-    """Lets a sign-in that would ask fail, now and when a token has expired: nobody is there who could answer."""
+    """Makes a sign-in that would ask fail, now and when a token expires: nobody could answer."""
     from azureml.core import authentication
 
     def refuse(**_: Any) -> None:
         hint = f"`az login`, or set {', '.join(names[0] for names in _PRINCIPAL)}; see --azureml-auth"
         raise BackendError("this machine is not signed in to Azure", hint=hint)
 
-    vars(authentication)["perform_interactive_login"] = refuse
+    sdk.patch(authentication, "perform_interactive_login", refuse)
 
 
 @contextlib.contextmanager
 def _instructions() -> Iterator[None]:
-    """Shows what the SDK tells whoever signs in: the address to open, and the code to enter there."""
+    """Shows how to sign in, as the SDK says it: the address to open, and the code to enter there."""
     logger, handler = logging.getLogger(_IDENTITY), logging.StreamHandler(sys.__stderr__)
     handler.setFormatter(logging.Formatter("azureml: %(message)s"))
     logger.addHandler(handler)

@@ -1,1 +1,1 @@
-"""What a submission takes: plan, environment, data set, upload and run configuration."""
+"""Submits jobs: plan, environment, data set, upload and run configuration."""

@@ -1,4 +1,4 @@
-"""The data set that a job mounts: MNIST from the web, the user's folder uploaded once, or one that is registered."""
+"""Provides the data set that a job mounts: MNIST from the web, the user's folder, or a registered one."""
 
 from __future__ import annotations
 
@@ -6,81 +6,93 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ....engine import files
+from ....engine.backend import Reporter
 from ....engine.errors import DatasetError, InputError
 from ....engine.job import TrainJob
-from ....engine.packaging.ignore import secret_name
-from ..progress import Reporter, bytes_told
+from ....engine.packaging.never import secret_name
+from ..progress import bytes_reported
+from ..rest import paths
 from ..rest.client import Service
 from ..sdk import sdk
 from ..settings import MNIST_DATASET, AzureSettings
 from .upload import upload
 
 WEB = "https://azureopendatastorage.blob.core.windows.net/mnist/"
-"""Where Azure itself has MNIST; the host that the tutorial names answers 403."""
+"""Azure's own copy of MNIST. The host that the tutorial names answers 403."""
 
 _MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _ON_STORE = "stoker/data"
 
 
-def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: AzureSettings, say: Reporter) -> Any:
-    """The SDK's data set for a job; None if the node is to get the data by itself.
+def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: AzureSettings, report: Reporter) -> Any:
+    """Finds the data set of a job, or registers it.
+
+    Args:
+        service: The workspace.
+        workspace: The same, as the SDK's object.
+        job: The job.
+        settings: They may name the data set.
+        report: Takes a line for each step.
+
+    Returns:
+        The SDK's data set; None if the node gets the data by itself.
 
     Raises:
-        InputError: There is no data set of that name, or nothing in the folder.
-        BackendError: It can't be registered or uploaded.
+        InputError: There is no data set of that name, or it is made of other files.
+        DatasetError: The folder holds no files.
+        BackendError: The data set can't be registered, or its files can't be uploaded.
     """
     if job.data_folder:
-        return _of_folder(service, workspace, Path(job.data_folder), settings, say)
+        return _of_folder(service, workspace, Path(job.data_folder), settings, report)
     name = settings.dataset_of(job)
     if not name:
         return None
     if name == MNIST_DATASET and not settings.dataset:
         if settings.new_dataset_version or not _is_there(service, name):
-            say(f"registering the data set {name}")
+            report(f"registering the data set {name}")
             _register(workspace, name, [f"{WEB}{file}.gz" for file in _MNIST], "MNIST, training and test set")
     elif not _is_there(service, name):
-        hint = "register it, or let --data-folder name the files"
+        hint = "register it, or name its files with --data-folder"
         raise InputError(f"the workspace has no data set {name!r}", hint=hint)
     return _get(workspace, name)
 
 
-def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, say: Reporter) -> Any:
-    """The data set of a folder's files; it is known by their content, so that they go up once."""
-    digests = _digests(folder, say)
-    whole = hashlib.sha256("".join(f"{digest}  {place}\n" for place, digest in digests.items()).encode()).hexdigest()
+def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, report: Reporter) -> Any:
+    """Finds the data set of a folder's files by their content, or uploads and registers them."""
+    digests = _digests(folder, report)
+    whole = hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()).hexdigest()
     name, description = settings.dataset or f"stoker-{whole[:16]}", f"files of sha256:{whole}"
     if settings.new_dataset_version or not _is_there(service, name):
         store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
         prefix = f"{_ON_STORE}/{whole[:16]}"
-        upload(store, folder, list(digests), prefix, say)
-        say(f"registering the data set {name}")
+        upload(store, folder, list(digests), prefix, report)
+        report(f"registering the data set {name}")
         _register(workspace, name, [(store, f"{prefix}/")], description)
     found = _get(workspace, name)
     if found.description != description:
-        hint = "leave --data-folder out to train on it, or register the folder with --azureml-new-dataset-version"
+        hint = "leave out --data-folder to train on it, or register the folder with --azureml-new-dataset-version"
         raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
     return found
 
 
-def _digests(folder: Path, say: Reporter) -> dict[str, str]:
-    """The SHA-256 of each file that goes up."""
-    sizes = {place: (folder / place).stat().st_size for place in places_in(folder)}
+def _digests(folder: Path, report: Reporter) -> dict[str, str]:
+    """Computes the SHA-256 of each file to upload."""
+    sizes = {name: (folder / name).stat().st_size for name in files_in(folder)}
     if not sizes:
         raise DatasetError(f"{folder} holds no files", expected="the data set's", path=folder)
     digests, read = {}, 0
-    with bytes_told(say) as report:
-        for place, size in sizes.items():
-            report("reading", read, sum(sizes.values()))
-            digests[place] = files.sha256_file(folder / place)
+    with bytes_reported(report) as progress:
+        for name, size in sizes.items():
+            progress("reading", read, sum(sizes.values()))
+            digests[name] = files.sha256_file(folder / name)
             read += size
     return digests
 
 
-def places_in(folder: Path) -> Iterator[str]:
-    """The files that go up: all below the folder, but for hidden ones and those that look like secrets."""
+def files_in(folder: Path) -> Iterator[str]:
+    """Lists the files to upload: all below the folder, except hidden ones and those that look like secrets."""
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in relative.parts)
@@ -89,16 +101,16 @@ def places_in(folder: Path) -> Iterator[str]:
 
 
 def _is_there(service: Service, name: str) -> bool:
-    return service.get("dataset/v1.0", f"/datasets/query/name={quote(name, safe='')}") is not None
+    return service.get(paths.data_set(name)) is not None
 
 
-def _register(workspace: Any, name: str, paths: list[Any], description: str) -> None:
+def _register(workspace: Any, name: str, sources: list[Any], description: str) -> None:
     """Registers a data set; one of the same definition stays as it is."""
 
     def register() -> None:
         from azureml.core import Dataset
 
-        made = Dataset.File.from_files(path=paths, validate=False)
+        made = Dataset.File.from_files(path=sources, validate=False)
         made.register(workspace=workspace, name=name, description=description, create_new_version=True)
 
     sdk.bounded(f"the data set {name} can't be registered", register)
@@ -110,4 +122,4 @@ def _get(workspace: Any, name: str) -> Any:
 
         return Dataset.get_by_name(workspace, name)
 
-    return sdk.bounded(f"the data set {name} can't be had", get)
+    return sdk.bounded(f"the data set {name} can't be read", get)

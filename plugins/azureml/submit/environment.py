@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import Any
 
 from ....engine.errors import InputError
 from ....engine.packaging import secrets
+from ....engine.packaging.requirements import canonical
+from ....engine.plugin.extras import installed_version
 from .. import catalogue
 from ..settings import AzureSettings
 
@@ -26,7 +27,8 @@ WITHOUT_IMGHDR = (3, 13)
 """From this Python on, the SDK lacks a module that the standard library had."""
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
-_ALIASES = {"tensorflow-cpu": "tensorflow", "azureml-defaults": SDK, "mlflow-skinny": "mlflow"}
+ALIASES = {"azureml-defaults": SDK}
+"""Distributions that bring the SDK."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +68,8 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
 def pinned(requirements: Mapping[str, str]) -> dict[str, str]:
     """The distributions that a job needs, with the versions that are installed here; what isn't is left out."""
     names = [*NEEDED, SDK, MOUNTS]
-    found = {name: version for name in names if (version := _version(name))}
-    if sys.version_info >= WITHOUT_IMGHDR and (version := _version("standard-imghdr")):
+    found = {name: version for name in names if (version := installed_version(name))}
+    if sys.version_info >= WITHOUT_IMGHDR and (version := installed_version("standard-imghdr")):
         found["standard-imghdr"] = version
     return dict(sorted({**requirements, **found}.items()))
 
@@ -144,13 +146,7 @@ def _listed(document: Any) -> dict[str, str]:
         else:
             raise ValueError(f"not a package: {entry!r}")
     matches = [match for each in flat if (match := _NAME.match(each))]
-    return {canonical(match[1]): match[2] or "" for match in matches}
-
-
-def canonical(name: str) -> str:
-    """A distribution's name as all its spellings have it."""
-    plain = re.sub(r"[-_.]+", "-", name).lower()
-    return _ALIASES.get(plain, plain)
+    return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
 
 
 def _require(path: Path, listed: Mapping[str, str]) -> None:
@@ -167,24 +163,17 @@ def _require(path: Path, listed: Mapping[str, str]) -> None:
 
 def _differences(listed: Mapping[str, str], requirements: Mapping[str, str]) -> list[str]:
     """What is another version there than here, or isn't there."""
-    here = {canonical(name): version for name, version in pinned(requirements).items()}
+    here = {canonical(name, ALIASES): version for name, version in pinned(requirements).items()}
     python = ".".join(map(str, sys.version_info[:2]))
     found = []
     if listed["python"] and not f"{listed['python']}.".startswith(f"{python}."):
         found.append(f"the environment has Python {listed['python']}, this is {python}")
     for name, version in here.items():
         there = listed.get(name)
-        if there is None and name in {canonical(each) for each in (*requirements, SDK)}:
+        if there is None and name in {canonical(each, ALIASES) for each in (*requirements, SDK)}:
             found.append(f"the environment lacks {name}, which is needed here in version {version}")
         elif there == "" and name in {"tensorflow", "keras", "numpy"}:
             found.append(f"the environment does not say which version of {name}; here it is {version}")
         elif there and there != version and name in NEEDED:
             found.append(f"the environment has {name} {there}, here it is {version}")
     return found
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

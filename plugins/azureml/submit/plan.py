@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from ....engine.backend import Plan
 from ....engine.errors import BackendError
 from ....engine.job import TrainJob
-from ....engine.packaging.package import Package
-from .. import catalogue
+from ....engine.package import Package, package_documents
+from ....engine.plugin.extras import install_command, installed_version
+from ....engine.terminal.text import megabytes
+from .. import NAME, catalogue
+from ..reference import CHECKPOINTS
 from ..settings import MNIST_DATASET, AzureSettings
 from . import runconfig
-from .environment import SDK, Environment, make_environment
+from .environment import ALIASES, SDK, Environment
+from .prepare import ENTRY, Prepared
 
-NAME = "azureml"
-PACKAGE, ENVIRONMENT, CONFIGURATION, FACTS = "package", "environment.yml", "runconfig.json", "package.json"
-"""What `--dry-run DIR` writes: the folder of the package, and files beside it."""
+CONFIGURATION = "runconfig.json"
+"""What `--dry-run DIR` writes beside the package, for people: the run configuration as the SDK posts it."""
 
-CHECKPOINTS = "stoker/RUN_ID/checkpoints"
-"""Where checkpoints go on the workspace's default datastore."""
-
-_INSTALL = "pip install 'stoker[azureml]'"
 _SHOWN = 8
 
 
-def plan(job: TrainJob, settings: AzureSettings, today: date | None = None) -> Plan:
-    """What a submission of a job would do.
+def plan(
+    job: TrainJob,
+    settings: AzureSettings,
+    today: date | None = None,
+    prepare: Callable[[TrainJob, AzureSettings], Prepared] = Prepared.of,
+) -> Plan:
+    """Returns what a submission of a job would do.
 
     Args:
         job: The job.
         settings: Where it would run.
         today: The day, for what is retired; None asks the clock.
+        prepare: Gives what is sent.
 
     Raises:
         InputError: The job can't run there.
@@ -43,15 +46,13 @@ def plan(job: TrainJob, settings: AzureSettings, today: date | None = None) -> P
     """
     day = today or date.today()
     settings.refuse_retired(day)
-    package = Package.of(job)
-    environment = make_environment(settings, package.requirements)
+    prepared = prepare(job, settings)
+    package, environment = prepared.package, prepared.environment
     data = data_name(job, settings)
     configuration, note = _configuration(settings, environment, package.job, data)
-    documents = {f"{PACKAGE}/{place}": content for place, content in package.files.items()}
-    documents[ENVIRONMENT] = environment.text.encode()
-    documents[FACTS] = _json(_facts(package, settings, data))
+    documents = package_documents(package, ENTRY, environment.text, _facts(settings, data))
     if configuration:
-        documents[CONFIGURATION] = _json(configuration)
+        documents[CONFIGURATION] = (json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()
     warnings = [*settings.warnings(day), *package.warnings, *environment.warnings, *_age(day), *note]
     return Plan(
         backend=NAME,
@@ -78,8 +79,8 @@ def bound(settings: AzureSettings) -> str:
 
 
 def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment: Environment) -> Iterator[str]:
-    size = sum(package.sizes.values())
-    yield f"make a package of {len(package.files)} files, {size / 1e6:.2f} MB, sha256:{package.digest}"
+    size = megabytes(sum(package.sizes.values()))
+    yield f"make a package of {len(package.files)} files, {size}, sha256:{package.digest}"
     digests = package.digests
     facts = (f"{place}: {bytes_:,} bytes, sha256:{digests[place][:12]}…" for place, bytes_ in package.sizes.items())
     yield from _few("put into it", list(facts))
@@ -133,7 +134,7 @@ def _configuration(
     except ModuleNotFoundError as error:
         package = SDK if str(error.name).startswith(NAME) else error.name
         missing = f"{package} is not installed: the run configuration is not shown, and nothing could be submitted"
-        return None, [f"{missing}; {_INSTALL}"]
+        return None, [f"{missing}; {install_command(NAME)}"]
     except Exception as error:  # the SDK raises what it likes
         raise BackendError(
             "azureml-core could not make the run configuration",
@@ -142,15 +143,11 @@ def _configuration(
         ) from error
 
 
-def _facts(package: Package, settings: AzureSettings, data: str) -> dict[str, Any]:
-    """What is known about the package, for people and for `stoker rehearse`."""
+def _facts(settings: AzureSettings, data: str) -> dict[str, Any]:
+    """Returns what is known about the job beside its package, for people and for `stoker rehearse`."""
     return {
-        "sha256": package.digest,
-        "files": {
-            place: {"bytes": package.sizes[place], "sha256": digest} for place, digest in package.digests.items()
-        },
-        "left_out": dict(package.left_out),
-        "requirements": dict(package.requirements),
+        "environment_option": "--azureml-environment",
+        "aliases": ALIASES,
         "experiment_data": data,
         "bound": bound(settings),
     }
@@ -161,11 +158,8 @@ def _age(day: date) -> list[str]:
     notes = []
     if day > catalogue.SDK_SUPPORT_ENDED:
         notes.append(f"Microsoft's support of the SDK v1 (azureml-core) ended on {catalogue.SDK_SUPPORT_ENDED}")
-    try:
-        version = importlib.metadata.version(SDK)
-    except importlib.metadata.PackageNotFoundError:
-        return notes
-    if version != catalogue.SDK_VERSION:
+    version = installed_version(SDK)
+    if version and version != catalogue.SDK_VERSION:
         notes.append(f"azureml-core {version} is installed; stoker was tried with {catalogue.SDK_VERSION}")
     return notes
 
@@ -175,12 +169,3 @@ def _few(what: str, entries: list[str]) -> Iterator[str]:
     yield from (f"{what} {entry}" for entry in entries[:_SHOWN])
     if len(entries) > _SHOWN:
         yield f"{what} {len(entries) - _SHOWN} more, which package.json of --dry-run DIR names"
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def is_plan(folder: Path) -> bool:
-    """Whether a folder is one that `--dry-run DIR` wrote."""
-    return (folder / FACTS).is_file() and (folder / PACKAGE).is_dir()

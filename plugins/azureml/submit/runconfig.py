@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....engine.packaging.engine_code import ENTRY
+from ..reference import JOB
 from ..sdk import sdk
 from ..settings import AzureSettings
+from .prepare import ENTRY
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -21,29 +22,10 @@ DATA, CHECKPOINTS = "data", "checkpoints"
 """The names of the mounted data set and of the mounted output in the run configuration."""
 
 
-RUN_ID = "--run-id"
-"""The argument of the entry script before the id of the run."""
-
-JOB = "STOKER_JOB"
-"""The variable that has the job as JSON. The node reads its file; this is for whoever finds the run: `adopting.py`."""
-
-
 def environment_name(environment: Environment, image: str) -> str:
     """A name made from what the environment is, so that the same one is built once."""
     whole = "\n".join([image, environment.text])
     return f"stoker-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
-
-
-def arguments(run_id: str, data: Any, checkpoints: Any) -> list[Any]:
-    """The arguments of the entry script.
-
-    Args:
-        run_id: The run.
-        data: The mounted data set, or None if the job takes none.
-        checkpoints: The mounted output for checkpoints.
-    """
-    mounted = ["--data-folder", data] if data is not None else []
-    return [RUN_ID, run_id, *mounted, "--checkpoints", checkpoints]
 
 
 def script_run_config(
@@ -53,7 +35,7 @@ def script_run_config(
 
     Args:
         folder: The folder with the package's files.
-        words: What `arguments` gave.
+        words: The arguments of the entry script.
         settings: The cluster, the image, the bound in time.
         environment: The Python environment.
         job: The job, as JSON.
@@ -66,7 +48,7 @@ def script_run_config(
 
     config = ScriptRunConfig(
         source_directory=str(folder),
-        script=ENTRY,
+        script=ENTRY.name,
         arguments=list(words),
         compute_target=settings.compute,
         environment=sdk_environment(environment, settings.image),
@@ -108,7 +90,7 @@ def described(
         ModuleNotFoundError: azureml-core is not installed.
     """
     mounted = f"DatasetConsumptionConfig:{DATA}" if data else None
-    words = arguments("RUN_ID", mounted, f"DatasetOutputConfig:{CHECKPOINTS}")
+    words = ENTRY.arguments(run_id="RUN_ID", data_folder=mounted, checkpoints=f"DatasetOutputConfig:{CHECKPOINTS}")
     sdk.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself

@@ -1,33 +1,42 @@
-"""Submits a job: one run for each run folder, whatever happens on the way."""
+"""Submits a job: one run for each run folder, whatever goes wrong on the way."""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ....engine.backend import Reporter
 from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
-from ....engine.packaging.package import Package
+from ....engine.package import Package
 from ....engine.rundir import RunDirectory
+from ....engine.terminal.text import megabytes
+from .. import NAME
 from ..cluster import provision
-from ..progress import Reporter, megabytes
-from ..reference import Reference, Scope, safe_run_id
+from ..reference import CHECKPOINTS, Reference, Scope, safe_run_id
+from ..rest import paths
 from ..rest.client import Service
 from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
-from .environment import make_environment
-from .plan import CHECKPOINTS, NAME
+from .prepare import ENTRY, Prepared
 
 
 def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
-    """The run of a folder, as it was written down, or chosen now and written down.
+    """Reads the run of a folder, or chooses one and records it there.
+
+    Args:
+        job: The job.
+        run: The folder.
+        settings: They name the workspace and the experiment of a new run.
 
     Raises:
         InputError: No workspace is named.
+        StorageError: The folder can't be written.
     """
     found = Reference.of_folder(run)
     if found is None:
@@ -37,55 +46,66 @@ def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> R
     return found
 
 
-def submit(job: TrainJob, cloud_run: CloudRun, settings: AzureSettings, say: Reporter, *, again: bool) -> str:
+def submit(
+    job: TrainJob,
+    cloud_run: CloudRun,
+    settings: AzureSettings,
+    report: Reporter,
+    *,
+    again: bool,
+    prepare: Callable[[TrainJob, AzureSettings], Prepared] = Prepared.of,
+) -> str:
     """Starts the next attempt of a run, unless one is under way.
 
     Args:
         job: What to train.
         cloud_run: The run.
-        settings: Where and how.
-        say: Told what is going on.
-        again: Whether one that has ended is to be followed by another one.
+        settings: Where and how to train it.
+        report: Takes a line for each step.
+        again: Whether an attempt that has ended is followed by another one.
+        prepare: Packs the job.
 
     Returns:
         The id of the attempt.
 
     Raises:
-        InputError: What the user gave is wrong; nothing was started.
-        BackendError: It could not be started, or it is not known whether it was.
+        InputError: Something that the user gave is wrong; nothing was started.
+        BackendError: The attempt could not be started, or it is unknown whether it was.
     """
     runs = cloud_run.attempts()
     if runs and not (again and status_of(runs[-1], 1).state.ended):
-        say(f"found {runs[-1]['runId']}, which was submitted before")
+        report(f"found {runs[-1]['runId']}, which was submitted before")
         return str(runs[-1]["runId"])
     number = len(runs) + 1
     service, reference = cloud_run.service, cloud_run.reference
-    package = Package.of(job)
-    environment = make_environment(settings, package.requirements)
-    workspace = _open(service, say)
-    data = dataset.find_or_register(service, workspace, job, settings, say)
-    provision.find_or_create(service, workspace, settings, say)
+    prepared = prepare(job, settings)
+    package = prepared.package
+    workspace = _open(service, report)
+    data = dataset.find_or_register(service, workspace, job, settings, report)
+    provision.find_or_create(service, workspace, settings, report)
     if number > 1:
         _note_attempt(service, runs[0], reference, number)
-    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as place:
-        folder = package.write(Path(place) / "package")
-        words = runconfig.arguments(reference.run_id, _mounted(data), _checkpoints(workspace, reference))
+    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
+        folder = package.write(Path(temporary) / "package")
+        words = ENTRY.arguments(
+            run_id=reference.run_id, data_folder=_mounted(data), checkpoints=_checkpoints(workspace, reference)
+        )
         config = sdk.bounded(
             "the run configuration can't be made",
-            lambda: runconfig.script_run_config(folder, words, settings, environment, package.job),
+            lambda: runconfig.script_run_config(folder, words, settings, prepared.environment, package.job),
         )
         size = megabytes(sum(package.sizes.values()))
-        say(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
+        report(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
         began = time.monotonic()
         _start(cloud_run, workspace, config, number, package)
-        say(f"submitted in {time.monotonic() - began:.1f} s")
+        report(f"submitted in {time.monotonic() - began:.1f} s")
     return reference.attempt(number)
 
 
-def _open(service: Service, say: Reporter) -> Any:
-    """The SDK's workspace. It is known to be there: the SDK gives one even if nothing answers."""
+def _open(service: Service, report: Reporter) -> Any:
+    """Makes the SDK's workspace, without a request: that it exists is known by now."""
     core, scope = sdk.load(), service.scope
-    say(f"workspace {scope.workspace}, resource group {scope.group}")
+    report(f"workspace {scope.workspace}, resource group {scope.group}")
     return sdk.bounded(
         f"the workspace {scope.workspace} can't be opened",
         lambda: core.Workspace(scope.subscription, scope.group, scope.workspace, auth=service.auth),
@@ -97,20 +117,19 @@ def _mounted(data: Any) -> Any:
 
 
 def _checkpoints(workspace: Any, reference: Reference) -> Any:
-    """The mounted folder for checkpoints, the same one for each attempt."""
+    """Makes the mounted output for checkpoints, in the same folder for each attempt."""
 
     def make() -> Any:
         from azureml.data import OutputFileDatasetConfig
 
-        place = CHECKPOINTS.replace("RUN_ID", reference.run_id)
-        target = (workspace.get_default_datastore(), place)
+        target = (workspace.get_default_datastore(), CHECKPOINTS.replace("RUN_ID", reference.run_id))
         return OutputFileDatasetConfig(name=runconfig.CHECKPOINTS, destination=target).as_mount()
 
     return sdk.bounded("the workspace has no default datastore", make)
 
 
 def _start(cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package) -> None:
-    """Submits; after a failure the run is looked for, since the answer may be lost and the run there all the same."""
+    """Submits, and after a failure looks for the run: it may have started although the answer was lost."""
     run_id = cloud_run.reference.attempt(number)
     timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(package.sizes.values()))
 
@@ -122,41 +141,30 @@ def _start(cloud_run: CloudRun, workspace: Any, config: Any, number: int, packag
     try:
         sdk.bounded(f"the run {run_id} can't be submitted", start, timeout_s)
     except StokerError as error:
-        if not _is_there(cloud_run, number, error):
+        if not _was_started(cloud_run, number, error):
             raise
     else:
         if cloud_run.find(number) is None:
-            raise BackendError(f"the run {run_id} was submitted, and the workspace does not know it")
+            raise BackendError(f"the run {run_id} was submitted, but the workspace doesn't list it")
 
 
-def _is_there(cloud_run: CloudRun, number: int, error: StokerError) -> bool:
-    """Whether an attempt is there all the same, after its submission has failed."""
+def _was_started(cloud_run: CloudRun, number: int, error: StokerError) -> bool:
+    """Tells whether an attempt was started although its submission has failed."""
     try:
         return cloud_run.find(number) is not None
     except BackendError as unknown:
-        hint = f"submit again with `{command(cloud_run.reference)}`: it is looked for first, and never started twice"
-        what = f"it is not known whether the run {cloud_run.reference.attempt(number)} was started"
+        hint = f"submit again with `{command(cloud_run.reference)}`, which never starts a run twice"
+        what = f"it is unknown whether the run {cloud_run.reference.attempt(number)} was started"
         raise BackendError(what, received=unknown.what, hint=hint) from error
 
 
 def command(reference: Reference) -> str:
-    """What submits a run once more, or finds it."""
+    """Returns the command that submits a run again, or finds it."""
     return f"stoker train --resume {reference.run_id} --backend {NAME}"
 
 
 def _note_attempt(service: Service, first: dict[str, Any], reference: Reference, number: int) -> None:
-    """Writes down at the first attempt how many there are, before another one is made."""
-    path = f"/experiments/{reference.experiment}/runs/{reference.run_id}"
+    """Records at the first attempt how many there are, before the next one is made."""
     body = {"runId": first["runId"], "tags": {ATTEMPTS: str(number)}}
-    service.ask("PATCH", service.address("history/v1.0", path), json=body)
-
-
-def refuse_unknown(reference: Reference | None) -> Reference:
-    """The run of a handle.
-
-    Raises:
-        BackendError: It is no handle of this backend.
-    """
-    if reference is None:
-        raise BackendError("this is no handle of a run of the backend 'azureml'", hint="`stoker runs list` has others")
-    return reference
+    address = service.address(paths.run_in(reference.experiment, reference.run_id))
+    service.ask("PATCH", address, json=body)

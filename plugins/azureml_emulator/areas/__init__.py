@@ -1,4 +1,4 @@
-"""The service areas: each a module with its routes."""
+"""The service areas: one module each, with its routes."""
 
 from __future__ import annotations
 
@@ -40,4 +40,4 @@ AREAS: tuple[Routes, ...] = (
     blobs.routes,
     blobs.open_data,
 )
-"""All of them."""
+"""The routes of all areas; of several that fit a request, the first answers."""

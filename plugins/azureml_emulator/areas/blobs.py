@@ -1,4 +1,4 @@
-"""Blob Storage: the account's blobs, and the open data that anybody may read."""
+"""Blob Storage: the blobs of the account, and the open data that anybody may read."""
 
 from __future__ import annotations
 
@@ -8,29 +8,26 @@ import urllib.parse
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..network.message import Request, Response
 from ..network.routes import Handler, Routes
+from ..service import Service
 from ..state.blob_list import listing
 from ..state.content import BlobRefusal, content_headers, read
+from ..state.records import open_data_record
 from ..state.settings import OPEN_DATA
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 _HOST = r"(?!azureopendatastorage\.)\w+\.blob\.core\.windows\.net"
 routes = Routes(_HOST, open=True)
 open_data = Routes(OPEN_DATA, open=True)
-_BUNDLED = Path(__file__).resolve().parents[3] / "datasets" / "bundled"
 _METADATA = "x-ms-meta-"
 _BLOCKS = "$blocks"
-"""The container of the blocks that no list names yet; no address leads there."""
+"""The container of blocks that no block list names yet; no address leads there."""
 
 
 def _checked(handler: Handler) -> Handler:
-    """Refuses requests that are not signed, and answers refusals as Blob Storage does."""
+    """Wraps a handler: refuses requests that are not signed, and answers refusals as Blob Storage does."""
 
     def answer(service: Service, request: Request) -> Response:
         request = _quoted_once(service, request)
@@ -44,12 +41,12 @@ def _checked(handler: Handler) -> Handler:
 
 
 def _quoted_once(service: Service, request: Request) -> Request:
-    """The request as it was meant: for a name with blanks, the SDK quotes once more what is quoted already.
+    """Returns the request as it was meant: for a name with blanks, the SDK quotes the quoted path again.
 
-    The tutorial's picture has such a name, and is known to arrive.
+    The picture of the tutorial has such a name, and Azure is known to accept it.
     """
     path, signature = urllib.parse.unquote(request.path), request.query.get("sig", "")
-    if service.tokens.signed(request.path, signature) or not service.tokens.signed(path, signature):
+    if service.tokens.signs(request.path, signature) or not service.tokens.signs(path, signature):
         return request
     return replace(request, path=path, parts={name: urllib.parse.unquote(part) for name, part in request.parts.items()})
 
@@ -57,7 +54,7 @@ def _quoted_once(service: Service, request: Request) -> Request:
 def _check_signature(service: Service, request: Request) -> None:
     kind = request.headers.get("Authorization", "").partition(" ")[0]
     if "sig" in request.query:
-        if not service.tokens.signed(request.path, request.query["sig"]):
+        if not service.tokens.signs(request.path, request.query["sig"]):
             raise BlobRefusal(403, "AuthenticationFailed", "the signature of the address is wrong")
     elif kind == "Bearer":
         service.tokens.check(request)
@@ -67,8 +64,8 @@ def _check_signature(service: Service, request: Request) -> None:
 
 @routes("GET", "/{container}")
 @_checked
-def of_container(service: Service, request: Request) -> Response:
-    """The list of a container's blobs; without `comp=list`, the container itself."""
+def get_container(service: Service, request: Request) -> Response:
+    """Lists the blobs of a container; without `comp=list`, describes the container itself."""
     if request.query.get("comp") != "list":
         return Response(headers={"ETag": '"0x1"'})
     with service.store.lock:
@@ -78,29 +75,33 @@ def of_container(service: Service, request: Request) -> Response:
 @routes("HEAD", "/{container}")
 @_checked
 def head_container(service: Service, request: Request) -> Response:
-    """Every container is there."""
+    """Describes a container; every name has one."""
     return Response(headers={"ETag": '"0x1"'})
 
 
 @routes("PUT", "/{container}")
 @_checked
 def make_container(service: Service, request: Request) -> Response:
-    """Every container is there."""
-    raise BlobRefusal(409, "ContainerAlreadyExists", "the container is there already")
+    """Refuses to make a container, because every name has one.
+
+    Raises:
+        BlobRefusal: Always.
+    """
+    raise BlobRefusal(409, "ContainerAlreadyExists", "the container exists already")
 
 
 @routes("GET", "/{container}/{name:path}")
 @_checked
 def get(service: Service, request: Request) -> Response:
-    """The content of a blob, or the range of it that was asked for."""
-    with service.store.lock:  # what is read is not replaced meanwhile
+    """Returns the content of a blob, or the range that was asked for."""
+    with service.store.lock:  # so that nobody replaces the content while it is read
         return read(_blob(service, request), request)
 
 
 @routes("HEAD", "/{container}/{name:path}")
 @_checked
 def head(service: Service, request: Request) -> Response:
-    """What a blob is, without its content."""
+    """Describes a blob, without its content."""
     with service.store.lock:
         return Response(headers=content_headers(_blob(service, request)))
 
@@ -108,9 +109,13 @@ def head(service: Service, request: Request) -> Response:
 @routes("PUT", "/{container}/{name:path}")
 @_checked
 def put(service: Service, request: Request) -> Response:
-    """Writes a blob whole, by blocks, or as a copy; or its metadata alone."""
+    """Writes a blob as a whole, in blocks, or as a copy; or only its metadata.
+
+    Raises:
+        BlobRefusal: The blob exists and must not be replaced, or what it is made from does not fit.
+    """
     if request.headers.get("If-None-Match") == "*" and service.storage.get(*_names(request)):
-        raise BlobRefusal(409, "BlobAlreadyExists", "the blob is there already")
+        raise BlobRefusal(409, "BlobAlreadyExists", "the blob exists already")
     if request.headers.get("x-ms-copy-source"):
         return _copy(service, request)
     kind = request.query.get("comp", "")
@@ -128,7 +133,11 @@ def put(service: Service, request: Request) -> Response:
 @routes("DELETE", "/{container}/{name:path}")
 @_checked
 def delete(service: Service, request: Request) -> Response:
-    """Removes a blob."""
+    """Removes a blob.
+
+    Raises:
+        BlobRefusal: There is no such blob.
+    """
     _blob(service, request)
     service.storage.delete(*_names(request))
     return Response(status=202)
@@ -137,14 +146,14 @@ def delete(service: Service, request: Request) -> Response:
 @open_data("GET", "/mnist")
 @open_data("HEAD", "/mnist")
 def open_container(service: Service, request: Request) -> Response:
-    """Says that anybody may read; the data runtime asks before it looks for a token."""
+    """Says that anybody may read; the data runtime asks this before it looks for a token."""
     return Response(headers={"ETag": '"0x1"', "x-ms-blob-public-access": "container"})
 
 
 @open_data("GET", "/mnist/{name}")
 @open_data("HEAD", "/mnist/{name}")
 def open_file(service: Service, request: Request) -> Response:
-    """One of the four files of MNIST, as they come with stoker."""
+    """Returns one of the four files of MNIST, as they come with stoker."""
     try:
         record = open_data_record(request.parts["name"])
         if request.method == "HEAD":
@@ -152,15 +161,6 @@ def open_file(service: Service, request: Request) -> Response:
         return read(record, request)
     except BlobRefusal as refusal:
         return refusal.response(head=request.method == "HEAD")
-
-
-def open_data_record(name: str) -> Record:
-    """A file of the open data, like a blob's record."""
-    path = _BUNDLED / name
-    if not name.endswith(".gz") or path.parent != _BUNDLED or not path.is_file():
-        raise BlobRefusal(404, "BlobNotFound", "there is no such blob")
-    modified = "Wed, 21 Oct 2020 07:28:00 GMT"
-    return {"file": str(path), "etag": f'"{name}"', "modified": modified, "md5": "", "metadata": {}}
 
 
 def _blob(service: Service, request: Request) -> Record:

@@ -1,17 +1,13 @@
-"""Clusters: changed through Azure Resource Manager, read through the workspace's own address."""
+"""Clusters: changed through Azure Resource Manager, read there and at the address of the workspace."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Refusal, Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.nodes import seconds
 from ..state.settings import ARM
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 management_routes = Routes(ARM, "{ws}")
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/rp/workspaces{ws}")
@@ -20,7 +16,11 @@ _ADDRESS = "Azure_AsyncOperation"
 
 @management_routes("PUT", "/computes/{name}")
 def create(service: Service, request: Request) -> Response:
-    """Makes a cluster; how that goes is told at the address in the header."""
+    """Makes a cluster; the header has the address at which to ask how that is going.
+
+    Raises:
+        Refusal: It is no AmlCompute, its scale is wrong, or its size is not offered.
+    """
     asked = request.json
     properties = asked.get("properties", {})
     if properties.get("computeType") != "AmlCompute":
@@ -33,7 +33,11 @@ def create(service: Service, request: Request) -> Response:
 
 @management_routes("PATCH", "/computes/{name}")
 def update(service: Service, request: Request) -> Response:
-    """Changes the scale of a cluster."""
+    """Changes the scale of a cluster.
+
+    Raises:
+        Refusal: The scale is wrong, or there is no such cluster.
+    """
     scale = request.json["properties"]["properties"]["scaleSettings"]
     _check_scale(scale)
     service.clusters.rescale(request.parts["name"], scale)
@@ -42,7 +46,11 @@ def update(service: Service, request: Request) -> Response:
 
 @management_routes("DELETE", "/computes/{name}")
 def delete(service: Service, request: Request) -> Response:
-    """Removes a cluster."""
+    """Removes a cluster.
+
+    Raises:
+        Refusal: There is no such cluster, or runs are active on it.
+    """
     service.clusters.record(request.parts["name"])
     service.clusters.delete(request.parts["name"])
     return reply({}, status=202, **{_ADDRESS: _operation(service, "-")})
@@ -50,7 +58,7 @@ def delete(service: Service, request: Request) -> Response:
 
 @management_routes("GET", "/computeOperations/{name}")
 def operation(service: Service, request: Request) -> Response:
-    """How making a cluster is going; `-` stands for what is done already."""
+    """Says how making a cluster is going; `-` stands for an operation that is done."""
     name = request.parts["name"]
     state = "Succeeded" if name == "-" else service.clusters.state(name)
     if state == "Failed":
@@ -61,20 +69,20 @@ def operation(service: Service, request: Request) -> Response:
 @management_routes("GET", "/computes/{name}")
 @routes("GET", "/computes/{name}")
 def get(service: Service, request: Request) -> Response:
-    """One cluster with its nodes."""
+    """Describes one cluster with its nodes."""
     return reply(_dto(service, request.parts["name"]))
 
 
 @management_routes("GET", "/computes")
 @routes("GET", "/computes")
-def all_of_them(service: Service, request: Request) -> Response:
-    """All clusters."""
+def list_all(service: Service, request: Request) -> Response:
+    """Describes all clusters."""
     return reply({"value": [_dto(service, name) for name in service.clusters.names()]})
 
 
 @management_routes("POST", "/computes/{name}/listNodes")
-def nodes(service: Service, request: Request) -> Response:
-    """The nodes of a cluster, one after the other."""
+def list_nodes(service: Service, request: Request) -> Response:
+    """Lists the nodes of a cluster."""
     counts = service.clusters.nodes(request.parts["name"]).counts()
     states = [name.removesuffix("NodeCount") for name, count in counts.items() for _ in range(count)]
     return reply({"nodes": [{"nodeId": f"node-{number}", "nodeState": state} for number, state in enumerate(states)]})
@@ -95,7 +103,7 @@ def _check_scale(scale: Record) -> None:
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal(400, "InvalidScaleSettings", f"the scale settings can't be read: {error!r}") from error
     if not 0 <= least <= most:
-        raise Refusal(400, "InvalidScaleSettings", f"minNodeCount {least} and maxNodeCount {most} don't fit")
+        raise Refusal(400, "InvalidScaleSettings", f"minNodeCount {least} and maxNodeCount {most} do not fit")
 
 
 def _dto(service: Service, name: str) -> Record:

@@ -1,27 +1,29 @@
-"""Datasets: named ones with versions, and the saved definitions that runs refer to."""
+"""Data sets: named ones with versions, and the saved definitions that runs refer to."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..network.message import Refusal, Request, Response, not_found, now, reply
 from ..network.routes import Routes
+from ..service import Service
+from ..state.records import SAVED_DATASETS
 from ..state.store import Record
 
-if TYPE_CHECKING:
-    from ..service import Service
-
 routes = Routes(r"[\w-]+\.api\.azureml\.ms")
-SAVED = "saved-datasets"
 _NAMED = "datasets"
 _UNREGISTERED = "unregistered-"
 
 
 @routes("POST", "/dataset/v1.0{ws}/datasets")
 def register(service: Service, request: Request) -> Response:
-    """Registers a definition under a name; a new definition under a name in use takes `updateDefinitionIfExists`."""
+    """Registers a definition under a name; a name in use takes a new version only with `updateDefinitionIfExists`.
+
+    Raises:
+        Refusal: The name is in use for another definition.
+    """
     asked = request.json
     with service.store.lock:
         known = service.store.get(_NAMED, asked["name"])
@@ -36,7 +38,11 @@ def register(service: Service, request: Request) -> Response:
 
 @routes("GET", "/dataset/v1.0{ws}/datasets/query/name={name}")
 def by_name(service: Service, request: Request) -> Response:
-    """A named dataset, in one version or the newest."""
+    """Describes a named data set, in one version or the newest.
+
+    Raises:
+        Refusal: There is no such data set or version.
+    """
     known = service.store.get(_NAMED, request.parts["name"])
     version = request.query.get("versionId") or None
     if known is None or (version and not any(one["versionId"] == version for one in known["versions"])):
@@ -46,21 +52,25 @@ def by_name(service: Service, request: Request) -> Response:
 
 @routes("GET", "/dataset/v1.0{ws}/datasets/{id}")
 def by_id(service: Service, request: Request) -> Response:
-    """A named dataset by its id."""
+    """Describes a named data set by its id.
+
+    Raises:
+        Refusal: There is no such data set.
+    """
     for known in service.store.all(_NAMED, lambda one: one["datasetId"] == request.parts["id"]):
         return reply(_dto(known))
     raise not_found(f"the dataset with the id '{request.parts['id']}'")
 
 
 @routes("GET", "/dataset/v1.0{ws}/datasets")
-def all_of_them(service: Service, request: Request) -> Response:
-    """All named datasets, each in its newest version."""
+def list_all(service: Service, request: Request) -> Response:
+    """Describes all named data sets, each in its newest version."""
     return reply({"value": [_dto(one) for one in service.store.all(_NAMED)], "continuationToken": None})
 
 
 @routes("POST", "/dataset/v1.0{ws}/saveddatasets")
 def save(service: Service, request: Request) -> Response:
-    """Keeps a definition without a name."""
+    """Saves a definition without a name."""
     asked = request.json
     made = {
         "id": str(uuid.uuid4()),
@@ -68,18 +78,26 @@ def save(service: Service, request: Request) -> Response:
         "dataflowJson": asked["dataflowJson"],
         "properties": asked.get("properties") or {},
     }
-    return reply(service.store.put(SAVED, made["id"], made))
+    return reply(service.store.put(SAVED_DATASETS, made["id"], made))
 
 
 @routes("GET", "/dataset/v1.0{ws}/saveddatasets/{id}")
 def saved(service: Service, request: Request) -> Response:
-    """A definition by its id."""
+    """Returns a saved definition by its id.
+
+    Raises:
+        Refusal: There is no such definition.
+    """
     return reply(_saved(service, request.parts["id"]))
 
 
 @routes("GET", "/data/v1.0{ws}/dataversion/{name}/versions/{version}")
 def data_version(service: Service, request: Request) -> Response:
-    """The definition in the form that the data runtime reads; there are no data assets of the second SDK."""
+    """Returns a saved definition in the form that the data runtime reads.
+
+    Raises:
+        Refusal: There is no such definition; or the name is that of a data asset of the second SDK.
+    """
     name = request.parts["name"]
     if not name.startswith(_UNREGISTERED):
         raise not_found(f"the data asset '{name}'")
@@ -88,7 +106,7 @@ def data_version(service: Service, request: Request) -> Response:
 
 
 def _saved(service: Service, identifier: str) -> Record:
-    found = service.store.get(SAVED, identifier)
+    found = service.store.get(SAVED_DATASETS, identifier)
     if found is None:
         raise not_found(f"the saved dataset '{identifier}'")
     return found
@@ -99,7 +117,7 @@ def _add_version(service: Service, known: Record, asked: Record) -> Record:
     saved_id = latest.get("savedDatasetId") or str(uuid.uuid4())
     properties = latest.get("properties") or {}
     kept = {"id": saved_id, "datasetType": asked.get("datasetType"), "dataflowJson": latest["dataflow"]}
-    service.store.put(SAVED, saved_id, {**kept, "properties": properties})
+    service.store.put(SAVED_DATASETS, saved_id, {**kept, "properties": properties})
     known["versions"].append(
         {
             "versionId": str(len(known["versions"]) + 1),

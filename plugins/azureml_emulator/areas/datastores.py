@@ -1,16 +1,12 @@
-"""Datastores: where the workspace keeps data."""
+"""Datastores: where the workspace keeps data. There is one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, not_found, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import CONTAINER
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/datastore/v1.0{ws}")
 DEFAULT = "workspaceblobstore"
@@ -18,22 +14,26 @@ DEFAULT = "workspaceblobstore"
 
 @routes("GET", "/default")
 def default(service: Service, request: Request) -> Response:
-    """The default datastore."""
+    """Describes the default datastore."""
     return reply(_dto(service))
 
 
 @routes("PUT", "/default/{name}")
 @routes("GET", "/datastores/{name}")
 def get(service: Service, request: Request) -> Response:
-    """The one datastore that there is."""
+    """Describes a datastore by its name.
+
+    Raises:
+        Refusal: The name is not that of the one datastore.
+    """
     if request.parts["name"] != DEFAULT:
         raise not_found(f"the datastore '{request.parts['name']}'")
     return reply(_dto(service))
 
 
 @routes("GET", "/datastores")
-def all_of_them(service: Service, request: Request) -> Response:
-    """The one datastore that there is."""
+def list_all(service: Service, request: Request) -> Response:
+    """Describes all datastores."""
     return reply({"value": [_dto(service)], "continuationToken": None})
 
 

@@ -1,16 +1,13 @@
-"""The directory that signs in: OpenID configuration and tokens."""
+"""The directory that clients sign in at: OpenID configuration and tokens."""
 
 from __future__ import annotations
 
 import urllib.parse
-from typing import TYPE_CHECKING
 
 from ..network.message import Request, Response, parse_query, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import LOGIN
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(LOGIN, open=True)
 
@@ -19,7 +16,7 @@ _CODE = "EMU1AT0R"
 
 @routes("GET", "/{tenant}/v2.0/.well-known/openid-configuration")
 def configuration(service: Service, request: Request) -> Response:
-    """Where tokens are given."""
+    """Gives the addresses that issue tokens."""
     base = f"https://{LOGIN}/{urllib.parse.quote(request.parts['tenant'])}"
     return reply(
         {
@@ -33,7 +30,7 @@ def configuration(service: Service, request: Request) -> Response:
 
 @routes("GET", "/common/discovery/instance")
 def instance(service: Service, request: Request) -> Response:
-    """Which hosts are the directory's."""
+    """Lists the hosts of the directory."""
     names = [LOGIN]
     return reply(
         {
@@ -45,7 +42,7 @@ def instance(service: Service, request: Request) -> Response:
 
 @routes("POST", "/{tenant}/oauth2/v2.0/devicecode")
 def device_code(service: Service, request: Request) -> Response:
-    """What a person would enter at another machine; nobody does, so that the token is declined."""
+    """Returns the code that a person would enter in a browser; nobody does, so the token is declined."""
     page = "https://microsoft.com/devicelogin"
     message = f"To sign in, use a web browser to open the page {page} and enter the code {_CODE} to authenticate."
     code = {"user_code": _CODE, "device_code": "emulated", "verification_uri": page, "expires_in": 900, "interval": 1}
@@ -54,7 +51,7 @@ def device_code(service: Service, request: Request) -> Response:
 
 @routes("POST", "/{tenant}/oauth2/v2.0/token")
 def token(service: Service, request: Request) -> Response:
-    """A token for a service principal that gives the right secret."""
+    """Issues a token to the service principal, if the secret is right."""
     settings = service.settings
     form = parse_query(request.body.decode())
     if form.get("device_code"):
@@ -66,8 +63,8 @@ def token(service: Service, request: Request) -> Response:
     if form.get("client_secret") != settings.client_secret:
         return _refuse(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
     scope = form.get("scope", "")
-    given = service.tokens.give(aud=scope.partition("/.default")[0], appid=settings.client_id, oid=settings.client_id)
-    return reply({"token_type": "Bearer", "expires_in": service.tokens.life_s, "access_token": given})
+    given = service.tokens.issue(aud=scope.partition("/.default")[0], appid=settings.client_id, oid=settings.client_id)
+    return reply({"token_type": "Bearer", "expires_in": service.tokens.lifetime_s, "access_token": given})
 
 
 def _refuse(status: int, error: str, description: str) -> Response:

@@ -1,15 +1,11 @@
-"""Discovery: at which address each service is."""
+"""Discovery: the address of each service."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.settings import STUDIO
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/discovery", open=True)
 _SERVICES = ("api", "experimentation", "history", "hyperdrive", "modelmanagement", "pipelines")
@@ -18,6 +14,6 @@ _SERVICES = ("api", "experimentation", "history", "hyperdrive", "modelmanagement
 @routes("GET", "")
 @routes("GET", "/workspaces/{id}")
 def answer(service: Service, request: Request) -> Response:
-    """All of them are at one host."""
+    """Lists the addresses; all services are at one host."""
     addresses = dict.fromkeys(_SERVICES, f"https://{service.settings.api}")
     return reply({**addresses, "studio": f"https://{STUDIO}"})

@@ -1,15 +1,11 @@
-"""Environments: definitions by name, each change a version."""
+"""Environments: definitions by name; each change makes a version."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, not_found, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.store import Record, Store
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/environment/v1.0{ws}")
 _KIND = "environments"
@@ -17,7 +13,7 @@ _KIND = "environments"
 
 @routes("PUT", "/environments/{name}")
 def register(service: Service, request: Request) -> Response:
-    """Registers a definition; the same one again is the same version."""
+    """Registers a definition; registering the same one twice makes one version."""
     name = request.parts["name"]
     definition = {**request.json, "name": name}
     definition.pop("version", None)
@@ -33,7 +29,11 @@ def register(service: Service, request: Request) -> Response:
 @routes("GET", "/environments/{name}")
 @routes("GET", "/environments/{name}/versions/{version}")
 def get(service: Service, request: Request) -> Response:
-    """One version, or the newest."""
+    """Returns one version of an environment, or the newest.
+
+    Raises:
+        Refusal: There is no such environment.
+    """
     name, version = request.parts["name"], request.parts.get("version")
     versions = [one for one in _versions(service.store, name) if version in {None, one["version"]}]
     if not versions:
@@ -42,8 +42,8 @@ def get(service: Service, request: Request) -> Response:
 
 
 @routes("GET", "/environments")
-def all_of_them(service: Service, request: Request) -> Response:
-    """The newest version of each."""
+def list_all(service: Service, request: Request) -> Response:
+    """Lists the newest version of each environment."""
     newest = {one["name"]: one for one in service.store.all(_KIND)}
     return reply({"value": list(newest.values()), "continuationToken": None})
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.catalogue import SIZES
 from ..state.settings import ARM, STUDIO
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(ARM)
 _LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
@@ -18,7 +14,7 @@ _LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningSe
 
 @routes("GET", "/subscriptions")
 def subscriptions(service: Service, request: Request) -> Response:
-    """The one subscription."""
+    """Describes the one subscription."""
     one = {
         "id": f"/subscriptions/{service.settings.subscription_id}",
         "subscriptionId": service.settings.subscription_id,
@@ -31,7 +27,7 @@ def subscriptions(service: Service, request: Request) -> Response:
 
 @routes("GET", "{ws}")
 def workspace(service: Service, request: Request) -> Response:
-    """The one workspace."""
+    """Describes the one workspace."""
     settings = service.settings
     group = settings.scope.partition("/providers/")[0]
     return reply(
@@ -59,17 +55,17 @@ def workspace(service: Service, request: Request) -> Response:
 
 @routes("GET", _LOCATION + "/vmSizes")
 def sizes(service: Service, request: Request) -> Response:
-    """The VM sizes of the region; `nextLink` stays out, for the SDK asks for it even when it is null."""
+    """Lists the VM sizes of the region, without `nextLink`: the SDK would follow it even if it were null."""
     return reply({"amlCompute": [size.dto for size in SIZES.values()]})
 
 
 @routes("GET", _LOCATION + "/usages")
 def usages(service: Service, request: Request) -> Response:
-    """How much of each quota is in use."""
+    """Lists how much of each quota is in use."""
     return reply(
         {
             "value": [
-                {**_quota(service, family), "limit": cores, "currentValue": service.clusters.used(family)}
+                {**_quota(service, family), "limit": cores, "currentValue": service.clusters.cores_in_use(family)}
                 for family, cores in service.settings.quotas.items()
             ]
         }
@@ -78,7 +74,7 @@ def usages(service: Service, request: Request) -> Response:
 
 @routes("GET", _LOCATION + "/quotas")
 def quotas(service: Service, request: Request) -> Response:
-    """The quotas."""
+    """Lists the quotas."""
     return reply(
         {"value": [{**_quota(service, family), "limit": cores} for family, cores in service.settings.quotas.items()]}
     )
@@ -86,9 +82,9 @@ def quotas(service: Service, request: Request) -> Response:
 
 def _quota(service: Service, family: str) -> dict[str, object]:
     settings = service.settings
-    place = f"/subscriptions/{settings.subscription_id}/providers/Microsoft.MachineLearningServices"
+    provider = f"/subscriptions/{settings.subscription_id}/providers/Microsoft.MachineLearningServices"
     return {
-        "id": f"{place}/locations/{settings.location}/quotas/{family}",
+        "id": f"{provider}/locations/{settings.location}/quotas/{family}",
         "type": "Microsoft.MachineLearningServices/locations/quotas",
         "unit": "Count",
         "name": {"value": family, "localizedValue": family},

@@ -1,15 +1,11 @@
-"""Metrics: what runs log, appended in the order of arrival."""
+"""Metrics: what runs log, in the order of arrival."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, not_found, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/metric/v2.0{ws}/runs/{run}")
 _KIND = "metrics"
@@ -17,7 +13,11 @@ _KIND = "metrics"
 
 @routes("POST", "/batch")
 def post(service: Service, request: Request) -> Response:
-    """Appends."""
+    """Appends values to the metrics of a run.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     run_id = request.parts["run"]
     service.runs.get(run_id)
     with service.store.lock:
@@ -33,8 +33,8 @@ def post(service: Service, request: Request) -> Response:
 
 
 @routes("POST", "/list")
-def names(service: Service, request: Request) -> Response:
-    """The names of the metrics of a run."""
+def list_names(service: Service, request: Request) -> Response:
+    """Lists the metrics of a run, without their values."""
     metrics = _metrics(service, request.parts["run"])
     value = [
         {
@@ -50,7 +50,11 @@ def names(service: Service, request: Request) -> Response:
 
 @routes("POST", "/full")
 def full(service: Service, request: Request) -> Response:
-    """Every value of one metric."""
+    """Returns every value of one metric.
+
+    Raises:
+        Refusal: The run has no such metric.
+    """
     name = request.json["metricName"]
     metrics = _metrics(service, request.parts["run"])
     if name not in metrics:

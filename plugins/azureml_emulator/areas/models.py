@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from ..network.message import Request, Response, not_found, now, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.store import Record
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/modelmanagement/v1.0{ws}")
 _ASSETS = "assets"
@@ -19,14 +16,18 @@ _KIND = "models"
 
 @routes("POST", "/assets")
 def create_asset(service: Service, request: Request) -> Response:
-    """Remembers where the files of a model are."""
+    """Records where the files of a model are."""
     made = {**request.json, "id": uuid.uuid4().hex, "createdTime": now()}
     return reply(service.store.put(_ASSETS, made["id"], made))
 
 
 @routes("GET", "/assets/{id}")
 def asset(service: Service, request: Request) -> Response:
-    """Where the files of a model are."""
+    """Says where the files of a model are.
+
+    Raises:
+        Refusal: There is no such asset.
+    """
     return reply(_get(service, _ASSETS, request.parts["id"]))
 
 
@@ -45,7 +46,7 @@ def register(service: Service, request: Request) -> Response:
             "modifiedTime": now(),
             "kvTags": asked.get("kvTags") or {},
             "properties": asked.get("properties") or {},
-            # null is a TypeError in the SDK.
+            # The SDK raises a TypeError if this is null.
             "datasets": asked.get("datasets") or [],
         }
         return reply(service.store.put(_KIND, made["id"], made))
@@ -53,7 +54,7 @@ def register(service: Service, request: Request) -> Response:
 
 @routes("GET", "/models")
 def query(service: Service, request: Request) -> Response:
-    """The models that fit, newest first."""
+    """Lists the models that fit a query, newest first."""
     found = service.store.all(_KIND, lambda one: _fits(one, request))
     found.sort(key=lambda one: (one["createdTime"], one["version"]), reverse=True)
     if request.query.get("latestVersionOnly", "").lower() == "true":
@@ -63,13 +64,21 @@ def query(service: Service, request: Request) -> Response:
 
 @routes("GET", "/models/{id}")
 def get(service: Service, request: Request) -> Response:
-    """One version."""
+    """Describes one version of a model.
+
+    Raises:
+        Refusal: There is no such version.
+    """
     return reply(_get(service, _KIND, request.parts["id"]))
 
 
 @routes("PATCH", "/models/{id}")
 def patch(service: Service, request: Request) -> Response:
-    """Changes a model as a JSON patch says: its tags, properties and description."""
+    """Changes the tags, properties and description of a model by a JSON patch.
+
+    Raises:
+        Refusal: There is no such version.
+    """
     _get(service, _KIND, request.parts["id"])
     with service.store.change(_KIND, request.parts["id"]) as model:
         for step in request.json:
@@ -80,7 +89,11 @@ def patch(service: Service, request: Request) -> Response:
 
 @routes("DELETE", "/models/{id}")
 def delete(service: Service, request: Request) -> Response:
-    """Removes a version."""
+    """Removes one version of a model.
+
+    Raises:
+        Refusal: There is no such version.
+    """
     _get(service, _KIND, request.parts["id"])
     service.store.delete(_KIND, request.parts["id"])
     return reply({})
@@ -110,10 +123,10 @@ def _has_tag(tags: Record, wanted: str) -> bool:
 
 def _apply(model: Record, step: Record) -> None:
     *folders, last = step["path"].strip("/").split("/")
-    place = model
+    parent = model
     for folder in folders:
-        place = place[folder]
+        parent = parent[folder]
     if step["op"] == "remove":
-        place.pop(last, None)
+        parent.pop(last, None)
     else:
-        place[last] = step["value"]
+        parent[last] = step["value"]

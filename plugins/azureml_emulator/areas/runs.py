@@ -1,22 +1,18 @@
-"""History: one run, its tags and properties, its details, and the events that end it."""
+"""History: one run with its tags, properties and details, and the events that end it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..network.message import Request, Response, now, reply
 from ..network.routes import Routes
+from ..service import Service
 from ..state.runs import RunState, artifact, files_of
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
 
-if TYPE_CHECKING:
-    from ..service import Service
-
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/history/v1.0{ws}")
 _BY_NAME = "/experiments/{experiment}/runs/{run}"
 _BY_ID = "/experimentids/{experiment_id}/runs/{run}"
-_TOLD = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "tags", "properties")
+_DETAILS = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "tags", "properties")
 _EVENTS = {
     "Microsoft.MachineLearning.Run.Start": RunState.RUNNING,
     "Microsoft.MachineLearning.Run.Completed": RunState.COMPLETED,
@@ -29,14 +25,18 @@ _EVENTS = {
 @routes("GET", _BY_NAME)
 @routes("GET", _BY_ID)
 def get(service: Service, request: Request) -> Response:
-    """A run."""
+    """Describes a run.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     return reply(service.runs.dto(service.runs.get(request.parts["run"])))
 
 
 @routes("PATCH", _BY_NAME)
 @routes("PATCH", _BY_ID)
 def patch(service: Service, request: Request) -> Response:
-    """Adds tags and properties, and makes a run that isn't submitted; the state is the service's own business."""
+    """Adds tags and properties; makes the run if it does not exist, as an interactive one. Ignores the state."""
     asked, run_id = request.json, request.parts["run"]
     with service.store.lock:
         if service.runs.find(run_id) is None:
@@ -47,22 +47,30 @@ def patch(service: Service, request: Request) -> Response:
 
 @routes("DELETE", _BY_NAME + "/tags")
 def remove_tags(service: Service, request: Request) -> Response:
-    """Takes tags away."""
+    """Removes tags.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     service.runs.get(request.parts["run"])
     return reply(service.runs.dto(service.runs.remove_tags(request.parts["run"], request.json)))
 
 
 @routes("GET", _BY_NAME + "/details")
 def details(service: Service, request: Request) -> Response:
-    """All that is known of a run, with the addresses of its logs."""
+    """Describes a run in full, with the addresses of its logs.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     run = service.runs.get(request.parts["run"])
-    told = service.runs.dto(run)
+    dto = service.runs.dto(run)
     names = [
         name for folder in ("azureml-logs/", "user_logs/") for name in files_of(service.storage, run["runId"], folder)
     ]
     return reply(
         {
-            **{key: told[key] for key in _TOLD},
+            **{key: dto[key] for key in _DETAILS},
             "runDefinition": run.get("runDefinition"),
             "logFiles": {name: service.storage.url(ARTIFACTS, artifact(run["runId"], name)) for name in names},
             "inputDatasets": [],
@@ -73,7 +81,11 @@ def details(service: Service, request: Request) -> Response:
 
 @routes("POST", _BY_NAME + "/events")
 def post_event(service: Service, request: Request) -> Response:
-    """What a client says of a run: its end, or a wish for it."""
+    """Records an event that a client reports; of a submitted run, it may only cancel it.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     run_id, event = request.parts["run"], request.json
     run = service.runs.get(run_id)
     state = _EVENTS.get(event.get("name", ""))
@@ -88,7 +100,11 @@ def post_event(service: Service, request: Request) -> Response:
 @routes("GET", _BY_NAME + "/metricsingest/wait")
 @routes("GET", _BY_ID + "/metricsingest/wait")
 def wait_for_metrics(service: Service, request: Request) -> Response:
-    """Metrics are there as soon as they are sent."""
+    """Answers at once, because metrics are stored as soon as they are sent.
+
+    Raises:
+        Refusal: There is no such run.
+    """
     service.runs.get(request.parts["run"])
     return reply({})
 
@@ -96,8 +112,8 @@ def wait_for_metrics(service: Service, request: Request) -> Response:
 @routes("GET", _BY_NAME + "/token")
 @routes("GET", _BY_ID + "/token")
 def token(service: Service, request: Request) -> Response:
-    """A new token for a job that runs for longer than one lasts."""
-    return reply({"token": service.tokens.give(run=request.parts["run"]), "expiryTimeUtc": now()})
+    """Issues a new token to a job that runs for longer than a token lasts."""
+    return reply({"token": service.tokens.issue(run=request.parts["run"]), "expiryTimeUtc": now()})
 
 
 def _experiment(service: Service, request: Request) -> str:

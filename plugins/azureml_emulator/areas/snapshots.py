@@ -1,32 +1,29 @@
-"""Snapshots: what clients submit, as a list of files, of which only those come that a parent lacks."""
+"""Snapshots: the files that a client submits; it sends only those that the parent snapshot lacks."""
 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
-from ..network.message import Refusal, Request, Response, not_found, reply
+from ..network.message import Refusal, Request, Response, reply
 from ..network.routes import Routes
+from ..service import Service
+from ..state.records import SNAPSHOT_FILES, snapshot_files
 from ..state.settings import SNAPSHOTS
 from ..state.storage import size_of
 from ..state.store import Record
 
-if TYPE_CHECKING:
-    from ..service import Service
-
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/content/v{version}{ws}/snapshots")
-_KIND = "snapshots"
 
 
 @routes("GET", "/latest/metadata")
 def latest(service: Service, request: Request) -> Response:
-    """No snapshot is assumed known: a client that has forgotten its last one sends everything."""
+    """Says that there is no latest snapshot, so that a client which has lost its own sends everything."""
     return reply({"id": "00000000-0000-0000-0000-000000000000", "root": {}})
 
 
 @routes("POST", "/getblob")
 def addresses(service: Service, request: Request) -> Response:
-    """Where to put the files."""
+    """Gives the addresses to send the files to."""
     group = uuid.uuid4().hex
     names = request.json["FileNames"]
     return reply(
@@ -41,7 +38,11 @@ def addresses(service: Service, request: Request) -> Response:
 
 @routes("POST", "/{id}")
 def create(service: Service, request: Request) -> Response:
-    """Makes a snapshot of the files of the tree: those that were sent, and the rest from the parent."""
+    """Makes a snapshot of the files of a tree: those that were sent, and the rest from the parent.
+
+    Raises:
+        Refusal: A file was not sent, or the snapshot is too large.
+    """
     asked = request.json
     known = _parent_files(service, asked.get("ParentSnapshotId"))
     known |= {node["FullName"]: _blob_name(node["BlobUri"]) for node in asked["FileRevisionList"]["FileNodes"]}
@@ -50,32 +51,24 @@ def create(service: Service, request: Request) -> Response:
         raise Refusal(400, "MissingFiles", f"the content of {missing[0]!r} was not sent")
     files = {name: known[name] for name in names}
     _check_limits(service, files)
-    service.store.put(_KIND, request.parts["id"], {"id": request.parts["id"], "files": files})
+    service.store.put(SNAPSHOT_FILES, request.parts["id"], {"id": request.parts["id"], "files": files})
     return reply({"id": request.parts["id"]})
 
 
 @routes("GET", "/{id}/metadata")
 def get(service: Service, request: Request) -> Response:
-    """What a snapshot holds."""
-    return reply({"id": request.parts["id"], "files": sorted(snapshot_files(service, request.parts["id"]))})
-
-
-def snapshot_files(service: Service, identifier: str) -> dict[str, str]:
-    """The files of a snapshot: the name of the blob of each.
+    """Lists the files of a snapshot.
 
     Raises:
         Refusal: There is no such snapshot.
     """
-    found = service.store.get(_KIND, identifier)
-    if found is None:
-        raise not_found(f"the snapshot '{identifier}'")
-    return dict(found["files"])
+    return reply({"id": request.parts["id"], "files": sorted(snapshot_files(service.store, request.parts["id"]))})
 
 
 def _parent_files(service: Service, parent: str | None) -> dict[str, str]:
-    if not parent or not service.store.get(_KIND, parent):
+    if not parent or not service.store.get(SNAPSHOT_FILES, parent):
         return {}
-    return snapshot_files(service, parent)
+    return snapshot_files(service.store, parent)
 
 
 def _blob_name(address: str) -> str:

@@ -9,17 +9,14 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..network.message import Refusal
 from ..state.nodes import Node
 from ..state.runs import RunState, artifact
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
+from ..state.workspace import Workspace
 from .attempt import Attempt
-
-if TYPE_CHECKING:
-    from ..service import Service
 
 _POLL_S = 0.05
 _BUILD_LOG = "azureml-logs/20_image_build_log.txt"
@@ -39,49 +36,63 @@ class Ending(enum.Enum):
 
 
 class Job(threading.Thread):
-    """Carries out a run. It alone changes the run's state, but for the wish to cancel it."""
+    """Carries out a run. Only it changes the state of the run, except for a request to cancel it.
 
-    def __init__(self, service: Service, run_id: str, folder: Path, environment: Mapping[str, str]) -> None:
+    Args:
+        workspace: Where the run, its cluster and its files are.
+        run_id: The run.
+        folder: Where its attempts have their folders.
+        environment: The variables that lead its process to the emulator.
+    """
+
+    def __init__(self, workspace: Workspace, run_id: str, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(name=f"job {run_id}", daemon=True)
-        self._service = service
+        self._workspace = workspace
         self._run_id = run_id
-        self._run = service.runs.get(run_id)
+        self._run = workspace.runs.get(run_id)
         self._folder = folder
         self._environment = environment
-        self._wish: Ending | None = None
+        self._requested: Ending | None = None
         self._attempts = 0
         self._lock = threading.Lock()
 
-    def wish(self, ending: Ending) -> None:
-        """Asks for an end; the first wish counts, but any is stronger than that for preemption, which ends nothing."""
+    def request_end(self, ending: Ending) -> None:
+        """Asks the job to end.
+
+        The first request counts. Any other replaces a preemption, after which the run would go on, and STOPPED replaces
+        every other.
+
+        Args:
+            ending: Why the job is to end.
+        """
         with self._lock:
-            if self._wish in {None, Ending.PREEMPTED} or ending is Ending.STOPPED:
-                self._wish = ending
+            if self._requested in {None, Ending.PREEMPTED} or ending is Ending.STOPPED:
+                self._requested = ending
 
     def run(self) -> None:
-        """Carries the run out."""
+        """Carries out the run."""
         try:
-            self._live()
+            self._carry_out()
         except Refusal as refusal:
             self._end(RunState.FAILED, _error(refusal.code, refusal.message))
         except Exception as error:
             self._end(RunState.FAILED, _error("EmulatorError", repr(error)))
             raise
 
-    def _live(self) -> None:
-        runs = self._service.runs
+    def _carry_out(self) -> None:
+        runs = self._workspace.runs
         runs.advance(self._run_id, RunState.STARTING)
         runs.advance(self._run_id, RunState.PREPARING)
         self._prepare()
         runs.advance(self._run_id, RunState.QUEUED)
         while self._one_attempt():
             runs.requeue(self._run_id, PREEMPTION)
-            self._pause(self._service.settings.requeue_s)
+            self._pause(self._workspace.settings.requeue_s)
 
     def _prepare(self) -> None:
-        """Builds the image of the environment, if it is the first run in it."""
+        """Builds the image of the environment, if this is the first run in it."""
         definition = self._run["runDefinition"].get("environment") or {}
-        store = self._service.store
+        store = self._workspace.store
         digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
         if store.get("images", digest):
             return
@@ -89,16 +100,16 @@ class Job(threading.Thread):
         log = f"Building the image of {name} (emulated: the interpreter at hand is used instead)\n"
         for number, step in enumerate(_BUILD_STEPS, 1):
             log += f"Step {number}/{len(_BUILD_STEPS)} : {step}\n"
-            self._service.storage.put(ARTIFACTS, artifact(self._run_id, _BUILD_LOG), log.encode())
-            self._pause(self._service.settings.prepare_s / len(_BUILD_STEPS))
+            self._workspace.storage.put(ARTIFACTS, artifact(self._run_id, _BUILD_LOG), log.encode())
+            self._pause(self._workspace.settings.prepare_s / len(_BUILD_STEPS))
         store.put("images", digest, {"name": name})
 
     def _one_attempt(self) -> bool:
-        """Runs the job on nodes of its cluster; True: it was preempted and is to be run again."""
+        """Runs the job on nodes of its cluster; returns whether it was preempted and has to run again."""
         target, count = self._run["target"], int(self._run["runDefinition"].get("nodeCount") or 1)
-        nodes = self._service.clusters.acquire(target, count, lambda: self._wish is None)
+        nodes = self._workspace.clusters.acquire(target, count, lambda: self._requested is None)
         if not nodes:
-            self._end_at_wish()
+            self._end_as_requested()
             return False
         return self._on(nodes)
 
@@ -108,50 +119,50 @@ class Job(threading.Thread):
         try:
             self._attempts += 1
             folder = self._folder / str(self._attempts)
-            attempt = Attempt(self._service, self._run, folder, self._environment)
-            self._service.runs.advance(self._run_id, RunState.RUNNING)
+            attempt = Attempt(self._workspace, self._run, folder, self._environment)
+            self._workspace.runs.advance(self._run_id, RunState.RUNNING)
             ending = self._watch(attempt)
-            return self._settle(attempt, ending)
+            return self._finish_attempt(attempt, ending)
         finally:
             if attempt:
                 attempt.process.kill()
-                attempt.keep_log()
+                attempt.store_log()
                 attempt.remove()
             preempted = ending in {Ending.PREEMPTED, Ending.PREEMPTED_FOR_GOOD}
-            self._service.clusters.release(self._run["target"], nodes, preempted=preempted)
+            self._workspace.clusters.release(self._run["target"], nodes, preempted=preempted)
 
     def _watch(self, attempt: Attempt) -> Ending:
         longest_s = self._run["runDefinition"].get("maxRunDurationSeconds")
         deadline = time.monotonic() + float(longest_s) if longest_s else float("inf")
         while attempt.process.wait(_POLL_S) is None:
             attempt.sync()
-            if self._wish:
-                return self._wish
+            if self._requested:
+                return self._requested
             if time.monotonic() > deadline:
                 return Ending.EXPIRED
         return Ending.EXIT
 
-    def _settle(self, attempt: Attempt, ending: Ending) -> bool:
+    def _finish_attempt(self, attempt: Attempt, ending: Ending) -> bool:
         if ending is Ending.STOPPED:
             attempt.process.kill()
-            self._end_at_wish()
+            self._end_as_requested()
             return False
         if ending in {Ending.PREEMPTED, Ending.PREEMPTED_FOR_GOOD}:
-            attempt.write_back(attempt.process.lose())
+            attempt.write_back(attempt.process.lose_node())
             return self._preempted(ending)
         if ending is not Ending.EXIT:
-            attempt.process.terminate(self._service.settings.grace_s)
-        self._service.runs.advance(self._run_id, RunState.FINALIZING)
+            attempt.process.terminate(self._workspace.settings.grace_s)
+        self._workspace.runs.advance(self._run_id, RunState.FINALIZING)
         attempt.write_back()
         attempt.publish()
-        time.sleep(self._service.settings.finalize_s)
+        time.sleep(self._workspace.settings.finalize_s)
         self._end_of(attempt, ending)
         return False
 
     def _preempted(self, ending: Ending) -> bool:
         if ending is Ending.PREEMPTED:
             with self._lock:
-                self._wish = None if self._wish is ending else self._wish
+                self._requested = None if self._requested is ending else self._requested
             return True
         message = "AzureMLCompute job failed. PreemptionError: Nodes of this job got pre-empted."
         self._end(RunState.FAILED, _error("PreemptionError", message))
@@ -166,23 +177,23 @@ class Job(threading.Thread):
         elif code == 0:
             self._end(RunState.COMPLETED)
         else:
-            message = f"Execution failed. User process exited with status code {code}.\n{attempt.last_lines()}"
+            message = f"Execution failed. User process exited with status code {code}.\n{attempt.log_tail()}"
             self._end(RunState.FAILED, _error("UserError", message))
 
-    def _end_at_wish(self) -> None:
-        if self._wish is Ending.STOPPED:
+    def _end_as_requested(self) -> None:
+        if self._requested is Ending.STOPPED:
             self._end(RunState.FAILED, _error("EmulatorStopped", "the emulator was stopped"))
-        elif self._wish is Ending.PREEMPTED_FOR_GOOD:
+        elif self._requested is Ending.PREEMPTED_FOR_GOOD:
             self._preempted(Ending.PREEMPTED_FOR_GOOD)
         else:
             self._end(RunState.CANCELED)
 
     def _end(self, state: RunState, error: Record | None = None) -> None:
-        self._service.runs.advance(self._run_id, state, error=error)
+        self._workspace.runs.advance(self._run_id, state, error=error)
 
     def _pause(self, duration_s: float) -> None:
         deadline = time.monotonic() + duration_s
-        while self._wish is None and time.monotonic() < deadline:
+        while self._requested is None and time.monotonic() < deadline:
             time.sleep(min(0.02, duration_s))
 
 

@@ -1,4 +1,4 @@
-"""A writable mount: a folder of a datastore's blobs, which are written back as the job goes on."""
+"""A writable mount: a folder with blobs of a datastore, which are written back while the job runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Output:
-    """One of them.
+    """A writable mount.
 
     Attributes:
-        storage: Where the blobs are.
-        container: Their container.
-        prefix: What their names begin with.
-        folder: What the job sees.
+        storage: Holds the blobs.
+        container: The container of the blobs.
+        prefix: The folder in the container that is mounted.
+        folder: The folder that the job sees.
     """
 
     storage: Storage
@@ -33,7 +33,14 @@ class Output:
 
     @classmethod
     def mount(cls, storage: Storage, container: str, prefix: str, folder: Path) -> Output:
-        """Makes the folder, with what the blobs hold."""
+        """Makes the folder, with the content of the blobs.
+
+        Args:
+            storage: Holds the blobs.
+            container: The container of the blobs.
+            prefix: The folder in the container to mount.
+            folder: The folder to make.
+        """
         folder.mkdir(parents=True)
         output = cls(storage=storage, container=container, prefix=prefix, folder=folder)
         for name in storage.names(container, f"{prefix}/"):
@@ -46,11 +53,11 @@ class Output:
         return output
 
     def write_back(self, torn: Iterable[Path] = ()) -> None:
-        """Writes what has changed since the last time.
+        """Writes back what has changed since the last time.
 
         Args:
-            torn: Files that were open for writing when their node was lost: a mount has then sent nothing but the
-                empty file that it began with.
+            torn: Files that were open for writing when the node was lost: of these, a mount has sent only the empty
+                file that it began with.
         """
         lost = set(torn)
         stamps = self._stamps()
@@ -68,12 +75,12 @@ class Output:
         try:
             self.storage.put_file(self.container, f"{self.prefix}/{name}", path)
         except FileNotFoundError:
-            return  # renamed or removed meanwhile; the next time sees that
+            return  # renamed or removed in the meantime; the next call sees that
 
     def _stamps(self) -> dict[str, _Stamp]:
         found = {}
-        for place, _, names in os.walk(self.folder):  # passes over folders that go meanwhile
-            for path in (Path(place, name) for name in names):
+        for parent, _, names in os.walk(self.folder):  # skips folders that disappear in the meantime
+            for path in (Path(parent, name) for name in names):
                 with contextlib.suppress(FileNotFoundError):
                     status = path.stat()
                     stamp = (status.st_ino, status.st_mtime_ns, status.st_size)

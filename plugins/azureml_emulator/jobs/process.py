@@ -1,4 +1,4 @@
-"""The process of a job, in a session of its own, so that all that it started goes with it."""
+"""The process of a job, in a new session, so that everything it started ends with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ _PROC = Path("/proc")
 
 
 class JobProcess:
-    """A process that was started for a job."""
+    """A process of a job; making one starts it.
+
+    Args:
+        command: The program and its arguments.
+        folder: The working folder.
+        environment: All environment variables.
+        log: The file that stdout and stderr are appended to.
+    """
 
     def __init__(self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as stream:
@@ -29,28 +36,36 @@ class JobProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, or None: it goes on."""
+        """The exit code; None while the process runs."""
         return self._process.poll()
 
     def wait(self, timeout_s: float) -> int | None:
-        """Waits for its end; None: it still goes on."""
+        """Waits for the end of the process.
+
+        Returns:
+            The exit code; None if the process still runs after `timeout_s` seconds.
+        """
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout_s)
         return None
 
     def terminate(self, grace_s: float) -> None:
-        """Ends it: asked first, and killed when it takes longer than `grace_s` seconds."""
+        """Sends SIGTERM, and kills the process if it has not ended after `grace_s` seconds."""
         self._signal(signal.SIGTERM)
         self.wait(grace_s)
         self.kill()
 
     def kill(self) -> None:
-        """Ends it and all that it started, at once."""
+        """Kills the process and everything that it started."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 
-    def lose(self) -> set[Path]:
-        """Ends it as if its node were lost; the files that it then had open for writing, where the system tells."""
+    def lose_node(self) -> set[Path]:
+        """Kills the process as if its node were lost.
+
+        Returns:
+            The files that were open for writing at that moment; none where the system has no `/proc`.
+        """
         self._signal(signal.SIGSTOP)
         torn = {path for process in self._session() for path in _open_for_writing(process)}
         self.kill()

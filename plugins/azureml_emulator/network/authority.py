@@ -1,4 +1,4 @@
-"""A throw-away certificate authority: what lets the emulator answer as hosts whose certificates it can't have."""
+"""A throw-away certificate authority, so that the emulator can answer as hosts whose certificates it can't have."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.x509 import Certificate, CertificateBuilder, KeyUsage, Name
 
-_LIFE = datetime.timedelta(days=30)
+_LIFETIME = datetime.timedelta(days=30)
 
 
 class Authority:
     """Signs a certificate for each host that is asked for.
 
-    The key of the authority is never written down, so that trusting its certificate is of no use to anybody else.
+    The key of the authority is never written to disk, so nobody else can use it against a client that trusts it.
+
+    Args:
+        folder: Where the certificate is written; made if need be.
 
     Attributes:
-        certificate: The file that clients must trust, in PEM.
+        certificate: The file with the certificate that clients must trust, in PEM.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +38,11 @@ class Authority:
         self.certificate.write_bytes(_pem(self._root))
 
     def context(self, host: str) -> ssl.SSLContext:
-        """What a server needs to answer as `host`."""
+        """Returns what a server needs to answer as a host.
+
+        Args:
+            host: Its name.
+        """
         with self._lock:
             if host not in self._contexts:
                 self._contexts[host] = self._new_context(host)
@@ -87,8 +94,8 @@ def _builder(subject: str, issuer: str, key: EllipticCurvePrivateKey) -> Certifi
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name(issuer))
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    # An hour ago: the clock of a container may be behind.
-    builder = builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + _LIFE)
+    # Valid since an hour ago, because the clock of a container may be behind.
+    builder = builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + _LIFETIME)
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
 
 
@@ -96,7 +103,7 @@ _ROOT_NAME = "Throw-away authority of the emulator"
 
 
 def _root_builder(key: EllipticCurvePrivateKey) -> CertificateBuilder:
-    """The certificate of the authority; Python 3.13 verifies strictly and wants every one of these extensions."""
+    """Returns the authority's certificate; Python 3.13 verifies strictly and needs every one of these extensions."""
     from cryptography import x509
 
     builder = _builder(_ROOT_NAME, _ROOT_NAME, key)

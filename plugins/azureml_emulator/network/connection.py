@@ -8,21 +8,65 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from .faults import Fault, FaultKind
+from .authority import Authority
+from .faults import Fault, FaultKind, Faults
 from .message import Request, Response, parse_query
-
-if TYPE_CHECKING:
-    from .proxy import Proxy
 
 _LINGER = struct.pack("ii", 1, 0)
 _NO_BODY = {204, 304}
 
 
+class Owner(Protocol):
+    """What a connection needs of the proxy that accepted it."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that are answered for."""
+
+    @property
+    def authority(self) -> Authority:
+        """Signs the certificates of those hosts."""
+
+    @property
+    def faults(self) -> Faults:
+        """The faults to inject."""
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Is set when the emulator stops."""
+
+    def answer(self, request: Request, /) -> Response:
+        """Answers a request."""
+
+    def record(self, method: str, host: str, path: str, answer: Response | None, *, blocked: bool = False) -> None:
+        """Records a request and its answer.
+
+        Args:
+            method: In capitals.
+            host: The host that the client meant.
+            path: The path as it was sent, without the query.
+            answer: The answer; None if the connection was reset.
+            blocked: Whether the emulator does not answer for the host.
+        """
+
+    def opened(self, connection: socket.socket) -> None:
+        """Notes a connection, to drop it when the emulator stops."""
+
+    def closed(self, connection: socket.socket) -> None:
+        """Forgets a connection."""
+
+
 class Connection(http.server.BaseHTTPRequestHandler):
-    """Reads requests and writes answers, with the faults that were asked for in between."""
+    """Reads requests and writes answers, and injects faults in between.
+
+    Args:
+        owner: The proxy that accepted the connection.
+        *arguments: Those of `BaseHTTPRequestHandler`.
+    """
 
     protocol_version = "HTTP/1.1"
     server_version = "stoker-emulator"
@@ -31,19 +75,19 @@ class Connection(http.server.BaseHTTPRequestHandler):
     timeout = 120
     wbufsize = -1
 
-    def __init__(self, proxy: Proxy, *arguments: Any) -> None:
-        self._proxy = proxy
+    def __init__(self, owner: Owner, *arguments: Any) -> None:
+        self._owner = owner
         self._host = ""
         super().__init__(*arguments)
 
     def setup(self) -> None:
-        """Remembers the connection, to drop it when the emulator stops."""
+        """Notes the connection, to drop it when the emulator stops."""
         super().setup()
-        self._proxy.opened(self.connection)
+        self._owner.opened(self.connection)
 
     def finish(self) -> None:
         """Forgets the connection."""
-        self._proxy.closed(self.connection)
+        self._owner.closed(self.connection)
         with contextlib.suppress(OSError):
             super().finish()
         if isinstance(self.connection, ssl.SSLSocket):
@@ -51,12 +95,12 @@ class Connection(http.server.BaseHTTPRequestHandler):
                 self.connection.close()
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-        """Requests are recorded, not printed."""
+        """Prints nothing, because requests are recorded."""
 
     def do_CONNECT(self) -> None:
-        """Goes on as the host that is asked for, behind TLS; refuses a host that is none of the emulator's."""
+        """Continues behind TLS as the host that was asked for; refuses a host that the emulator does not answer for."""
         host = self.path.rpartition(":")[0].lower()
-        if host not in self._proxy.hosts:
+        if host not in self._owner.hosts:
             self._refuse_host(host, "")
             return
         self.send_response(200, "Connection established")
@@ -66,20 +110,20 @@ class Connection(http.server.BaseHTTPRequestHandler):
 
     def _wrap(self, host: str) -> None:
         plain = self.connection
-        secured = self._proxy.authority.context(host).wrap_socket(plain, server_side=True)
-        self._proxy.closed(plain)
-        self._proxy.opened(secured)
+        secured = self._owner.authority.context(host).wrap_socket(plain, server_side=True)
+        self._owner.closed(plain)
+        self._owner.opened(secured)
         self.connection = self.request = secured
         self.rfile = secured.makefile("rb", -1)
         self.wfile = secured.makefile("wb", -1)
         self._host = host
-        # Some clients say CONNECT in HTTP/1.0, after which a connection would be closed.
+        # Some clients send CONNECT in HTTP/1.0, after which a connection would be closed.
         self.close_connection = False
 
-    def _any(self) -> None:
+    def _answer(self) -> None:
         target = urllib.parse.urlsplit(self.path)
         host = self._host or (target.hostname or "")
-        if host not in self._proxy.hosts:
+        if host not in self._owner.hosts:
             self._refuse_host(host, target.path)
             return
         request = Request(
@@ -90,41 +134,41 @@ class Connection(http.server.BaseHTTPRequestHandler):
             headers=self.headers,
             body=self._body(),
         )
-        fault = self._proxy.faults.take(request, target.query)
-        response = self._proxy.answer(request) if fault is None else self._faulty(request, fault)
-        self._proxy.record(request.method, host, request.path, response)
+        fault = self._owner.faults.take(request, target.query)
+        response = self._owner.answer(request) if fault is None else self._faulty(request, fault)
+        self._owner.record(request.method, host, request.path, response)
         if response:
             self._send(response)
         else:
             self._reset()
 
     def do_GET(self) -> None:
-        """Answers, as all methods do."""
-        self._any()
+        """Answers a request."""
+        self._answer()
 
     def do_HEAD(self) -> None:
-        """Answers, as all methods do."""
-        self._any()
+        """Answers a request."""
+        self._answer()
 
     def do_POST(self) -> None:
-        """Answers, as all methods do."""
-        self._any()
+        """Answers a request."""
+        self._answer()
 
     def do_PUT(self) -> None:
-        """Answers, as all methods do."""
-        self._any()
+        """Answers a request."""
+        self._answer()
 
     def do_PATCH(self) -> None:
-        """Answers, as all methods do."""
-        self._any()
+        """Answers a request."""
+        self._answer()
 
     def do_DELETE(self) -> None:
-        """Answers, as all methods do."""
-        self._any()
+        """Answers a request."""
+        self._answer()
 
     def _refuse_host(self, host: str, path: str) -> None:
         refusal = Response(status=403, body=b"the emulator answers for no such host\n")
-        self._proxy.record(self.command, host, path, refusal, blocked=True)
+        self._owner.record(self.command, host, path, refusal, blocked=True)
         self.close_connection = True
         self._send(refusal)
 
@@ -140,24 +184,24 @@ class Connection(http.server.BaseHTTPRequestHandler):
         return data
 
     def _faulty(self, request: Request, fault: Fault) -> Response | None:
-        """The answer of a fault; None: there is none."""
+        """Returns the answer of a fault; None if the connection is to be reset."""
         if fault.kind is FaultKind.TIME_OUT:
-            self._say_nothing()
+            self._hang()
         if fault.kind is FaultKind.RESET_AFTER:
-            self._proxy.answer(request)
+            self._owner.answer(request)
         if fault.kind is FaultKind.SLOW:
-            self._proxy.stopping.wait(fault.slow_s)
-            return self._proxy.answer(request)
+            self._owner.stopping.wait(fault.slow_s)
+            return self._owner.answer(request)
         return fault.kind.response
 
-    def _say_nothing(self) -> None:
-        """Waits until the client gives up, or the emulator stops."""
-        while not self._proxy.stopping.is_set():
+    def _hang(self) -> None:
+        """Answers nothing until the client gives up or the emulator stops."""
+        while not self._owner.stopping.is_set():
             if select.select([self.connection], [], [], 0.1)[0]:
                 return
 
     def _reset(self) -> None:
-        """Drops the connection in the middle of it, so that the client sees a reset and no end."""
+        """Drops the connection, so that the client sees a reset and not an end."""
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)

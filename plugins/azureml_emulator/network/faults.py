@@ -38,7 +38,7 @@ class FaultKind(enum.StrEnum):
 
     @property
     def response(self) -> Response | None:
-        """The answer of a fault that is one, without the service being asked; else None."""
+        """The answer that takes the place of the service's; None if the fault has no answer of this kind."""
         if self is FaultKind.GARBAGE:
             return Response(body=b"<!doctype html>\xff\x00 not what you asked for")
         if not self.value.isdigit():
@@ -48,14 +48,14 @@ class FaultKind(enum.StrEnum):
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Fault:
-    """One fault that was asked for.
+    """A fault to inject.
 
     Attributes:
-        pattern: Requests that it is for: found anywhere in `METHOD host/path?query`.
+        pattern: Fits a request if it is found anywhere in `METHOD host/path?query`.
         kind: What goes wrong.
-        left: How many times more; None for ever.
+        left: How many more times; None for ever.
         slow_s: How long a slow answer takes, in seconds.
-        hits: How many times it happened.
+        hits: How many times it has happened.
     """
 
     pattern: re.Pattern[str]
@@ -65,24 +65,29 @@ class Fault:
     hits: int = 0
 
     def clear(self) -> None:
-        """No more of it."""
+        """Stops injecting it."""
         self.left = 0
 
 
 class Faults:
-    """The faults that were asked for."""
+    """The faults to inject."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Takes one more; of several that are for a request, the first happens."""
+        """Adds a fault; of several that fit a request, the first happens."""
         with self._lock:
             self._faults.append(fault)
 
     def take(self, request: Request, query: str) -> Fault | None:
-        """The fault that happens to a request, which is then used up by one; or None."""
+        """Returns the fault that happens to a request, and counts it; None if none fits.
+
+        Args:
+            request: The request.
+            query: Its query as it was sent.
+        """
         line = f"{request.method} {request.host}{request.path}" + (f"?{query}" if query else "")
         with self._lock:
             for fault in self._faults:

@@ -1,4 +1,4 @@
-"""What goes over the wire: a request, the answer to it, and the refusal that becomes one."""
+"""What goes over the wire: a request, the answer to it, and the refusal that becomes an answer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Request:
     """One request as a service area sees it.
 
     Attributes:
-        method: In capitals.
+        method: In capitals: "GET".
         host: The host that the client means, in small letters, without a port.
         path: As it was sent, still quoted, without the query.
-        query: The query's first value of each name.
-        headers: Names are found in any case.
-        body: All of it.
-        parts: The parts of the path that the route names, unquoted.
+        query: The first value of each name in the query.
+        headers: The headers; names are found in any case.
+        body: The whole body.
+        parts: The parts of the path that the route gives names to, unquoted.
     """
 
     method: str
@@ -35,10 +35,10 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; NaN and the infinities are taken, for the SDK sends them.
+        """The body, parsed as JSON; NaN and infinities are accepted, because the SDK sends them.
 
         Raises:
-            Refusal: It is none.
+            Refusal: The body is no JSON.
         """
         try:
             return json.loads(self.body or b"null")
@@ -48,12 +48,12 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """The answer.
+    """The answer to a request.
 
     Attributes:
-        status: The code.
-        body: All of it.
-        headers: What to send beside the length.
+        status: The HTTP status.
+        body: The whole body.
+        headers: The headers, without the length.
     """
 
     status: int = 200
@@ -65,9 +65,9 @@ class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure of the e
     """The service says no.
 
     Attributes:
-        status: The code.
-        code: What a program reads.
-        message: What a person reads.
+        status: The HTTP status.
+        code: The error code, for programs.
+        message: The message, for people.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -77,29 +77,39 @@ class Refusal(Exception):  # noqa: N818 (it is an answer, not a failure of the e
         self.message = message
 
     def response(self) -> Response:
-        """The answer, in the form that all services of Azure share, Blob Storage excepted."""
-        # Without `details`, the SDK's ServiceException can't be turned into a text.
+        """Returns the answer, in the form that all services of Azure but Blob Storage use."""
+        # Without `details`, the SDK can't turn its ServiceException into a text.
         error = {"code": self.code, "message": self.message, "details": []}
         return reply({"error": error, "statusCode": self.status}, status=self.status)
 
 
 def reply(value: Any, *, status: int = 200, **headers: str) -> Response:
-    """An answer in JSON; a header's underscores become hyphens."""
+    """Makes an answer in JSON.
+
+    Args:
+        value: The value to send.
+        status: The HTTP status.
+        **headers: More headers; underscores in their names become hyphens.
+    """
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     body = json.dumps(value).encode()
     return Response(status=status, body=body, headers={"Content-Type": "application/json; charset=utf-8", **named})
 
 
 def not_found(what: str) -> Refusal:
-    """The refusal for something that isn't there."""
+    """Makes the refusal for something that does not exist.
+
+    Args:
+        what: What was asked for, in words.
+    """
     return Refusal(404, "NotFound", f"{what} was not found")
 
 
 def parse_query(query: str) -> dict[str, str]:
-    """The first value of each name; names without a value have ""."""
+    """Returns the first value of each name in a query; a name without a value has ""."""
     return {name: values[0] for name, values in urllib.parse.parse_qs(query, keep_blank_values=True).items()}
 
 
 def now() -> str:
-    """This moment as the services write it."""
+    """Returns the current time as the services write it."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"

@@ -19,15 +19,15 @@ from .message import Request, Response
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recorded:
-    """A request that came in.
+    """A request that was received.
 
     Attributes:
-        method: In capitals; `CONNECT` where a connection was refused.
-        host: The host that was meant.
+        method: In capitals; `CONNECT` if the connection was refused.
+        host: The host that the client meant.
         path: As it was sent, without the query.
-        blocked: Whether the host is none that the emulator answers for.
-        status: The code of the answer, or 0: none was given.
-        size: How many bytes the body of the answer has.
+        blocked: Whether the emulator does not answer for the host.
+        status: The HTTP status of the answer; 0 if there was none.
+        size: The size of the body of the answer, in bytes.
     """
 
     method: str
@@ -39,18 +39,23 @@ class Recorded:
 
 
 class Proxy:
-    """Listens on 127.0.0.1, and answers each connection in a thread of its own.
+    """Listens on 127.0.0.1 and answers each connection in a separate thread.
 
     Args:
-        port: Where; 0 takes a free one.
-        hosts: Those that are answered for.
-        authority: Signs their certificates.
-        faults: What is to go wrong.
+        port: The port to listen at; 0 takes a free one.
+        hosts: The hosts to answer for.
+        authority: Signs the certificates of those hosts.
+        faults: The faults to inject.
         answer: Answers a request.
 
     Attributes:
-        port: Where.
-        requests: What came in, oldest first.
+        port: The port that it listens at.
+        hosts: The hosts that it answers for.
+        authority: Signs the certificates of those hosts.
+        faults: The faults to inject.
+        answer: Answers a request.
+        requests: The requests that were received, oldest first.
+        stopping: Is set when the emulator stops.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="emulator", daemon=True)
 
     def start(self) -> None:
-        """Begins to answer."""
+        """Starts to answer."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -91,12 +96,20 @@ class Proxy:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def record(self, method: str, host: str, path: str, answer: Response | None, *, blocked: bool = False) -> None:
-        """Remembers a request."""
+        """Records a request and its answer.
+
+        Args:
+            method: In capitals.
+            host: The host that the client meant.
+            path: The path as it was sent, without the query.
+            answer: The answer; None if the connection was reset.
+            blocked: Whether the emulator does not answer for the host.
+        """
         status, size = (answer.status, len(answer.body)) if answer else (0, 0)
         self.requests.append(Recorded(method=method, host=host, path=path, blocked=blocked, status=status, size=size))
 
     def opened(self, connection: socket.socket) -> None:
-        """Remembers a connection, to drop it in the end."""
+        """Notes a connection, to drop it when the emulator stops."""
         with self._lock:
             self._connections.add(connection)
 
@@ -112,6 +125,6 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no error; anything else is one of the emulator, and shows as such."""
+        """Ignores a client that hangs up; anything else is an error of the emulator, and is printed."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]

@@ -6,14 +6,13 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from .message import Request, Response
 
-if TYPE_CHECKING:
-    from ..service import Service
+Handler = Callable[[Any, Request], Response]
+"""Answers a request; the first argument is the `Service`, which stands above this room."""
 
-Handler = Callable[["Service", Request], Response]
 _SCOPE = (
     "/subscriptions/{subscription}/resourceGroups/{group}"
     "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
@@ -23,13 +22,13 @@ _PART = re.compile(r"\{(\w+)(:path)?\}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """One pattern and the function for it.
+    """A pattern for requests, and the function that answers them.
 
     Attributes:
         method: In capitals.
-        host: A pattern that the host must match whole.
-        path: A pattern that the quoted path must match whole.
-        handler: Answers.
+        host: A pattern that the whole host must match.
+        path: A pattern that the whole quoted path must match.
+        handler: Answers the request.
         open: Whether it answers without a token.
     """
 
@@ -40,10 +39,10 @@ class Route:
     open: bool
 
     def match(self, request: Request) -> Request | None:
-        """The request with its parts, or None: it is for another route."""
+        """Returns the request with the parts of its path; None if it is for another route."""
         if request.method != self.method or not self.host.fullmatch(request.host):
             return None
-        # Azure Resource Manager is asked for `//subscriptions/…`: its address ends in a slash and the rest begins so.
+        # Clients ask Azure Resource Manager for `//subscriptions/…`: they put a slash between its address and the path.
         found = self.path.fullmatch("/" + request.path.lstrip("/"))
         if not found:
             return None
@@ -55,8 +54,8 @@ class Routes:
     """The routes of one service area.
 
     Args:
-        host: A pattern for the hosts at which the area is found.
-        prefix: What all paths of the area begin with; `{ws}` stands for the workspace's scope.
+        host: A pattern for the hosts of the area.
+        prefix: The start of all paths of the area; `{ws}` stands for the scope of the workspace.
         open: Whether the area answers without a token.
     """
 
@@ -70,9 +69,11 @@ class Routes:
         return iter(self._routes)
 
     def __call__(self, method: str, path: str) -> Callable[[Handler], Handler]:
-        """Marks a function as the one for `method` and `path`.
+        """Returns a decorator that makes a function the handler of a method and a path.
 
-        `{name}` in the path is one part of it, `{name:path}` all that follows, `{ws}` the workspace's scope.
+        Args:
+            method: In capitals.
+            path: `{name}` is one part of it, `{name:path}` all that follows, `{ws}` the scope of the workspace.
         """
 
         def mark(handler: Handler) -> Handler:
@@ -84,7 +85,7 @@ class Routes:
 
 
 def compile_path(path: str) -> re.Pattern[str]:
-    """The pattern for a path with named parts; letters may be of any case, as Azure has it."""
+    """Compiles a path with named parts to a pattern; case is ignored, as Azure does."""
     path = path.replace("{ws}", _SCOPE)
     pieces = []
     end = 0

@@ -1,4 +1,4 @@
-"""The list of a container's blobs, page by page, in the XML of Blob Storage."""
+"""The list of the blobs in a container, page by page, in the XML of Blob Storage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = 5000
 
 
 def listing(storage: Storage, request: Request) -> Response:
-    """The blobs whose name begins as asked; with a delimiter, those further down are summed up as prefixes."""
+    """Lists the blobs with a prefix; with a delimiter, those in deeper folders are summed up as prefixes."""
     query = request.query
     container, prefix, delimiter = request.parts["container"], query.get("prefix", ""), query.get("delimiter", "")
     entries = _entries(storage.names(container, prefix), prefix, delimiter)
@@ -21,10 +21,10 @@ def listing(storage: Storage, request: Request) -> Response:
     left = [entry for entry in entries if entry >= marker]
     page = left[: min(_PAGE, int(query.get("maxresults") or _PAGE))]
     following = left[len(page)] if len(left) > len(page) else ""
-    told = "".join(_told(storage, container, entry, delimiter) for entry in page)
+    blobs = "".join(_entry(storage, container, entry, delimiter) for entry in page)
     head = f'<EnumerationResults ContainerName="{escape(container)}"><Prefix>{escape(prefix)}</Prefix>'
     tail = f"<NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
-    body = f'<?xml version="1.0" encoding="utf-8"?>{head}<Blobs>{told}</Blobs>{tail}'
+    body = f'<?xml version="1.0" encoding="utf-8"?>{head}<Blobs>{blobs}</Blobs>{tail}'
     return Response(body=body.encode(), headers={"Content-Type": "application/xml"})
 
 
@@ -39,7 +39,7 @@ def _cut(name: str, prefix: str, delimiter: str) -> str:
     return prefix + first + cut
 
 
-def _told(storage: Storage, container: str, entry: str, delimiter: str) -> str:
+def _entry(storage: Storage, container: str, entry: str, delimiter: str) -> str:
     if delimiter and entry.endswith(delimiter):
         return f"<BlobPrefix><Name>{escape(entry)}</Name></BlobPrefix>"
     record = storage.get(container, entry)

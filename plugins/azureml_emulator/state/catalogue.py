@@ -1,4 +1,4 @@
-"""The VM sizes of the emulated region, and the subscription's quotas; retired sizes are not among them."""
+"""The VM sizes of the emulated region, without retired ones, and the quotas of the subscription."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """One VM size.
+    """A VM size.
 
     Attributes:
-        name: As Azure spells it.
-        family: What quotas are counted by.
-        cores: Virtual CPUs.
-        gpus: GPUs.
+        name: The name as Azure spells it.
+        family: The family, which quotas are counted by.
+        cores: The number of virtual CPUs.
+        gpus: The number of GPUs.
         memory_gb: Memory in GiB.
         disk_mb: Temporary disk in MiB.
     """
@@ -29,7 +29,7 @@ class Size:
 
     @property
     def dto(self) -> dict[str, object]:
-        """As the service lists it."""
+        """The size as the service lists it."""
         return {
             "name": self.name,
             "family": self.family,
@@ -59,10 +59,10 @@ _FIELDS = ("name", "family", "cores", "gpus", "memory_gb", "disk_mb")
 SIZES: Mapping[str, Size] = MappingProxyType(
     {str(row[0]).lower(): Size(**dict(zip(_FIELDS, row, strict=True))) for row in _ROWS}  # type: ignore[arg-type]
 )
-"""The sizes by name, in small letters."""
+"""The sizes by their names in small letters."""
 
 LOW_PRIORITY = "lowPriorityCores"
-"""The one quota of all cores of low priority."""
+"""The quota that all low-priority cores share."""
 
 QUOTAS: Mapping[str, int] = MappingProxyType(
     {
@@ -74,4 +74,4 @@ QUOTAS: Mapping[str, int] = MappingProxyType(
         LOW_PRIORITY: 100,
     }
 )
-"""Cores by family, as a subscription may have them: none yet of the newest."""
+"""The cores of each family, as a subscription may have them: none yet of the newest."""

@@ -1,4 +1,4 @@
-"""The clusters of the workspace: what was asked for, what the quota allows, and the nodes that there are."""
+"""The clusters of the workspace: what was asked for, what the quota allows, and the nodes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Clusters:
     """Creates clusters, and gives nodes to runs.
 
     Args:
-        store: Where the clusters are remembered; their nodes are not.
-        settings: Quotas and times.
-        clock: Seconds that only go forward.
+        store: Keeps the clusters, without their nodes.
+        settings: The quotas and durations.
+        clock: Returns monotonic time, in seconds.
     """
 
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,14 +34,18 @@ class Clusters:
         self._ready_at: dict[str, float] = {}
 
     def names(self) -> list[str]:
-        """All clusters."""
+        """Returns the names of all clusters, sorted."""
         return self._store.keys(_KIND)
 
     def create(self, name: str, asked: Record) -> Record:
-        """Makes a cluster, or changes the scale and the tags of one that is there.
+        """Makes a cluster, or changes the scale and the tags of an existing one.
+
+        Args:
+            name: Its name.
+            asked: The body of the request.
 
         Raises:
-            Refusal: The size is unknown or retired, or another than that of the cluster.
+            Refusal: The size is unknown or retired, or differs from that of the cluster.
         """
         size = _size(asked)
         with self._lock:
@@ -49,12 +53,20 @@ class Clusters:
             if known and _size(known) != size:
                 raise Refusal(400, "PropertyChangeNotAllowed", "the vmSize of a compute can't be changed")
             record = {**asked, "createdOn": known["createdOn"] if known else now(), "modifiedOn": now()}
-            record["failure"] = self._lack(record)
+            record["failure"] = self._creation_error(record)
             self._ready_at.setdefault(name, self._clock() + self._settings.create_s)
             return self._store.put(_KIND, name, record)
 
     def rescale(self, name: str, scale: Record) -> None:
-        """Changes the scale alone."""
+        """Changes only the scale.
+
+        Args:
+            name: The cluster.
+            scale: The scale settings of the request.
+
+        Raises:
+            Refusal: There is no such cluster.
+        """
         self.record(name)
         with self._store.change(_KIND, name) as record:
             record["properties"]["properties"]["scaleSettings"] = scale
@@ -64,7 +76,7 @@ class Clusters:
         """Removes a cluster.
 
         Raises:
-            Refusal: There is none, or it is running something.
+            Refusal: There is no such cluster, or runs are active on it.
         """
         with self._lock:
             if self.nodes(name).counts()["runningNodeCount"]:
@@ -74,7 +86,7 @@ class Clusters:
             self._ready_at.pop(name, None)
 
     def record(self, name: str) -> Record:
-        """What was asked for.
+        """Returns what was asked for.
 
         Raises:
             Refusal: There is no such cluster.
@@ -85,14 +97,22 @@ class Clusters:
         return record
 
     def state(self, name: str) -> str:
-        """How the creation of a cluster is going."""
+        """Returns how the creation of a cluster is going: "Creating", "Succeeded" or "Failed".
+
+        Raises:
+            Refusal: There is no such cluster.
+        """
         record = self.record(name)
         if self._clock() < self._ready_at.get(name, 0.0):
             return "Creating"
         return "Failed" if record["failure"] else "Succeeded"
 
     def nodes(self, name: str) -> Nodes:
-        """The nodes as they are now."""
+        """Returns the nodes as they are now.
+
+        Raises:
+            Refusal: There is no such cluster.
+        """
         record = self.record(name)
         with self._lock:
             nodes = self._nodes.setdefault(name, Nodes())
@@ -101,7 +121,19 @@ class Clusters:
             return nodes
 
     def acquire(self, name: str, count: int, wanted: Callable[[], bool]) -> list[Node]:
-        """Waits for so many nodes; an empty list: they aren't wanted any more."""
+        """Waits for nodes and takes them.
+
+        Args:
+            name: The cluster.
+            count: How many nodes.
+            wanted: Whether to go on waiting.
+
+        Returns:
+            The nodes; none if they are no longer wanted.
+
+        Raises:
+            Refusal: There is no such cluster.
+        """
         while wanted():
             with self._lock:
                 nodes, scale = self.nodes(name), self._scale(self.record(name))
@@ -112,13 +144,19 @@ class Clusters:
         return []
 
     def release(self, name: str, nodes: list[Node], *, preempted: bool = False) -> None:
-        """Gives nodes back."""
+        """Gives nodes back.
+
+        Args:
+            name: The cluster.
+            nodes: The nodes.
+            preempted: Whether they are gone.
+        """
         with self._lock:
             if name in self._nodes:
-                self._nodes[name].give_back(nodes, self._clock(), preempted=preempted)
+                self._nodes[name].release(nodes, self._clock(), preempted=preempted)
 
-    def used(self, family: str) -> int:
-        """How many cores of a family's quota are in use."""
+    def cores_in_use(self, family: str) -> int:
+        """Returns how many cores of the quota of a family are in use."""
         records = {name: self.record(name) for name in self.names()}
         return sum(
             self.nodes(name).target * _size(record).cores
@@ -127,16 +165,20 @@ class Clusters:
         )
 
     def quota_error(self, name: str) -> Record | None:
-        """Why a cluster can't grow to what was asked for, or None."""
+        """Returns why the quota keeps a cluster from its largest size; None if it does not.
+
+        Raises:
+            Refusal: There is no such cluster.
+        """
         record = self.record(name)
-        most = int(record["properties"]["properties"]["scaleSettings"]["maxNodeCount"])
-        return None if self._allowed(record) >= most else self._quota_error(record)
+        max_nodes = int(record["properties"]["properties"]["scaleSettings"]["maxNodeCount"])
+        return None if self._allowed(record) >= max_nodes else self._quota_error(record)
 
     def _scale(self, record: Record) -> Scale:
         asked = record["properties"]["properties"]["scaleSettings"]
         return Scale(
-            least=int(asked["minNodeCount"]),
-            most=min(int(asked["maxNodeCount"]), self._allowed(record)),
+            min_nodes=int(asked["minNodeCount"]),
+            max_nodes=min(int(asked["maxNodeCount"]), self._allowed(record)),
             idle_s=seconds(asked["nodeIdleTimeBeforeScaleDown"]),
             up_s=self._settings.scale_up_s,
             down_s=self._settings.scale_down_s,
@@ -145,9 +187,9 @@ class Clusters:
     def _allowed(self, record: Record) -> int:
         return self._settings.quotas.get(_family(record), 0) // _size(record).cores
 
-    def _lack(self, record: Record) -> Record | None:
-        least = int(record["properties"]["properties"]["scaleSettings"]["minNodeCount"])
-        return None if self._allowed(record) >= max(1, least) else self._quota_error(record)
+    def _creation_error(self, record: Record) -> Record | None:
+        min_nodes = int(record["properties"]["properties"]["scaleSettings"]["minNodeCount"])
+        return None if self._allowed(record) >= max(1, min_nodes) else self._quota_error(record)
 
     def _quota_error(self, record: Record) -> Record:
         family, cores = _family(record), self._settings.quotas.get(_family(record), 0)

@@ -1,4 +1,4 @@
-"""The content of a blob over the wire: ranges, and the headers and refusals of Blob Storage."""
+"""The content of a blob over the wire: ranges, headers and refusals as in Blob Storage."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class BlobRefusal(Exception):  # noqa: N818 (it is an answer, not a failure of t
     """Blob Storage says no.
 
     Attributes:
-        status: The code.
-        code: What a program reads.
-        message: What a person reads.
+        status: The HTTP status.
+        code: The error code, for programs.
+        message: The message, for people.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -28,7 +28,11 @@ class BlobRefusal(Exception):  # noqa: N818 (it is an answer, not a failure of t
         self.message = message
 
     def response(self, *, head: bool) -> Response:
-        """The answer in XML; that to a HEAD has no body."""
+        """Returns the answer in XML.
+
+        Args:
+            head: Whether the request was a HEAD, whose answer has no body.
+        """
         error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
         body = f'<?xml version="1.0" encoding="utf-8"?>{error}'
         headers = {"Content-Type": "application/xml", "x-ms-error-code": self.code}
@@ -36,7 +40,7 @@ class BlobRefusal(Exception):  # noqa: N818 (it is an answer, not a failure of t
 
 
 def content_headers(record: Record) -> dict[str, str]:
-    """The headers of a blob."""
+    """Returns the headers of a blob."""
     named = {f"x-ms-meta-{name}": value for name, value in record["metadata"].items()}
     digest = {"Content-MD5": record["md5"]} if record["md5"] else {}
     return {
@@ -53,7 +57,11 @@ def content_headers(record: Record) -> dict[str, str]:
 
 
 def read(record: Record, request: Request) -> Response:
-    """The content, or the range that the request names."""
+    """Returns the content of a blob, or the range that the request asks for.
+
+    Raises:
+        BlobRefusal: The range is outside of the blob.
+    """
     headers = content_headers(record)
     size = int(headers["Content-Length"])
     found = _RANGE.fullmatch(request.headers.get("x-ms-range") or request.headers.get("Range") or "")
@@ -62,7 +70,7 @@ def read(record: Record, request: Request) -> Response:
     start, end = int(found[1]), min(int(found[2] or size - 1), size - 1)
     if start > end:
         raise BlobRefusal(416, "InvalidRange", "the range is not within the blob")
-    # The digest in a header of that name would be taken for the range's.
+    # Clients would take a digest in this header for that of the range.
     whole = headers.pop("Content-MD5", "")
     data = _bytes(record, start, end + 1 - start)
     ranged = {"Content-Length": str(len(data)), "Content-Range": f"bytes {start}-{end}/{size}"}

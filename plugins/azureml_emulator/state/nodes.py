@@ -1,4 +1,4 @@
-"""The nodes of one cluster: they come when they are needed, and go when they have been idle."""
+"""The nodes of one cluster: they start when they are needed, and leave when they have been idle."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ class NodeState(enum.StrEnum):
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Node:
-    """One node.
+    """A node.
 
     Attributes:
         state: What it is doing.
-        since: Since when, in seconds of a clock that only goes forward.
+        since: Since when, in seconds of a monotonic clock.
     """
 
     state: NodeState
     since: float
 
     def become(self, state: NodeState, now: float) -> None:
-        """Does something else from now on."""
+        """Changes the state.
+
+        Args:
+            state: What the node does from now on.
+            now: The time, in seconds.
+        """
         self.state, self.since = state, now
 
 
@@ -39,39 +44,53 @@ class Scale:
     """The limits of a cluster.
 
     Attributes:
-        least: Nodes that stay.
-        most: Nodes that there may be; the quota is counted in.
-        idle_s: How long a node above `least` stays idle, in seconds.
-        up_s: How long a node takes to start.
-        down_s: How long a node takes to leave.
+        min_nodes: How many nodes stay when they are idle.
+        max_nodes: How many nodes there may be, within the quota.
+        idle_s: How long a node above `min_nodes` stays idle, in seconds.
+        up_s: How long a node takes to start, in seconds.
+        down_s: How long a node takes to leave, in seconds.
     """
 
-    least: int
-    most: int
+    min_nodes: int
+    max_nodes: int
     idle_s: float
     up_s: float
     down_s: float
 
 
 class Nodes:
-    """The nodes of one cluster, as they are at a moment that the caller names."""
+    """The nodes of one cluster; the caller says what time it is, in seconds."""
 
     def __init__(self) -> None:
         self._nodes: list[Node] = []
         self._preempted = 0
 
     def advance(self, scale: Scale, now: float) -> None:
-        """Does what has become due: nodes are ready, go away, or start because of `least`."""
+        """Brings the nodes up to date: some are ready, some leave, some start because of `min_nodes`.
+
+        Args:
+            scale: The limits of the cluster.
+            now: The time, in seconds.
+        """
         for node in tuple(self._nodes):
             if node.state is NodeState.PREPARING and now >= node.since + scale.up_s:
                 node.become(NodeState.IDLE, now)
             if node.state is NodeState.LEAVING and now >= node.since + scale.down_s:
                 self._nodes.remove(node)
         self._shrink(scale, now)
-        self._grow(scale.least, scale, now)
+        self._grow(scale.min_nodes, scale, now)
 
     def take(self, count: int, scale: Scale, now: float) -> list[Node] | None:
-        """Takes so many idle nodes; None, and more are on their way if the limits allow, when there are too few."""
+        """Takes idle nodes; if there are too few, starts more as far as the limits allow.
+
+        Args:
+            count: How many nodes.
+            scale: The limits of the cluster.
+            now: The time, in seconds.
+
+        Returns:
+            The nodes; None if there are too few.
+        """
         idle = [node for node in self._nodes if node.state is NodeState.IDLE]
         if len(idle) < count:
             busy = sum(node.state is NodeState.RUNNING for node in self._nodes)
@@ -81,8 +100,14 @@ class Nodes:
             node.become(NodeState.RUNNING, now)
         return idle[:count]
 
-    def give_back(self, nodes: list[Node], now: float, *, preempted: bool) -> None:
-        """Nodes are free again, or gone because somebody pays more for them."""
+    def release(self, nodes: list[Node], now: float, *, preempted: bool) -> None:
+        """Makes nodes idle again, or removes them because Azure took them away.
+
+        Args:
+            nodes: The nodes.
+            now: The time, in seconds.
+            preempted: Whether they were taken away.
+        """
         for node in nodes:
             if preempted and node in self._nodes:
                 self._nodes.remove(node)
@@ -90,29 +115,29 @@ class Nodes:
             node.become(NodeState.IDLE, now)
 
     def counts(self) -> dict[str, int]:
-        """How many nodes do what, with the words of the service."""
+        """Returns how many nodes do what, in the words of the service."""
         counted = Counter(node.state for node in self._nodes)
         states = {f"{state.value}NodeCount": counted[state] for state in NodeState}
         return {**states, "unusableNodeCount": 0, "preemptedNodeCount": self._preempted}
 
     @property
     def current(self) -> int:
-        """How many nodes there are."""
+        """The number of nodes, without those that are starting."""
         return sum(node.state is not NodeState.PREPARING for node in self._nodes)
 
     @property
     def target(self) -> int:
-        """How many nodes there will be when all that has begun has ended."""
+        """The number of nodes when all starts and departures are done."""
         return sum(node.state is not NodeState.LEAVING for node in self._nodes)
 
     def _grow(self, wanted: int, scale: Scale, now: float) -> None:
-        missing = min(wanted, scale.most) - self.target
+        missing = min(wanted, scale.max_nodes) - self.target
         self._nodes.extend(Node(state=NodeState.PREPARING, since=now) for _ in range(missing))
 
     def _shrink(self, scale: Scale, now: float) -> None:
-        spare = max(0, self.target - scale.least)
-        tired = [one for one in self._nodes if one.state is NodeState.IDLE and now >= one.since + scale.idle_s]
-        for node in tired[:spare]:
+        spare = max(0, self.target - scale.min_nodes)
+        expired = [one for one in self._nodes if one.state is NodeState.IDLE and now >= one.since + scale.idle_s]
+        for node in expired[:spare]:
             node.become(NodeState.LEAVING, now)
 
 
@@ -120,10 +145,10 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?"
 
 
 def seconds(duration: str) -> float:
-    """Seconds of a duration like `PT2M`, as ISO 8601 writes it.
+    """Returns the seconds of a duration in ISO 8601, such as `PT2M`.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is no duration.
     """
     found = _DURATION.fullmatch(duration)
     if not found:

@@ -1,4 +1,4 @@
-"""The runs that the workspace knows, and the states that they go through."""
+"""The runs of the workspace, and the states that they go through."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXPERIMENTS = "experiments"
 
 
 class RunState(enum.StrEnum):
-    """The states, in the words of the service, in the order in which a run goes through them."""
+    """The states of a run, in the words of the service and in the order in which a run goes through them."""
 
     NOT_STARTED = "NotStarted"
     STARTING = "Starting"
@@ -32,27 +32,32 @@ class RunState(enum.StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether a run stays so."""
+        """Whether the state is final."""
         return self in {RunState.COMPLETED, RunState.FAILED, RunState.CANCELED}
 
     @property
     def rank(self) -> int:
-        """How far along; a run never goes to a lower one, preemption excepted."""
+        """The place in the order; a run never goes to a lower one, except after a preemption."""
         return list(RunState).index(self)
 
 
 class Runs:
-    """Makes, finds and changes runs and experiments."""
+    """Makes, finds and changes runs and experiments.
+
+    Args:
+        store: Keeps them.
+        settings: What the subscription looks like.
+    """
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
 
     def experiment(self, name: str) -> Record:
-        """The experiment of this name.
+        """Returns an experiment by its name.
 
         Raises:
-            Refusal: There is none.
+            Refusal: There is no such experiment.
         """
         found = self._store.get(_EXPERIMENTS, name)
         if not found:
@@ -60,21 +65,21 @@ class Runs:
         return found
 
     def make_experiment(self, name: str) -> Record:
-        """The experiment of this name, made if need be."""
+        """Returns an experiment by its name; makes it if it does not exist."""
         with self._store.lock:
             return self._store.get(_EXPERIMENTS, name) or self._store.put(
                 _EXPERIMENTS, name, {"experimentId": str(uuid.uuid4()), "name": name, "createdUtc": now(), "tags": {}}
             )
 
     def experiments(self) -> list[Record]:
-        """All experiments."""
+        """Returns all experiments, oldest first."""
         return self._store.all(_EXPERIMENTS)
 
     def experiment_by_id(self, identifier: str) -> Record:
-        """The experiment of this id.
+        """Returns an experiment by its id.
 
         Raises:
-            Refusal: There is none.
+            Refusal: There is no such experiment.
         """
         for one in self.experiments():
             if one["experimentId"] == identifier:
@@ -82,10 +87,15 @@ class Runs:
         raise not_found(f"the experiment with the id '{identifier}'")
 
     def create(self, run_id: str, experiment: str, **fields: Any) -> Record:
-        """A new run.
+        """Makes a run.
+
+        Args:
+            run_id: Its id.
+            experiment: The name of its experiment, which is made if it does not exist.
+            **fields: More fields of the record.
 
         Raises:
-            Refusal: The id is taken, or longer than it may be.
+            Refusal: The id is taken, or has no length that is allowed.
         """
         if not 0 < len(run_id) <= 256:
             raise Refusal(400, "InvalidRunId", "a run id has between 1 and 256 characters")
@@ -107,14 +117,14 @@ class Runs:
             return self._store.put(_KIND, run_id, record)
 
     def find(self, run_id: str) -> Record | None:
-        """A run, or None."""
+        """Returns a run; None if there is no such run."""
         return self._store.get(_KIND, run_id)
 
     def get(self, run_id: str) -> Record:
-        """A run.
+        """Returns a run.
 
         Raises:
-            Refusal: There is none.
+            Refusal: There is no such run.
         """
         found = self.find(run_id)
         if not found:
@@ -122,16 +132,32 @@ class Runs:
         return found
 
     def all(self, experiment: str | None = None) -> list[Record]:
-        """The runs of an experiment, or all, newest first."""
+        """Returns the runs of an experiment, or all runs, newest first."""
         runs = self._store.all(_KIND, lambda run: experiment in {None, run["experimentName"]})
         return sorted(runs, key=lambda run: -int(run["runNumber"]))
 
     def state(self, run_id: str) -> RunState:
-        """How far a run is."""
+        """Returns the state of a run.
+
+        Raises:
+            Refusal: There is no such run.
+        """
         return RunState(self.get(run_id)["status"])
 
     def advance(self, run_id: str, state: RunState, **fields: Any) -> bool:
-        """Goes on to a later state; False, and nothing changes: the run is there already, or further."""
+        """Moves a run to a later state.
+
+        Args:
+            run_id: The run.
+            state: The state.
+            **fields: More fields of the record to change.
+
+        Returns:
+            Whether the run was moved; False if it is in this state, or a later one, already.
+
+        Raises:
+            KeyError: There is no such run.
+        """
         with self._store.change(_KIND, run_id) as run:
             at = RunState(run["status"])
             if at.ended or state.rank <= at.rank:
@@ -144,28 +170,52 @@ class Runs:
             return True
 
     def requeue(self, run_id: str, warning: str) -> None:
-        """Goes back into the queue, the one way back there is."""
+        """Moves a run back into the queue, which is the only way back.
+
+        Args:
+            run_id: The run.
+            warning: Why, for the warnings of the run.
+
+        Raises:
+            KeyError: There is no such run.
+        """
         with self._store.change(_KIND, run_id) as run:
             if RunState(run["status"]) is RunState.RUNNING:
                 run["status"] = RunState.QUEUED
             run["warnings"].append({"source": "AzureMLCompute", "message": warning})
 
     def annotate(self, run_id: str, **changes: Record | None) -> Record:
-        """Adds tags and properties; None adds nothing."""
+        """Adds tags and properties.
+
+        Args:
+            run_id: The run.
+            **changes: What to add to each of these fields; None adds nothing.
+
+        Raises:
+            KeyError: There is no such run.
+        """
         with self._store.change(_KIND, run_id) as run:
             for field, more in changes.items():
                 run[field].update(more or {})
             return dict(run)
 
     def remove_tags(self, run_id: str, names: list[str]) -> Record:
-        """Takes tags away."""
+        """Removes tags; those that the run lacks are ignored.
+
+        Args:
+            run_id: The run.
+            names: The names of the tags.
+
+        Raises:
+            KeyError: There is no such run.
+        """
         with self._store.change(_KIND, run_id) as run:
             for name in names:
                 run["tags"].pop(name, None)
             return dict(run)
 
     def dto(self, run: Record) -> Record:
-        """A run as the service tells of it."""
+        """Returns a run as the service describes it."""
         fields = {key: value for key, value in run.items() if key not in {"submitted", "snapshotId", "experimentName"}}
         address = f"https://{self._settings.api}/execution/v1.0{self._settings.scope}"
         return {
@@ -184,11 +234,22 @@ class Runs:
 
 
 def artifact(run_id: str, path: str) -> str:
-    """The name of the blob that holds a run's file."""
+    """Returns the name of the blob that holds a file of a run.
+
+    Args:
+        run_id: The run.
+        path: The path of the file.
+    """
     return f"ExperimentRun/dcid.{run_id}/{path}"
 
 
 def files_of(storage: Storage, run_id: str, prefix: str = "") -> list[str]:
-    """The files of a run whose path begins so."""
+    """Returns the paths of the files of a run, sorted.
+
+    Args:
+        storage: The blobs.
+        run_id: The run.
+        prefix: What the paths begin with.
+    """
     start = len(artifact(run_id, ""))
     return [name[start:] for name in storage.names(ARTIFACTS, artifact(run_id, prefix))]

@@ -1,4 +1,4 @@
-"""What the emulated subscription looks like, and how fast things go in it."""
+"""What the emulated subscription looks like, and how long things take in it."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ OPEN_DATA = "azureopendatastorage.blob.core.windows.net"
 CONTAINER = "azureml-blobstore"
 """The container of the default datastore."""
 ARTIFACTS = "azureml"
-"""The container of the runs' files."""
+"""The container of the files of runs."""
 SNAPSHOTS = "snapshots"
-"""The container of what clients submit."""
+"""The container of the files that clients submit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """The settings; the defaults suit tests.
+    """The settings of the emulator; the defaults suit tests.
 
     Attributes:
         subscription_id: The one subscription.
         resource_group: Its one resource group.
         workspace_name: Its one workspace.
         location: The region.
-        tenant_id: The directory that signs in.
+        tenant_id: The directory that clients sign in at.
         client_id: The service principal.
-        client_secret: What it signs in with; any other is refused.
+        client_secret: The secret of the service principal; any other is refused.
         account: The storage account.
-        interpreter: The Python that jobs run with; it stands for the environment that Azure would build.
-        quotas: Cores per VM family.
-        create_s: How long a cluster takes to come about, in seconds. Clients look again after five.
-        scale_up_s: How long a node takes to start.
-        scale_down_s: How long a node takes to leave.
-        prepare_s: How long the image of a new environment takes to build.
-        requeue_s: How long a preempted run waits before it may get a node again.
-        finalize_s: How long a run finalizes at least.
-        grace_s: How long a canceled job may take between SIGTERM and SIGKILL.
-        snapshot_bytes: What a snapshot may hold.
+        interpreter: The Python that jobs run with, in place of the environment that Azure would build.
+        quotas: The cores of each VM family.
+        create_s: How long it takes to make a cluster, in seconds. Clients ask every five seconds.
+        scale_up_s: How long a node takes to start, in seconds.
+        scale_down_s: How long a node takes to leave, in seconds.
+        prepare_s: How long it takes to build the image of a new environment, in seconds.
+        requeue_s: How long a preempted run waits before it may get a node again, in seconds.
+        finalize_s: How long a run finalizes at least, in seconds.
+        grace_s: How long a canceled job has between SIGTERM and SIGKILL, in seconds.
+        snapshot_bytes: How large a snapshot may be, in bytes.
         snapshot_files: How many files a snapshot may hold.
     """
 
@@ -74,23 +74,23 @@ class Settings:
 
     @property
     def blob(self) -> str:
-        """The host of the storage account's blobs."""
+        """The host of the storage account."""
         return f"{self.account}.blob.core.windows.net"
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The hosts that the emulator answers for; all others are refused."""
+        """The hosts that the emulator answers for; it refuses all others."""
         return frozenset({LOGIN, ARM, self.api, self.blob, OPEN_DATA})
 
     @property
     def scope(self) -> str:
-        """The workspace's name in full."""
+        """The full name of the workspace, as in paths."""
         group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
         return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace_name}"
 
     @property
     def config(self) -> dict[str, str]:
-        """What `config.json` says."""
+        """The content of `config.json`."""
         return {
             "subscription_id": self.subscription_id,
             "resource_group": self.resource_group,

@@ -20,8 +20,14 @@ _KIND = "blobs"
 class Storage:
     """The blobs of the account.
 
-    A blob's record has `container`, `name`, `file`, `etag`, `modified`, `md5` and `metadata`; its content is a file of
-    its own, which a new content replaces whole. A blob may also be a file that is still growing: the log of a job.
+    The record of a blob has `container`, `name`, `file`, `etag`, `modified`, `md5` and `metadata`. Its content is a
+    file, which is replaced as a whole; or a file elsewhere that still grows, as the log of a job does.
+
+    Args:
+        folder: Where the files are; made if need be.
+        store: Keeps the records.
+        tokens: Signs addresses.
+        host: The host of the storage account.
     """
 
     def __init__(self, folder: Path, store: Store, tokens: Tokens, host: str) -> None:
@@ -32,50 +38,102 @@ class Storage:
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, container: str, name: str) -> Record | None:
-        """The record of a blob, or None."""
+        """Returns the record of a blob; None if there is no such blob."""
         return self._store.get(_KIND, f"{container}/{name}")
 
     def names(self, container: str, prefix: str = "") -> list[str]:
-        """The names of the blobs that begin so, sorted."""
+        """Returns the names of the blobs in a container that begin with a prefix, sorted."""
         start = len(container) + 1
         return [key[start:] for key in self._store.keys(_KIND, f"{container}/{prefix}")]
 
     def put(self, container: str, name: str, data: bytes, metadata: Mapping[str, str] | None = None) -> Record:
-        """Writes a blob, over one that is there."""
+        """Writes a blob, and replaces one of the same name.
+
+        Args:
+            container: The container.
+            name: The name of the blob.
+            data: The content.
+            metadata: The metadata.
+
+        Returns:
+            The record of the blob.
+        """
         path = self._new_file()
         path.write_bytes(data)
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         return self._keep(container, name, path, md5=md5, metadata=metadata)
 
     def put_file(self, container: str, name: str, source: Path) -> Record:
-        """Writes a blob with the content of a file."""
+        """Writes a blob with the content of a file.
+
+        Args:
+            container: The container.
+            name: The name of the blob.
+            source: The file.
+
+        Returns:
+            The record of the blob.
+
+        Raises:
+            OSError: The file can't be read.
+        """
         path = self._new_file()
         shutil.copyfile(source, path)
         return self._keep(container, name, path)
 
     def follow(self, container: str, name: str, source: Path) -> Record:
-        """Makes a blob of a file that grows; the file stays where it is."""
+        """Makes a file that still grows a blob; the file stays where it is.
+
+        Args:
+            container: The container.
+            name: The name of the blob.
+            source: The file.
+
+        Returns:
+            The record of the blob.
+        """
         return self._keep(container, name, source)
 
     def copy(self, container: str, name: str, source: Record) -> Record:
-        """Writes a blob with the content and the metadata of another."""
+        """Writes a blob with the content and the metadata of another.
+
+        Args:
+            container: The container.
+            name: The name of the blob.
+            source: The record of the other.
+
+        Returns:
+            The record of the blob.
+        """
         path = self._new_file()
         shutil.copyfile(source["file"], path)
         return self._keep(container, name, path, md5=source["md5"], metadata=source["metadata"])
 
     def set_metadata(self, container: str, name: str, metadata: Mapping[str, str]) -> Record:
-        """Changes the metadata alone."""
+        """Changes only the metadata.
+
+        Args:
+            container: The container.
+            name: The name of the blob.
+            metadata: The new metadata.
+
+        Returns:
+            The record of the blob.
+
+        Raises:
+            KeyError: There is no such blob.
+        """
         with self._store.change(_KIND, f"{container}/{name}") as record:
             record["metadata"] = dict(metadata)
             return dict(record)
 
     def delete(self, container: str, name: str) -> None:
-        """Removes a blob; one that isn't there is no error."""
+        """Removes a blob, if it exists."""
         self._drop_content(self.get(container, name))
         self._store.delete(_KIND, f"{container}/{name}")
 
     def url(self, container: str, name: str) -> str:
-        """An address that whoever has it may read from and write to."""
+        """Returns an address with which anybody may read and write a blob."""
         path = f"/{container}/{urllib.parse.quote(name)}"
         return f"https://{self._host}{path}?{self._tokens.sign_path(path)}"
 
@@ -104,5 +162,5 @@ class Storage:
 
 
 def size_of(record: Record) -> int:
-    """How many bytes a blob has now."""
+    """Returns the size of a blob at this moment, in bytes."""
     return Path(record["file"]).stat().st_size

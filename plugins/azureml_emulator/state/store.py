@@ -1,4 +1,4 @@
-"""What the emulator remembers: records in JSON, one file each, so that a second start finds them again."""
+"""The memory of the emulator: records in JSON, one file each, so that the next start finds them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ Record = dict[str, Any]
 
 
 class Store:
-    """Records by kind and key.
+    """Keeps records by kind and key.
 
-    Readers get copies; what a writer changes is seen by others, and on disk, when its block ends.
+    Readers get copies. A change is on disk, and visible to readers, when the block that makes it ends.
+
+    Args:
+        folder: Where the files are.
 
     Attributes:
-        lock: Held while a record changes; may be taken around several changes that belong together.
+        lock: Held while a record changes; take it around several changes that belong together.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,22 +37,36 @@ class Store:
             self._kinds.setdefault(path.parent.name, {})[kept["key"]] = kept["record"]
 
     def get(self, kind: str, key: str) -> Record | None:
-        """A copy of the record, or None."""
+        """Returns a copy of a record; None if there is no such record."""
         with self.lock:
             return copy.deepcopy(self._kinds.get(kind, {}).get(key))
 
     def all(self, kind: str, keep: Callable[[Record], bool] = lambda _: True) -> list[Record]:
-        """Copies of the records of a kind that `keep` wants, oldest first."""
+        """Returns copies of the records of a kind, oldest first.
+
+        Args:
+            kind: The kind.
+            keep: Whether a record is wanted.
+        """
         with self.lock:
             return [copy.deepcopy(one) for one in self._kinds.get(kind, {}).values() if keep(one)]
 
     def keys(self, kind: str, prefix: str = "") -> list[str]:
-        """The keys of a kind that begin so, sorted."""
+        """Returns the keys of a kind that begin with a prefix, sorted."""
         with self.lock:
             return sorted(key for key in self._kinds.get(kind, {}) if key.startswith(prefix))
 
     def put(self, kind: str, key: str, record: Record) -> Record:
-        """Writes a record, over one that is there; returns it."""
+        """Writes a record, and replaces one with the same key.
+
+        Args:
+            kind: The kind.
+            key: The key.
+            record: The record.
+
+        Returns:
+            The record.
+        """
         with self.lock:
             self._kinds.setdefault(kind, {})[key] = copy.deepcopy(record)
             self._write(kind, key)
@@ -57,17 +74,17 @@ class Store:
 
     @contextlib.contextmanager
     def change(self, kind: str, key: str) -> Iterator[Record]:
-        """Gives the record itself, to change it; the lock is held for the block.
+        """Yields the record itself, to change it; holds the lock until the block ends.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such record.
         """
         with self.lock:
             yield self._kinds[kind][key]
             self._write(kind, key)
 
     def delete(self, kind: str, key: str) -> None:
-        """Forgets a record; one that isn't there is no error."""
+        """Deletes a record, if it exists."""
         with self.lock:
             if self._kinds.get(kind, {}).pop(key, None) is not None:
                 self._path(kind, key).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Tokens: signed, so that a forged or an expired one is refused."""
+"""Tokens, which are signed so that forged and expired ones are refused."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from ..network.message import Refusal, Request
 
 
 class Tokens:
-    """Gives and checks bearer tokens, and the signatures of addresses in the storage account.
+    """Issues and checks bearer tokens, and the signatures of addresses in the storage account.
+
+    Args:
+        key: The key to sign with.
+        tenant_id: The directory, for the claims of tokens.
 
     Attributes:
-        life_s: How long a token is valid, in seconds.
+        lifetime_s: How long a token is valid, in seconds.
     """
 
-    life_s = 86_400
+    lifetime_s = 86_400
 
     def __init__(self, key: str, tenant_id: str) -> None:
         self._key = key.encode()
@@ -28,18 +32,23 @@ class Tokens:
 
     @staticmethod
     def new_key() -> str:
-        """A key to sign with."""
+        """Makes a key to sign with."""
         return secrets.token_hex(32)
 
     @property
     def account_key(self) -> str:
-        """The key of the storage account; requests that are signed with it aren't checked against it."""
+        """The key of the storage account; the signature of a request with it is not checked."""
         return base64.b64encode(hashlib.sha512(self._key).digest()).decode()
 
-    def give(self, *, life_s: float = life_s, **claims: str) -> str:
-        """A token with these claims beside those that clients look at."""
+    def issue(self, *, lifetime_s: float = lifetime_s, **claims: str) -> str:
+        """Issues a token.
+
+        Args:
+            lifetime_s: How long it is valid, in seconds.
+            **claims: Claims beside those that clients read.
+        """
         now = int(time.time())
-        fields = {"tid": self._tenant_id, "iat": now, "nbf": now, "exp": now + int(life_s), **claims}
+        fields = {"tid": self._tenant_id, "iat": now, "nbf": now, "exp": now + int(lifetime_s), **claims}
         signed = f"{_encode({'alg': 'HS256', 'typ': 'JWT'})}.{_encode(fields)}"
         return f"{signed}.{self._sign(signed)}"
 
@@ -47,7 +56,7 @@ class Tokens:
         """Checks the token of a request.
 
         Raises:
-            Refusal: It has none, or one that is not from here, or has expired.
+            Refusal: It has no token, or one that is forged or has expired.
         """
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not self._valid(token):
@@ -61,11 +70,16 @@ class Tokens:
         return bool(claims["exp"] > time.time())
 
     def sign_path(self, path: str) -> str:
-        """The query that lets whoever has it read and write the blob at `/container/name`."""
+        """Returns the query with which anybody may read and write the blob at `/container/name`."""
         return f"sv=2024-11-04&sr=b&sp=rcw&se=2099-01-01T00%3A00%3A00Z&sig={self._sign(path)}"
 
-    def signed(self, path: str, signature: str) -> bool:
-        """Whether the signature is the one for this path or for its container."""
+    def signs(self, path: str, signature: str) -> bool:
+        """Returns whether a signature is that of a path or of its container.
+
+        Args:
+            path: `/container/name`.
+            signature: The signature in the query.
+        """
         container = "/" + path.lstrip("/").partition("/")[0]
         return any(hmac.compare_digest(signature.encode(), self._sign(one).encode()) for one in (path, container))
 

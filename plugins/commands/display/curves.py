@@ -8,14 +8,13 @@ from itertools import pairwise
 
 from rich.text import Text
 
-from ....engine.event import EpochReport
-from ....engine.terminal.text import label
+from ....engine.metrics import VALIDATION, EpochReport, label
 
 GAP = 4
-"""Columns between two things that stand side by side."""
+"""Columns between two blocks side by side."""
 
 NARROWEST = 20
-"""Columns that a curve needs at least."""
+"""The least columns of a curve."""
 
 _WIDE = 36
 _ROWS = 4
@@ -25,8 +24,8 @@ _HUGE = 1e100
 
 
 def charts(reports: Sequence[EpochReport], width: int) -> list[Text]:
-    """The curves of loss and accuracy, or, where there is no room for two, of the loss."""
-    known = {name.removeprefix("val_") for name in reports[-1].metrics}
+    """Draws the curves of loss and accuracy, or only of the loss where there is no room for two."""
+    known = {name.removeprefix(VALIDATION) for name in reports[-1].metrics}
     names = [name for name in ("loss", "accuracy") if name in known]
     if width < 2 * NARROWEST + GAP:
         names = names[:1]
@@ -36,8 +35,8 @@ def charts(reports: Sequence[EpochReport], width: int) -> list[Text]:
 
 
 def _chart(name: str, reports: Sequence[EpochReport], width: int) -> Text:
-    """The curves of a metric, in training and in validation, between a title and the axis of the epochs."""
-    curves = [_curve(name, reports), _curve(f"val_{name}", reports)]
+    """Draws a metric's curves, in training and in validation, with a title and an axis of epochs."""
+    curves = [_curve(name, reports), _curve(VALIDATION + name, reports)]
     title = Text(label(name), style="bold")
     for curve, (mark, style, _) in zip(curves, _CURVES, strict=True):
         if curve:
@@ -58,17 +57,17 @@ def _chart(name: str, reports: Sequence[EpochReport], width: int) -> Text:
 
 
 def _curve(name: str, reports: Sequence[EpochReport]) -> dict[int, float]:
-    """The figures that can be drawn, by epoch: no NaN, no infinity, nothing near it."""
+    """Returns the figures that can be drawn, by epoch: no NaN, no infinity, nothing near it."""
     return {report.epoch: report.metrics[name] for report in reports if abs(report.metrics.get(name, math.nan)) < _HUGE}
 
 
 def _placed(curve: Mapping[int, float], last: int, low: float, high: float) -> list[tuple[float, float]]:
-    """The points of a curve in the unit square."""
+    """Returns the points of a curve in the unit square."""
     return [((epoch - 1) / max(last - 1, 1), (value - low) / (high - low or 1)) for epoch, value in curve.items()]
 
 
 class _Canvas:
-    """A drawing in Braille characters: a cell has 2 by 4 dots, and the style of what was drawn there last."""
+    """A drawing in Braille characters. A cell has 2 by 4 dots and the style of what was drawn there last."""
 
     _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # Unicode, block 2800-28FF
 
@@ -77,7 +76,7 @@ class _Canvas:
         self._cells: dict[tuple[int, int], tuple[int, str]] = {}
 
     def draw(self, points: Sequence[tuple[float, float]], style: str, every: int) -> None:
-        """Draws one in `every` dots of the line through `points`, which lie in the unit square."""
+        """Draws every `every`-th dot of the line through `points`, which lie in the unit square."""
         right, bottom = 2 * self._columns - 1, 4 * self._rows - 1
         dots = [(round(x * right), round((1 - y) * bottom)) for x, y in points]
         for x, y in list(_line(dots))[::every]:
@@ -85,7 +84,7 @@ class _Canvas:
             self._cells[cell] = (self._cells.get(cell, (0, ""))[0] | self._BITS[y % 4][x % 2], style)
 
     def lines(self) -> list[Text]:
-        """The drawing, line by line."""
+        """Returns the drawing line by line."""
         rows = []
         for row in range(self._rows):
             cells = [self._cells.get((row, column), (0, "")) for column in range(self._columns)]
@@ -94,7 +93,7 @@ class _Canvas:
 
 
 def _line(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """All dots of the line that connects `dots`."""
+    """Yields all dots of the line that connects `dots`."""
     yield from dots[:1]
     for (x0, y0), (x1, y1) in pairwise(dots):
         count = max(abs(x1 - x0), abs(y1 - y0))

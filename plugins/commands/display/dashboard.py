@@ -1,4 +1,4 @@
-"""What the live display shows of a run: phases, bars, figures, a table of the last epochs and curves of all."""
+"""The dashboard of a run: panels of phases, progress bars, figures, a table of the last epochs and curves of all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ....engine.event import EpochReport
+from ....engine.metrics import EpochReport, format_value, is_training, is_validation, label, ordered
 from ....engine.status import Progress, RunState, RunStatus
-from ....engine.terminal.text import clean, duration, figure, label, ordered, rate
+from ....engine.terminal.text import clean, duration, rate
 from .curves import GAP, NARROWEST, charts
 
 _RECENT = 5
@@ -28,17 +28,17 @@ _ENDS = {
 }
 
 
-def sections(
+def panels(
     title: str, status: RunStatus, reports: Sequence[EpochReport], waited_s: float, width: int
 ) -> Iterator[RenderableType]:
-    """The parts of the region, the most important first.
+    """Yields the panels of the dashboard, the most important first.
 
     Args:
-        title: What the run is called.
-        status: How it is doing.
+        title: The name of the run, for a person.
+        status: The status of the run.
         reports: The epochs that are finished.
         waited_s: Seconds since the state changed.
-        width: Columns that there are.
+        width: Columns of the dashboard.
     """
     yield _header(title, status, waited_s, width)
     yield from _progress(status, reports, width)
@@ -47,7 +47,7 @@ def sections(
 
 
 def _header(title: str, status: RunStatus, waited_s: float, width: int) -> Text:
-    """The name, the phases that are over, now and to come, and the message."""
+    """Returns the title, the phases (done, current and to come), and the message."""
     state = _state(status)
     if cell_len(title) + 3 + state.cell_len > width:
         state = Text.assemble(_mark(status.state, status.state))
@@ -71,7 +71,7 @@ def _state(status: RunStatus) -> Text:
 
 
 def _mark(phase: RunState, state: RunState) -> tuple[str, str]:
-    """A phase as a text and its style, for a run in `state`."""
+    """Returns a phase as a text and its style, for a run in `state`."""
     if phase in _ENDS:
         mark, style = _ENDS[phase]
         return f"{mark} {phase}", style
@@ -82,9 +82,9 @@ def _mark(phase: RunState, state: RunState) -> tuple[str, str]:
 
 
 def _progress(status: RunStatus, reports: Sequence[EpochReport], width: int) -> Iterator[RenderableType]:
-    """The bars and the figures of now; of a run that ended, those that it ended with."""
+    """Yields the progress bars and the current figures; of an ended run, its last figures."""
     if not status.state.ended and (status.progress or reports):
-        yield _bars(status.progress, reports, width)
+        yield _progress_bars(status.progress, reports, width)
         yield _figures(status.progress, reports, width)
     elif reports:
         seconds = sum(report.seconds for report in reports)
@@ -93,8 +93,8 @@ def _progress(status: RunStatus, reports: Sequence[EpochReport], width: int) -> 
         yield _packed([what, _named("", reports[-1].metrics, width)], GAP, width)
 
 
-def _bars(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Table:
-    """The bar of this epoch, where the backend tells its steps, and the bar of the run."""
+def _progress_bars(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Table:
+    """Draws the progress bar of the epoch, if the backend reports steps, and that of the run."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1)
@@ -115,7 +115,7 @@ def _bars(progress: Progress | None, reports: Sequence[EpochReport], width: int)
 
 
 def _of(part: int, whole: int) -> str:
-    """Such as "712/1200", always of one width."""
+    """Returns a fraction such as "712/1200", padded to one width."""
     return f"{part:>{len(str(whole))}}/{whole}"
 
 
@@ -124,14 +124,14 @@ def _bar(done: float, total: float) -> ProgressBar:
 
 
 def _done(progress: Progress | None, reports: Sequence[EpochReport]) -> tuple[float, int]:
-    """How many epochs are done, with the part of the one that runs, and of how many."""
+    """Returns how many epochs are done, with the part of the current one, and how many there are."""
     if progress is None:
         return reports[-1].epoch, reports[-1].epochs
     return progress.epoch - 1 + progress.step / max(progress.steps, 1), max(progress.epochs, 1)
 
 
 def _seconds_left(progress: Progress | None, reports: Sequence[EpochReport]) -> float | None:
-    """The time for the rest: by the last epochs' time, in the first one by the rate of its steps."""
+    """Estimates the time for the rest from the last epochs, and in the first one from its step rate."""
     done, epochs = _done(progress, reports)
     if done >= epochs:
         return None
@@ -143,27 +143,28 @@ def _seconds_left(progress: Progress | None, reports: Sequence[EpochReport]) -> 
 
 
 def _figures(progress: Progress | None, reports: Sequence[EpochReport], width: int) -> Text:
-    """The running figures, and those of the last epoch."""
+    """Returns the running figures, and those of the last epoch."""
     last = reports[-1].metrics if reports else {}
-    validation = {name: value for name, value in last.items() if name.startswith("val_")}
+    validation = {name: value for name, value in last.items() if is_validation(name)}
     parts = []
     if progress:
-        unknown = dict.fromkeys(name for name in last if name not in validation)
+        unknown = dict.fromkeys(filter(is_training, last))
         parts.append(_named("now", progress.metrics or unknown, width))
     if reports:
-        parts.append(_named(f"epoch {reports[-1].epoch}", (progress and validation) or last, width))
+        shown = validation if progress and validation else last  # the training figures stand before them already
+        parts.append(_named(f"epoch {reports[-1].epoch}", shown, width))
     return _packed(parts, GAP, width)
 
 
 def _named(what: str, metrics: Mapping[str, float] | Mapping[str, None], width: int) -> Text:
     pieces = [Text(what, style="dim")] if what else []
     for name in ordered(metrics)[:_MOST_FIGURES]:
-        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{figure(metrics[name]):<6}", "bold")))
+        pieces.append(Text.assemble((f"{label(name)} ", "dim"), (f"{format_value(metrics[name], name):<6}", "bold")))
     return _packed(pieces if metrics else [*pieces, Text("-")], 2, width)
 
 
 def _packed(pieces: Sequence[Text], gap: int, width: int) -> Text:
-    """The pieces one after the other, on as few lines as they need."""
+    """Puts the pieces one after the other, on as few lines as they need."""
     lines: list[Text] = []
     for piece in pieces:
         if lines and lines[-1].cell_len + gap + piece.cell_len <= width:
@@ -174,7 +175,7 @@ def _packed(pieces: Sequence[Text], gap: int, width: int) -> Text:
 
 
 def _history(reports: Sequence[EpochReport], width: int) -> Iterator[RenderableType]:
-    """The table of the last epochs and the curves of all; side by side if there is room."""
+    """Yields the table of the last epochs and the curves of all, side by side if there is room."""
     columns = _columns(reports[-_RECENT:], width)
     widths = [max(map(cell_len, column)) for column in columns]
     table = _table(columns, widths)
@@ -187,10 +188,10 @@ def _history(reports: Sequence[EpochReport], width: int) -> Iterator[RenderableT
 
 
 def _columns(reports: Sequence[EpochReport], width: int) -> list[list[str]]:
-    """The columns of the table, as many of the metrics as fit."""
+    """Returns the columns of the table, with as many of the metrics as fit."""
     names = ordered(dict.fromkeys(name for report in reports for name in report.metrics))
     columns = [["epoch", *(str(report.epoch) for report in reports)]]
-    columns += [[label(name), *(figure(report.metrics.get(name)) for report in reports)] for name in names]
+    columns += [[label(name), *(format_value(report.metrics.get(name), name) for report in reports)] for name in names]
     columns += [["s", *(f"{report.seconds:.2f}" for report in reports)]]
     while len(columns) > 2 and sum(max(map(cell_len, column)) + 2 for column in columns) > width + 2:
         columns.pop(-2)

@@ -1,4 +1,4 @@
-"""How a run looks on a terminal: as plain lines, as JSON lines, as one live region (`live.py`), or not at all."""
+"""How a run looks on a terminal: as plain lines, as JSON lines, as a live dashboard (`live.py`), or not at all."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
 from ....engine.errors import UnknownNameError
-from ....engine.event import EpochReport
+from ....engine.metrics import EpochReport
 from ....engine.status import RunState, RunStatus
 
 MODES = ("live", "plain", "json", "quiet")
-"""What `open_display` knows."""
+"""The modes that `open_display` takes."""
 
 PATIENCE_S = 2.0
-"""For how long a run may wait without a reason before a plain display says so; a local run never waits that long."""
+"""How long a run may wait without a reason before a plain display says so; a local run never waits that long."""
 
 _WAITING = {RunState.QUEUED, RunState.PREPARING}
 
 
 class Display(Protocol):
-    """Shows one run to whoever watches it; all calls come from one thread."""
+    """Shows one run to the person or program that watches it; all calls come from one thread."""
 
     def line(self, text: str) -> None:
-        """Takes one complete line of the run's log, without its newline."""
+        """Receives one complete line of the run's log, without its newline."""
 
     def status(self, status: RunStatus) -> None:
-        """Takes what the backend knows now; called about ten times a second."""
+        """Receives what the backend knows now, about ten times a second."""
 
     def close(self) -> None:
         """Ends the display and leaves the terminal in order; a second call does nothing."""
 
 
 def display_mode(*, quiet: bool, json: bool, stream: TextIO) -> str:
-    """The mode for what the user asked for; "live" only on a terminal that can move its cursor and knows UTF-8."""
+    """Chooses the mode that the user asked for; "live" needs a terminal that moves its cursor and knows UTF-8."""
     if quiet:
         return "quiet"
     if json:
@@ -46,13 +46,13 @@ def display_mode(*, quiet: bool, json: bool, stream: TextIO) -> str:
 
 
 def open_display(mode: str, title: str, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> Display:
-    """Opens a display; close it in a `finally`, or a live one leaves the cursor hidden.
+    """Opens a display. Close it in a `finally`, or a live one leaves the cursor hidden.
 
     Args:
         mode: One of `MODES`.
         title: The name of the run, for a person.
         stream: Where to write.
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
 
     Raises:
         UnknownNameError: There is no such mode.
@@ -84,9 +84,9 @@ class QuietDisplay:
 
 
 class PlainDisplay:
-    """Writes the log as it is, and a line where a run waits or was started anew; flushes each line.
+    """Writes the log as it is, and a line when a run waits or starts again; flushes each line.
 
-    A reader that goes away shows as `BrokenPipeError`, for the caller to end quietly.
+    Raises `BrokenPipeError` if the reader goes away, so that the caller can end quietly.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
@@ -104,10 +104,10 @@ class PlainDisplay:
         self._stream.flush()
 
     def status(self, status: RunStatus) -> None:
-        """Writes what a reader wants to know: a new attempt; that the run waits, and for what."""
+        """Writes a line about a new attempt, or about a run that waits and why."""
         if status.attempt > self._attempt:
             self._attempt = status.attempt
-            self.line(f"started anew, attempt {status.attempt}")
+            self.line(f"started again, attempt {status.attempt}")
         if status.state != self._state:
             self._state, self._since, self._said = status.state, self._clock(), ""
         text = ": ".join(filter(None, (status.state, " ".join(status.message.split()))))
@@ -121,14 +121,14 @@ class PlainDisplay:
 
 
 class JsonDisplay:
-    """Writes one JSON object per line, its `kind` "line", "epoch" or "status"; NaN and infinity become null."""
+    """Writes one JSON object per line, with the `kind` "line", "epoch" or "status"; NaN and infinity become null."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._last: Mapping[str, Any] = {}
 
     def line(self, text: str) -> None:
-        """Writes the figures of an epoch, or else the text of the line."""
+        """Writes the figures of an epoch, or the text of any other line."""
         report = EpochReport.parse(text)
         if report is None:
             self._write({"kind": "line", "text": text})
@@ -165,5 +165,5 @@ class JsonDisplay:
 
 
 def _encoding(stream: TextIO) -> str:
-    """The encoding of a stream; one that has none takes any text."""
+    """Returns the encoding of a stream; one without an encoding takes any text."""
     return (getattr(stream, "encoding", None) or "utf-8").lower()

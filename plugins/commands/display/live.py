@@ -1,4 +1,4 @@
-"""The live display: the log scrolls by, and below it stays one calm region of bars, figures, a table and curves."""
+"""The live display: the log scrolls by above a dashboard of progress bars, figures, a table and curves."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rich.live import Live
 from rich.segment import Segment, SegmentLines
 from rich.text import Text
 
-from ....engine.event import EpochReport
+from ....engine.metrics import EpochReport
 from ....engine.status import RunStatus
 from ....engine.terminal.text import clean
-from .dashboard import sections
+from .dashboard import panels
 
 WIDEST = 120
-"""Columns that the region takes at most: in a wider one, what belongs together is too far apart."""
+"""The most columns of the dashboard: in a wider one, what belongs together is too far apart."""
 
 PERIOD_S = 0.08
-"""The region is drawn anew by the first status after this time."""
+"""The first status after this time draws the dashboard again."""
 
 _MOST_EPOCHS = 10**7
 
@@ -31,10 +31,10 @@ def open_live(title: str, stream: TextIO, clock: Callable[[], float]) -> LiveDis
 
 
 class LiveDisplay:
-    """Shows a run in a region that is redrawn in place, the log above it; `close` leaves the last state.
+    """Shows a run in a dashboard that is redrawn in place, with the log above it; `close` leaves the last state.
 
-    Lines are collected until the next status is drawn: a long log, which comes at once when a run is watched late,
-    is one piece of output and one new region.
+    Collects lines until the next status is drawn: the long log of a run that is watched late then takes one piece of
+    output and one drawing.
     """
 
     def __init__(self, title: str, console: Console, clock: Callable[[], float]) -> None:
@@ -56,7 +56,7 @@ class LiveDisplay:
         self._live.start()
 
     def line(self, text: str) -> None:
-        """Takes the figures of an epoch for the table, any other line for the log above the region."""
+        """Keeps the figures of an epoch for the table, and any other line for the log above the dashboard."""
         text = clean(text)
         report = EpochReport.parse(text)
         if report is None or not 1 <= report.epoch <= report.epochs <= _MOST_EPOCHS:
@@ -67,7 +67,7 @@ class LiveDisplay:
         self._reports.append(report)
 
     def status(self, status: RunStatus) -> None:
-        """Takes the status, and draws if it is time or the state is new."""
+        """Keeps the status, and draws it if it is time or the state is new."""
         now = self._clock()
         changed = self._status is None or status.state != self._status.state
         self._status = status
@@ -78,13 +78,13 @@ class LiveDisplay:
             self._draw()
 
     def close(self) -> None:
-        """Writes the rest of the log and the last state of the region, and gives the cursor back."""
+        """Writes the rest of the log and the last state of the dashboard, and shows the cursor again."""
         if self._live.is_started:
             self._draw()
             self._live.stop()
 
     def _draw(self) -> None:
-        """Draws the region; where there are lines to print, rich does it below them."""
+        """Draws the dashboard, and prints waiting lines of the log above it."""
         if not self._pending:
             self._live.refresh()
             return
@@ -92,14 +92,14 @@ class LiveDisplay:
         self._pending.clear()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draws the sections of the region, as many from the first as the terminal has lines for."""
+        """Draws as many panels of the dashboard, from the first on, as the terminal has lines for."""
         own = console.options.update(width=min(console.width, WIDEST))  # `options` may be those of the log above
         height = console.height if self._live.is_started else sys.maxsize
         lines: list[list[Segment]] = []
         waited_s = self._clock() - self._since
-        shown = sections(self._title, self._status, self._reports, waited_s, own.max_width) if self._status else ()
-        for section in shown:
-            block = console.render_lines(section, own, pad=False)
+        shown = panels(self._title, self._status, self._reports, waited_s, own.max_width) if self._status else ()
+        for panel in shown:
+            block = console.render_lines(panel, own, pad=False)
             if lines and len(lines) + 1 + len(block) > height:
                 break
             lines += [[], *block]

@@ -1,4 +1,4 @@
-"""`stoker plugins new NAME`: writes a plugin package that installs and passes its own tests as it stands."""
+"""`stoker plugins new NAME`: writes a plugin package that installs and passes its tests unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = {
     "model": ("a model", "train --model {name}"),
     "callback": ("Keras callbacks and an observer", "train --{name}-accuracy 0.95"),
 }
-"""What a plugin can be, in words, and how it is used."""
+"""The kinds of plugins, each in words, and how to use one."""
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _FILES = {
@@ -41,22 +41,20 @@ _LONGEST = 40
 
 
 def add_new_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what to write, and where."""
+    """Adds the name, kind and folder of the new plugin."""
     add = parser.add_argument
-    add(
-        "name", type=plugin_name, metavar="NAME", help="what it will be called: small letters, digits and single dashes"
-    )
-    # A backend is what nobody can have without a package; a file does for the others (-p ./file.py, FILE.py:FUNCTION).
+    add("name", type=plugin_name, metavar="NAME", help="its name: small letters, digits and single dashes")
+    # Only a backend needs a package; for the others a file is enough (-p ./file.py, FILE.py:FUNCTION).
     kinds = ", ".join(f"{kind}: {words}" for kind, (words, _) in KINDS.items())
     add("--kind", choices=KINDS, default="backend", help=f"what it offers (default: backend); {kinds}")
     add("--folder", type=Path, metavar="DIR", help="a new or empty folder (default: stoker-NAME)")
 
 
 def plugin_name(text: str) -> str:
-    """A name that pip, Python and the command line can all have, for `type=` of an option; `stoker-` in front goes.
+    """Returns a name that pip, Python and the command line all accept, without `stoker-`; for an option's `type=`.
 
     Raises:
-        ArgumentTypeError: It is no such name.
+        ArgumentTypeError: It is not such a name.
     """
     name = text.removeprefix("stoker-")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
@@ -66,16 +64,16 @@ def plugin_name(text: str) -> str:
 
 
 def write_plugin(options: argparse.Namespace, context: Context) -> int:
-    """Writes the package and says what to do with it.
+    """Writes the package of a new plugin, and prints the next steps.
 
     Raises:
-        OptionError: Something of stoker's own has that name.
+        OptionError: Something in stoker has that name.
         InputError: The folder is not empty.
-        StorageError: The package can't be written; nothing is left of it.
+        StorageError: The package can't be written; no part of it is left.
     """
     name, kind = options.name, options.kind
     if name in _taken(context):
-        raise OptionError(f"stoker itself has something that is called {name!r}", hint="choose another name")
+        raise OptionError(f"stoker itself has something called {name!r}", hint="choose another name")
     folder = (options.folder or Path(f"stoker-{name}")).expanduser().absolute()
     _refuse_used(folder)
     files.make_folder(folder.parent)
@@ -86,7 +84,7 @@ def write_plugin(options: argparse.Namespace, context: Context) -> int:
 
 
 def _taken(context: Context) -> set[str]:
-    """The names of the built-in plugins and of all that they offer, with dashes."""
+    """Returns the names of the built-in plugins and of all that they offer, with dashes."""
     ours = [record for record in context.plugins.records if record.origin == OURS]
     names = {record.name for record in ours}
     names |= {name for record in ours for kind, many in record.offers.items() if kind != "option" for name in many}
@@ -95,7 +93,7 @@ def _taken(context: Context) -> set[str]:
 
 def _refuse_used(folder: Path) -> None:
     if folder == Path.cwd():
-        raise InputError(f"the plugin can't be written over the folder that you are in: {folder}", hint="name another")
+        raise InputError(f"the plugin can't be written over the current folder {folder}", hint="choose another")
     with files.storage_errors(folder):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()) or (folder.is_dir() and _used(folder)):
             hint = "choose another with --folder, or empty it"
@@ -118,7 +116,7 @@ def _write(folder: Path, name: str, kind: str) -> None:
 
 
 def _words(name: str, kind: str) -> Iterator[tuple[str, str]]:
-    """What stands in a template as @word@, and what it becomes."""
+    """Yields each @word@ of the templates, and what replaces it."""
     summary, use = KINDS[kind]
     yield "name", name
     yield "kind", kind

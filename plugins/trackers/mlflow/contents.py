@@ -1,4 +1,4 @@
-"""What the folder of a run holds, under the names that MLflow's users look for."""
+"""The contents of a run's folder, under the names that MLflow's users look for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Figure:
         name: Its name in `metrics.jsonl`, with the characters that MLflow takes.
         epoch: Which epoch, counted from 1; MLflow calls it the step.
         value: The figure.
-        time_s: When the epoch had ended, in seconds since 1970.
+        time_s: When the epoch ended, in seconds since 1970.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Figure:
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """What makes it another figure than one that is known."""
+        """What distinguishes it from the figures that are known."""
         return self.name, self.epoch, repr(self.value)
 
 
 def figures(run: RunDirectory) -> Iterator[Figure]:
-    """The figures of a run so far."""
+    """Yields the figures of a run so far."""
     ends_s = {event.data.get("epoch"): event.time_s for event in run.events() if event.kind is EventKind.EPOCH}
     for line in run.metrics():
         name = re.sub(r"[^/\w.\- :]", "_", line["name"])
@@ -48,12 +48,12 @@ def figures(run: RunDirectory) -> Iterator[Figure]:
 
 
 def began_s(run: RunDirectory) -> float:
-    """When a run was submitted, in seconds since 1970."""
+    """Returns when a run was submitted, in seconds since 1970."""
     return next((event.time_s for event in run.events()), time.time())
 
 
 def parameters(job: TrainJob) -> dict[str, str]:
-    """A job, but for its trackers."""
+    """Returns a job as text values, without its trackers."""
     fields = job.to_json()
     del fields["schema"]
     every = fields.pop("options").items()
@@ -63,7 +63,7 @@ def parameters(job: TrainJob) -> dict[str, str]:
 
 
 def tags(job: TrainJob, run: RunDirectory) -> dict[str, str]:
-    """What identifies a run, and the state of the source that it was started from."""
+    """Returns what identifies a run, and the state of its source code."""
     source = (run.environment() or {}).get("source", {})
     found = {
         "stoker.run_id": run.run_id,
@@ -79,21 +79,21 @@ def tags(job: TrainJob, run: RunDirectory) -> dict[str, str]:
 
 
 def records(run: RunDirectory, *, finished: bool) -> list[Path]:
-    """The files that tell what was trained, under what circumstances, and how well."""
+    """Returns the files that record what was trained, in which environment, and how well."""
     names = ["job.json", *sorted(path.name for path in run.path.glob("job-*.json")), "environment.json"]
     names += ["summary.json"] if finished else []
     return [run.path / name for name in names if (run.path / name).is_file()]
 
 
 def model_notes(run: RunDirectory, mlflow_run_id: str, place: str) -> dict[str, str]:
-    """The files beside a model that `mlflow.keras.load_model` and `mlflow.pyfunc.load_model` read: {name: text}."""
+    """Returns the files that `mlflow.keras.load_model` and `mlflow.pyfunc.load_model` read: {name: text}."""
     from mlflow.models import Model
 
     packages = dict((run.environment() or {}).get("packages", {}))
     described: Any = Model(run_id=mlflow_run_id, artifact_path=place)
     described.add_flavor(
         "keras",
-        data=".",  # the folder itself, in which the flavor looks for `model.keras`
+        data=".",  # the folder, in which the flavor looks for `model.keras`
         keras_version=packages.get("keras", ""),
         keras_backend="tensorflow",
         save_exported_model=False,

@@ -1,7 +1,7 @@
-"""MLflow: `--mlflow` keeps an MLflow run like the run's folder: parameters, figures, files, how it ended.
+"""MLflow: `--mlflow` copies the run's folder to an MLflow run: parameters, figures, files, how it ended.
 
-The folder is the queue: whatever MLflow does not have yet is brought over after each epoch, in a thread, so that a
-server that is slow, silent or gone costs the training nothing, and one that comes back gets what it has missed.
+The folder is the queue: after each epoch a thread sends what MLflow does not have yet. A server that is slow, silent or
+gone therefore costs the training nothing, and one that comes back gets what it has missed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ....engine.event import EventKind, RunEvent
 from ....engine.hookspecs import hookimpl
 from ....engine.job import TrainJob
-from ..requirements import require
+from ....engine.plugin.extras import require_extra
 from .uri import address
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ NAME = "mlflow"
 _PROGRESS = (EventKind.STARTED, EventKind.EPOCH)
 _ENDS = {EventKind.FINISHED: "FINISHED", EventKind.FAILED: "FAILED", EventKind.CANCELLED: "KILLED"}
 
-_mirrors: dict[Path, MlflowSync] = {}
-"""Those of the runs that train in this process."""
+_syncs: dict[Path, MlflowSync] = {}
+"""The syncs of the runs that train in this process, by the run's folder."""
 
 
 @hookimpl
 def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
-    """Adds the options to `train`."""
+    """Adds the options of MLflow to `train`."""
     if command != "train":
         return
     group = parser.add_argument_group(NAME)
-    group.add_argument("--mlflow", action="store_true", help="keep a run in MLflow too, and register the model there")
+    group.add_argument("--mlflow", action="store_true", help="record the run in MLflow, and register the model there")
     where = "tracking server or database (default: what MLflow is set up for, else ./mlflow.db)"
     group.add_argument("--mlflow-uri", type=address, default="", metavar="URI", help=where)
     experiment = "MLflow experiment of the run (default: what MLflow is set up for)"
@@ -43,20 +43,20 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
 
 @hookimpl
 def stoker_configure_job(job: TrainJob) -> None:
-    """Refuses the job where MLflow is not installed."""
+    """Refuses the job if MLflow is not installed."""
     if _asked(job.options):
-        require(NAME)
+        require_extra(f"--{NAME}", NAME, NAME)
 
 
 @hookimpl
 def stoker_run_event(event: RunEvent, job: TrainJob, run_dir: Path) -> None:
-    """Brings over what is new; at the end, all of it."""
+    """Sends what is new to MLflow; at the end, everything."""
     if not _asked(job.options):
         return
     if event.kind in _PROGRESS:
-        _mirror(job, run_dir).sync()
+        _sync_of(job, run_dir).sync()
     elif event.kind in _ENDS:
-        _mirror(job, run_dir).end(_ENDS[event.kind], event.time_s)
+        _sync_of(job, run_dir).end(_ENDS[event.kind], event.time_s)
 
 
 @hookimpl
@@ -64,18 +64,18 @@ def stoker_register_model(model: Path, name: str, options: Mapping[str, Any]) ->
     """Registers the model in MLflow's registry too."""
     if not _asked(options):
         return None
-    mirror = next((each for each in _mirrors.values() if each.run.model == model), None)
-    return mirror.register(name) if mirror else None
+    sync = next((each for each in _syncs.values() if each.run.model == model), None)
+    return sync.register(name) if sync else None
 
 
 def _asked(options: Mapping[str, Any]) -> bool:
     return any(options.get(name) for name in ("mlflow", "mlflow_uri", "mlflow_experiment"))
 
 
-def _mirror(job: TrainJob, run_dir: Path) -> MlflowSync:
-    if run_dir not in _mirrors:
-        require(NAME)
+def _sync_of(job: TrainJob, run_dir: Path) -> MlflowSync:
+    if run_dir not in _syncs:
+        require_extra(f"--{NAME}", NAME, NAME)
         from .sync import MlflowSync
 
-        _mirrors[run_dir] = MlflowSync(job, run_dir)
-    return _mirrors[run_dir]
+        _syncs[run_dir] = MlflowSync(job, run_dir)
+    return _syncs[run_dir]

@@ -1,4 +1,4 @@
-"""One MLflow run, brought up to what the folder of a run holds."""
+"""One MLflow run, brought up to date with the folder of a run."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
-"""MLflow's own settings where the user has none: it reports its use to nobody, and gives up on a server soon, for it
-is tried again after the next epoch. Its defaults are two minutes for a request, and seven more attempts."""
+"""MLflow's settings where the user has none: no telemetry, and a short timeout without retries, because stoker retries
+after the next epoch. MLflow's defaults are two minutes for a request, and seven retries."""
 
 _RECORD = "mlflow.json"
 _DIGEST = "stoker.model_sha256"
 _BATCH = 100
-"""Entries of one request; the least that servers take of any kind."""
+"""Entries of one request: the smallest limit that servers have for any kind of entry."""
 
 
 class MlflowRun:
-    """The MLflow run of a run's folder, found again by the id in `mlflow.json` there. For one thread at a time.
+    """The MLflow run of a run's folder, found again by the id in `mlflow.json`. For one thread at a time.
 
-    What MLflow raises leaves its methods as it is; each of them may then be called again.
+    Its methods raise what MLflow raises; each of them may then be called again.
 
     Attributes:
-        uri: The address of the tracking server, which may have a password in it; "" until it is known.
+        uri: The address of the tracking server, which may contain a password; "" until it is known.
     """
 
     def __init__(self, job: TrainJob, run: RunDirectory) -> None:
@@ -55,12 +55,17 @@ class MlflowRun:
         return f"run {run_id} of experiment {experiment} at {uri}"
 
     def bring(self) -> None:
-        """Brings over the figures that MLflow does not have yet; first of all the job."""
+        """Sends the figures that MLflow does not have yet, and at first the job."""
         with self._opened():
             self._bring_figures()
 
     def end(self, status: str, time_s: float) -> None:
-        """Brings over everything, and last how the run has ended."""
+        """Sends everything, and last how the run has ended.
+
+        Args:
+            status: What MLflow calls it: "FINISHED", "FAILED" or "KILLED".
+            time_s: When it ended, in seconds since 1970.
+        """
         with self._opened() as run_id:
             self._bring_figures()
             finished = status == "FINISHED"
@@ -73,9 +78,9 @@ class MlflowRun:
             self._client.set_terminated(run_id, status, end_time=_milliseconds(time_s))
 
     def register(self, name: str) -> str:
-        """Registers the model under a name; the version. The same model again is the same version.
+        """Registers the model under a name and returns the version; the same model keeps its version.
 
-        A version has a copy of its own among the artifacts, for a resume may replace the model of the run.
+        Each version has its copy among the artifacts, because a resume may replace the model of the run.
         """
         with self._opened() as run_id:
             digest = files.sha256_file(self._run.model / MODEL_FILE)
@@ -96,9 +101,9 @@ class MlflowRun:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[str]:
-        """The id of the MLflow run, which is found or made at first.
+        """Yields the id of the MLflow run, which it finds or makes the first time.
 
-        An answer that did not come does not tell what MLflow has done, so after a failure it is asked anew.
+        After a failure, it is not known what MLflow has done, so the next call asks MLflow again.
         """
         try:
             if not self._info:
@@ -134,7 +139,7 @@ class MlflowRun:
         return client
 
     def _find(self) -> Any | None:
-        """The MLflow run of this run: that of the record, or one whose making was cut short before it was recorded."""
+        """Finds the MLflow run by its record, or, if recording it was interrupted, by its tag."""
         from mlflow.exceptions import MlflowException
 
         with contextlib.suppress(KeyError):
@@ -160,7 +165,7 @@ class MlflowRun:
         )
 
     def _experiment(self) -> str:
-        """The id of the experiment, which is made if need be; where none was named, MLflow's own settings count."""
+        """Returns the id of the experiment, and makes it if necessary; without a name, MLflow's settings decide."""
         named = str(self._job.options.get("mlflow_experiment") or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "")
         if not named and os.environ.get("MLFLOW_EXPERIMENT_ID"):
             return os.environ["MLFLOW_EXPERIMENT_ID"]

@@ -1,4 +1,4 @@
-"""Keeps an MLflow run like the folder of a run, beside the training."""
+"""Keeps an MLflow run in step with the folder of a run, beside the training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .uri import bare, hidden
 from .worker import BackgroundWorker
 
 PAUSE_S = 2.0
-"""The least time between two looks at the folder, for epochs may be short and runs long."""
+"""The least time between two looks at the folder: epochs may be short and runs long."""
 
 LIMIT_S = 300.0
-"""How long the end of a run may wait for MLflow, which is for the upload of a large model."""
+"""How long the end of a run may wait for MLflow: long enough to upload a large model."""
 
 CANCEL_LIMIT_S = 5.0
 """The same for a cancelled run, whose process has ten seconds before it is killed."""
@@ -39,7 +39,7 @@ class MlflowSync:
         self._last_s = float("-inf")
 
     def sync(self) -> None:
-        """Brings over what is new, unless that was done just now; returns at once.
+        """Sends what is new, unless that was done just now; returns at once.
 
         Raises:
             StokerError: It failed before; raised once.
@@ -51,10 +51,10 @@ class MlflowSync:
         if failure and not self._complained:
             self._complained = True
             why = self._reason(failure)
-            raise StokerError(f"{why}; the training goes on, and MLflow is tried again after each epoch")
+            raise StokerError(f"{why}; the training goes on, and stoker retries after each epoch")
 
     def end(self, status: str, time_s: float) -> None:
-        """Brings over all that is left and how the run has ended.
+        """Sends everything that is left and how the run has ended.
 
         Args:
             status: What MLflow calls it: "FINISHED", "FAILED" or "KILLED".
@@ -73,7 +73,7 @@ class MlflowSync:
         print(f"MLflow: {self._target.where}")
 
     def register(self, name: str) -> Mapping[str, Any]:
-        """Registers the finished model; what identifies the version.
+        """Registers the finished model; returns the name and the version.
 
         Raises:
             StokerError: It failed.
@@ -87,7 +87,7 @@ class MlflowSync:
         return {"name": name, "version": versions[0]}
 
     def _reason(self, failure: BaseException) -> str:
-        """What went wrong, in one line: the innermost cause, for MLflow wraps it several times."""
+        """Returns what went wrong, in one line: the innermost cause, because MLflow wraps it several times."""
         cause = failure
         while inner := cause.__cause__ or cause.__context__:
             cause = inner

@@ -1,4 +1,4 @@
-"""Addresses of tracking servers: those with a password or token in them are kept out of files and messages."""
+"""Addresses of tracking servers: keeps passwords and tokens in them out of files and messages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
 def address(text: str) -> str:
-    """The value of `--mlflow-uri`; the path of a database file is made absolute.
+    """Converts the value of `--mlflow-uri`; makes the path of a database file absolute.
 
     Raises:
-        OptionError: It has a password or token in it, and would take that into `job.json`.
-        ValueError: It is none.
+        OptionError: It has a password or token in it, which would be written into `job.json`.
+        ValueError: It is not an address.
     """
     if has_secret(text):
         raise OptionError(
@@ -35,10 +35,10 @@ def address(text: str) -> str:
 
 
 def has_secret(uri: str) -> bool:
-    """Whether an address has a password or token in it; over HTTP a user name may be one.
+    """Returns whether an address has a password or token in it; over HTTP a user name may be one.
 
     Raises:
-        ValueError: It is no address.
+        ValueError: It is not an address.
     """
     parts = urlsplit(uri)
     names = [name for name, _ in parse_qsl(parts.query)]
@@ -46,13 +46,13 @@ def has_secret(uri: str) -> bool:
 
 
 def bare(uri: str) -> str:
-    """An address as it may be shown."""
+    """Returns an address as it may be shown, without its secrets."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if has_secret(uri) else uri
 
 
 def hidden(text: str, uri: str) -> str:
-    """A text that may quote an address or what it takes to enter, without the secrets of both."""
+    """Returns a text without the secrets of an address and of the environment, which it may quote."""
     parts = urlsplit(uri)
     secrets = [os.environ.get(name, "") for name in _VARIABLES]
     if has_secret(uri):

@@ -1,4 +1,4 @@
-"""Work beside the training: one piece at a time, in a thread, and nobody waits for it longer than agreed."""
+"""Work beside the training: one piece at a time, in a thread, with a limit on how long anybody waits for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 
 class BackgroundWorker:
-    """Does pieces of work in a thread that ends with the process, whatever it is waiting for.
+    """Does pieces of work in a thread that ends with the process, even if it still waits for something.
 
     Attributes:
-        failure: What the last piece that has ended raised; None if it went well.
+        failure: What the last piece of work that has ended raised; None if it succeeded.
     """
 
     def __init__(self) -> None:
@@ -19,17 +19,17 @@ class BackgroundWorker:
         self._thread: threading.Thread | None = None
 
     def start(self, work: Callable[[], object]) -> None:
-        """Does a piece of work, unless the one before is still being done; returns at once."""
+        """Starts a piece of work and returns at once; drops it if the one before is not done."""
         if self._thread and self._thread.is_alive():
             return
-        self._thread = threading.Thread(target=self._do, args=(work,), name="stoker-aside", daemon=True)
+        self._thread = threading.Thread(target=self._do, args=(work,), name="stoker-worker", daemon=True)
         self._thread.start()
 
     def finish(self, work: Callable[[], object], timeout_s: float) -> None:
-        """Does a piece of work when the one before has ended, and waits for both.
+        """Does a piece of work after the one before it, and waits for both.
 
         Raises:
-            TimeoutError: They have not ended in time; the thread is left to itself.
+            TimeoutError: They have not ended in time; the thread continues by itself.
             BaseException: What the work raised.
         """
         deadline = time.monotonic() + timeout_s
@@ -49,7 +49,7 @@ class BackgroundWorker:
     def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - told to whoever asks; the training goes on
+        except BaseException as error:  # noqa: BLE001 - kept in `failure` for the caller; the training goes on
             self.failure = error
         else:
             self.failure = None

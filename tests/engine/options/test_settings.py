@@ -223,7 +223,7 @@ def test_a_folder_of_the_files_name_does_not_count(tmp_path: Path):
 @pytest.mark.parametrize("name", ["stoker.toml", "pyproject.toml"])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, name: str):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"{name} is no TOML") as caught:
+    with pytest.raises(InputError, match=f"{name} is not valid TOML") as caught:
         Settings.find(tmp_path, {})
     assert caught.value.received
 

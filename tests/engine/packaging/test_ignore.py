@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stoker.engine.packaging import secrets
-from stoker.engine.packaging.ignore import Ignore, Pattern, never
+from stoker.engine.packaging.ignore import Ignore
+from stoker.engine.packaging.never import never
+from stoker.engine.packaging.pattern import Pattern
 
 PATTERNS = (
     *("*.txt", "/a.txt", "a/b", "a/", "!a.txt", "**/c", "a/**", "a/**/c", "**/a/b", "b*", "?.txt", "[ab].txt"),
@@ -120,7 +122,7 @@ def test_sets_of_patterns_in_several_folders_mean_what_they_mean_to_git(reposito
 def test_amlignore_takes_the_place_of_gitignore(tmp_path: Path):
     (tmp_path / ".gitignore").write_text("a.txt\n")
     (tmp_path / ".amlignore").write_text("# ours\n*.bin\n")
-    ignore = Ignore.around(tmp_path)
+    ignore = Ignore.around(tmp_path, (".amlignore", ".gitignore"))
     assert ignore.rule(tmp_path / "a.txt") == ""
     assert ignore.rule(tmp_path / "b.bin") == ".amlignore:2: *.bin"
 
@@ -145,7 +147,8 @@ def test_rules_of_the_repository_around_a_folder_hold_in_it(tmp_path: Path):
 )
 def test_what_never_goes_is_not_brought_back_by_any_rule(name: str, is_folder: bool, tmp_path: Path):
     (tmp_path / ".amlignore").write_text(f"!{name}\n!*\n")
-    assert Ignore.around(tmp_path).rule(tmp_path / name, is_folder=is_folder) == never(name, is_folder=is_folder) != ""
+    ignore = Ignore.around(tmp_path, (".amlignore", ".gitignore"))
+    assert ignore.rule(tmp_path / name, is_folder=is_folder) == never(name, is_folder=is_folder) != ""
 
 
 @pytest.mark.parametrize("name", ["logs", "runs", "outputs"])

@@ -16,16 +16,17 @@ import pytest
 
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.engine.packaging import package as packages
-from stoker.engine.packaging.package import Package
+from stoker.engine.package import Entry, Limits, Package
+from stoker.plugins.azureml.submit import prepare as azureml
 
 from ...patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[3]
+ENTRY = Entry(source=ROOT / "plugins" / "azureml" / "node" / "run.py")
 DIGEST = """
 from stoker.engine.job import TrainJob
-from stoker.engine.packaging.package import Package
-print(Package.of(TrainJob()).digest)
+from stoker.plugins.azureml.submit.prepare import package_of
+print(package_of(TrainJob()).digest)
 """
 
 
@@ -46,6 +47,11 @@ def code(tmp_path: Path) -> Path:
     return folder
 
 
+def package_of(job: TrainJob, **facts: Any) -> Package:
+    """The package of a job for a backend that sends an entry script."""
+    return Package.of(job, entry=ENTRY, **facts)
+
+
 def own(package: Package) -> list[str]:
     return [place for place in package.files if place.startswith("user/")]
 
@@ -57,42 +63,61 @@ def engine(package: Package) -> list[str]:
 
 
 def test_the_package_of_the_default_job_has_the_engine_the_job_and_the_entry_script():
-    package = Package.of(TrainJob())
+    package = package_of(TrainJob())
     assert list(package.files) == ["job.json", "run.py", "stoker.zip"]
     assert {"stoker/cli.py", "stoker/engine/training/train.py", "stoker/models/dnn.py"} <= set(engine(package))
     assert (package.left_out, package.warnings) == ({}, ())
 
 
 def test_nothing_of_the_checkout_but_the_engine_goes_up():
-    places = engine(Package.of(TrainJob()))
+    places = engine(azureml.package_of(TrainJob()))
     parts = ("stoker/engine/", "stoker/plugins/", "stoker/datasets/", "stoker/models/")
     others = [place for place in places if not place.startswith(parts)]
     assert others == ["stoker/cli.py", "stoker/__main__.py"]
     assert [place for place in places if not place.endswith(".py")] == []
-    assert [place for place in places if "testing" in place or "emulator" in place] == []
+    assert [place for place in places if "testing" in place or "azureml_emulator" in place] == []
+
+
+def test_what_a_backend_has_no_use_for_stays_here():
+    whole, part = engine(package_of(TrainJob())), engine(package_of(TrainJob(), without=("plugins/azureml/",)))
+    assert "stoker/plugins/azureml/backend.py" in whole
+    assert part == [place for place in whole if not place.startswith("stoker/plugins/azureml/")]
+
+
+def test_without_an_entry_script_the_package_is_the_job_and_the_users_code(code: Path):
+    package = Package.of(TrainJob(plugins=(f"{code}/other.py",)))
+    assert list(package.files) == ["job.json", "user/1/other.py"]
+
+
+def test_each_backend_has_its_own_ignore_files(code: Path):
+    (code / ".gitignore").write_text("*.txt\n")
+    (code / ".someignore").write_text("*.nothing\n")
+    job = TrainJob(model=f"{code}/model.py:build")
+    assert "user/lib/parts/words.txt" not in Package.of(job).files
+    assert "user/lib/parts/words.txt" in Package.of(job, ignore_files=(".someignore", ".gitignore")).files
 
 
 def test_the_same_job_gives_the_same_digest_and_another_one_another():
     job = TrainJob(epochs=3)
-    assert Package.of(job).digest == Package.of(replace(job)).digest
-    assert Package.of(job).digest != Package.of(replace(job, epochs=4)).digest
+    assert package_of(job).digest == package_of(replace(job)).digest
+    assert package_of(job).digest != package_of(replace(job, epochs=4)).digest
 
 
 def test_where_the_users_files_lie_does_not_change_the_digest(code: Path, tmp_path: Path):
-    first = Package.of(TrainJob(model=f"{code}/model.py:build"))
+    first = package_of(TrainJob(model=f"{code}/model.py:build"))
     moved = shutil.move(code, tmp_path / "elsewhere")
-    assert Package.of(TrainJob(model=f"{moved}/model.py:build")).digest == first.digest
+    assert package_of(TrainJob(model=f"{moved}/model.py:build")).digest == first.digest
 
 
 def test_one_changed_byte_of_the_users_changes_the_digest(code: Path):
     job = TrainJob(model=f"{code}/model.py:build")
-    before = Package.of(job).digest
+    before = package_of(job).digest
     (code / "parts" / "words.txt").write_text("b\n")
-    assert Package.of(job).digest != before
+    assert package_of(job).digest != before
 
 
 def test_a_model_brings_the_modules_beside_it_that_it_imports_and_no_others(code: Path):
-    package = Package.of(TrainJob(model=f"{code}/model.py:build"))
+    package = package_of(TrainJob(model=f"{code}/model.py:build"))
     assert own(package) == [
         "user/1/model.py",
         "user/lib/layers.py",
@@ -107,7 +132,7 @@ def test_the_job_in_the_package_names_nothing_of_this_machine(code: Path, tmp_pa
     job = TrainJob(
         model=f"{code}/model.py:build", plugins=(f"{code}/other.py",), data_folder=str(tmp_path), register="mine"
     )
-    text = Package.of(job).files["job.json"].decode()
+    text = package_of(job).files["job.json"].decode()
     assert str(tmp_path) not in text
     sent = TrainJob.from_json(json.loads(text))
     assert (sent.plugins, sent.data_folder, sent.register) == (("user/1/other.py",), "", "")
@@ -119,8 +144,8 @@ def test_plugins_of_several_folders_keep_their_names(code: Path, tmp_path: Path)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "other.py").write_text("")
     job = TrainJob(plugins=(f"{code}/other.py", f"{tmp_path}/b/other.py", "no:local"))
-    assert own(Package.of(job)) == ["user/1/other.py", "user/2/other.py"]
-    names = json.loads(Package.of(job).files["job.json"])["plugins"]
+    assert own(package_of(job)) == ["user/1/other.py", "user/2/other.py"]
+    names = json.loads(package_of(job).files["job.json"])["plugins"]
     assert names == ["user/1/other.py", "user/2/other.py", "no:local"]
 
 
@@ -131,21 +156,21 @@ def test_a_module_on_the_path_goes_along_and_an_installed_one_is_required(
     (tmp_path / "path" / "mytools.py").write_text("import pandas\n")
     monkeypatch.syspath_prepend(str(tmp_path / "path"))
     (code / "other.py").write_text("import mytools\nimport keras, stoker.engine.model\n")
-    package = Package.of(TrainJob(plugins=(f"{code}/other.py",)))
+    package = package_of(TrainJob(plugins=(f"{code}/other.py",)))
     assert own(package) == ["user/1/other.py", "user/lib/mytools.py"]
     assert {"pandas", "keras"} <= package.requirements.keys()
     assert "stoker" not in package.requirements
 
 
 def test_a_tracker_that_the_job_turns_on_is_required():
-    assert "mlflow-skinny" in Package.of(TrainJob(options={"mlflow": True})).requirements
-    assert Package.of(TrainJob(options={"mlflow": False})).requirements == {}
+    assert "mlflow-skinny" in package_of(TrainJob(options={"mlflow": True})).requirements
+    assert package_of(TrainJob(options={"mlflow": False})).requirements == {}
 
 
 def test_a_plugin_that_is_a_module_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "myplugin.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
-    package = Package.of(TrainJob(plugins=("myplugin",)))
+    package = package_of(TrainJob(plugins=("myplugin",)))
     assert own(package) == ["user/lib/myplugin.py"]
     assert json.loads(package.files["job.json"])["plugins"] == ["myplugin"]
 
@@ -154,14 +179,14 @@ def test_an_import_that_leads_nowhere_is_a_warning_unless_the_code_copes_without
     (code / "other.py").write_text(
         "import nowhere_to_be_found\ntry:\n    import speedups\nexcept ImportError:\n    pass\n"
     )
-    (warning,) = Package.of(TrainJob(plugins=(f"{code}/other.py",))).warnings
+    (warning,) = package_of(TrainJob(plugins=(f"{code}/other.py",))).warnings
     assert "other.py:1 imports nowhere_to_be_found, which is not installed here" in warning
 
 
 def test_what_ignore_files_exclude_stays_here_with_the_rule(code: Path):
     (code / ".gitignore").write_text("*.txt\n")
     (code / "parts" / "__pycache__").mkdir()
-    package = Package.of(TrainJob(model=f"{code}/model.py:build"))
+    package = package_of(TrainJob(model=f"{code}/model.py:build"))
     assert "user/lib/parts/words.txt" not in package.files
     assert package.left_out == {
         str(code / "parts" / "words.txt"): ".gitignore:1: *.txt",
@@ -190,7 +215,7 @@ def plant(code: Path) -> dict[str, str]:
 
 def test_planted_secrets_do_not_go_up(code: Path, tmp_path: Path):
     planted = plant(code)
-    package = Package.of(TrainJob(model=f"{code}/model.py:build"))
+    package = package_of(TrainJob(model=f"{code}/model.py:build"))
     package.write(tmp_path / "up")
     whole = b"".join(path.read_bytes() for path in sorted((tmp_path / "up").rglob("*")) if path.is_file())
     said = repr((package.left_out, package.warnings)).encode()
@@ -207,7 +232,7 @@ def test_code_with_a_secret_in_it_is_refused_and_the_secret_is_not_repeated(code
     token = "ghp_" + "z" * 36
     (code / "layers.py").write_text(f"# one\nTOKEN = '{token}'\n")
     with pytest.raises(InputError) as caught:
-        Package.of(TrainJob(model=f"{code}/model.py:build"))
+        package_of(TrainJob(model=f"{code}/model.py:build"))
     assert "layers.py may not leave this machine: it holds a token of GitHub in line 2" in str(caught.value)
     assert token not in f"{caught.value}{caught.value.hint}{caught.value.received}"
 
@@ -217,32 +242,35 @@ def test_code_with_a_secret_in_it_is_refused_and_the_secret_is_not_repeated(code
 )
 def test_an_option_with_a_secret_in_it_is_refused(options: dict[str, Any]):
     with pytest.raises(InputError) as caught:
-        Package.of(TrainJob(options=options))
+        package_of(TrainJob(options=options))
     assert f"the value of --{next(iter(options)).replace('_', '-')} may not leave" in caught.value.what
     assert next(iter(options.values())) not in str(caught.value)
 
 
 def test_an_option_that_names_a_file_here_is_a_warning(tmp_path: Path):
     (tmp_path / "words.txt").touch()
-    package = Package.of(TrainJob(options={"my_words": str(tmp_path / "words.txt")}))
+    package = package_of(TrainJob(options={"my_words": str(tmp_path / "words.txt")}))
     assert package.warnings == (f"--my-words names {tmp_path}/words.txt, which stays on this machine",)
 
 
-def test_a_package_over_the_limits_is_refused_with_its_largest_files(code: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(packages, "MAX_BYTES", 2_000_000)
+def test_a_package_over_the_limits_is_refused_with_its_largest_files(code: Path):
+    limits = Limits(bytes=2_000_000, files=2000, service="Some service")
     with (code / "parts" / "weights.bin").open("wb") as stream:
         stream.truncate(5_000_000)
     with pytest.raises(InputError) as caught:
-        Package.of(TrainJob(model=f"{code}/model.py:build"))
+        package_of(TrainJob(model=f"{code}/model.py:build"), limits=limits, ignore_files=(".someignore",))
+    assert caught.value.what == "the package is larger than Some service takes"
+    assert caught.value.hint.endswith("or name them in .someignore")
     assert "the largest: user/lib/parts/weights.bin (5.0 MB)" in caught.value.received
     assert caught.value.expected == "at most 2 MB in 2,000 files"
 
 
 def test_a_package_of_too_many_files_is_refused(code: Path):
-    for number in range(packages.MAX_FILES):
+    limits = Limits(bytes=10**9, files=2000, service="Some service")
+    for number in range(limits.files):
         (code / "parts" / f"{number}.txt").touch()
-    with pytest.raises(InputError, match="larger than Azure ML takes"):
-        Package.of(TrainJob(model=f"{code}/model.py:build"))
+    with pytest.raises(InputError, match="larger than Some service takes"):
+        package_of(TrainJob(model=f"{code}/model.py:build"), limits=limits)
 
 
 @pytest.mark.parametrize(("text", "why"), [(None, "can't read"), ("def build(:\n", "is no Python")])
@@ -250,7 +278,7 @@ def test_a_file_that_can_not_be_read_is_refused(text: str | None, why: str, tmp_
     if text is not None:
         (tmp_path / "model.py").write_text(text)
     with pytest.raises(InputError, match=why):
-        Package.of(TrainJob(model=f"{tmp_path}/model.py"))
+        package_of(TrainJob(model=f"{tmp_path}/model.py"))
 
 
 def test_two_modules_of_one_name_are_refused(code: Path, tmp_path: Path):
@@ -259,18 +287,18 @@ def test_two_modules_of_one_name_are_refused(code: Path, tmp_path: Path):
     (tmp_path / "b" / "plugin.py").write_text("import layers\n")
     job = TrainJob(model=f"{code}/model.py:build", plugins=(f"{tmp_path}/b/plugin.py",))
     with pytest.raises(InputError, match="two modules are called layers"):
-        Package.of(job)
+        package_of(job)
 
 
 def test_a_written_package_has_the_files_and_nothing_else(code: Path, tmp_path: Path):
-    package = Package.of(TrainJob(model=f"{code}/model.py:build"))
+    package = package_of(TrainJob(model=f"{code}/model.py:build"))
     top = package.write(tmp_path / "up")
     written = {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
     assert written == dict(package.files)
 
 
 def test_an_installed_stoker_makes_the_same_package_as_a_checkout(tmp_path: Path):
-    ignore = shutil.ignore_patterns("[!.]*.egg-info", ".[!c]*", "__pycache__", "build", "dist", "runs", "bundled")
+    ignore = shutil.ignore_patterns("[!.]*.egg-info", ".[!c]*", "__pycache__", "build", "dist", "bundled")
     source = shutil.copytree(ROOT, tmp_path / "source", ignore=ignore)
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
@@ -284,4 +312,4 @@ def test_an_installed_stoker_makes_the_same_package_as_a_checkout(tmp_path: Path
     path = f"import sys; sys.path[:0] = [{str(tmp_path / 'site')!r}]; sys.path.append({str(site)!r})"
     command = [sys.executable, "-S", "-c", path + DIGEST]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
-    assert done.stdout.strip() == Package.of(TrainJob()).digest
+    assert done.stdout.strip() == azureml.package_of(TrainJob()).digest

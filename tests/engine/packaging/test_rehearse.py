@@ -8,7 +8,8 @@ import pytest
 
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml.rehearse import explain, names_in, rehearse
+from stoker.engine.packaging.explain import explain
+from stoker.engine.packaging.rehearse import names_in, rehearse
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit.plan import plan
 from stoker.plugins.commands.plan import write_plan

@@ -53,7 +53,7 @@ def test_a_slow_plugin_is_named_once(install: Install, capsys: pytest.CaptureFix
     plugins.add_options(plugin_files.parser(), "train")
     plugins.backends()
     plugins.models()
-    assert capsys.readouterr().err == f"warning: plugin {slow} 1.2: {where} took 3.5 s; -p no:{slow} leaves it out\n"
+    assert capsys.readouterr().err == f"warning: plugin {slow} 1.2: {where} took 3.5 s; disable it with -p no:{slow}\n"
     assert plugins.broken() == []
     assert main(["plugins"]) == 0
     assert "slow:" in capsys.readouterr().out
@@ -66,7 +66,7 @@ def test_a_slow_plugin_that_was_asked_for_is_named_too(
     monkeypatch.chdir(tmp_path)
     plugin_files.write(tmp_path / "slow.py", SLOWLY)
     assert main(["-p", "slow.py", "runs", "list"]) == 0
-    assert capsys.readouterr().err == "warning: plugin slow: import took 3.5 s; -p no:slow leaves it out\n"
+    assert capsys.readouterr().err == "warning: plugin slow: import took 3.5 s; disable it with -p no:slow\n"
 
 
 @pytest.mark.usefixtures("clock")

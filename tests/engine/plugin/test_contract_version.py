@@ -57,12 +57,12 @@ OTHERS = {
     ),
     "no number": (
         "'1.0'",
-        "its stoker_contract is no whole number (received: '1.0')",
+        "its stoker_contract is not a whole number (received: '1.0')",
         "its author has to say stoker_contract = 1, or which version it was written for",
     ),
     "true": (
         "True",
-        "its stoker_contract is no whole number (received: True)",
+        "its stoker_contract is not a whole number (received: True)",
         "its author has to say stoker_contract = 1, or which version it was written for",
     ),
 }

@@ -203,6 +203,13 @@ def test_an_observer_is_told_that_a_run_was_submitted(plugin: Callable[..., str]
     assert (tmp_path / "seen").read_text() == f"finished x {{}} mnist-dnn {run.run_id}"
 
 
+@shows("stoker_export_model")
+def test_a_plugin_writes_a_model_in_another_form_and_describes_it(plugin: Callable[..., str], tmp_path: Path):
+    name = plugin(hook("stoker_export_model", "(folder / 'model.txt').write_text(model); return 'model.txt: a text'"))
+    assert "model.txt: a text" in Plugins.load([name]).export_model("a model", tmp_path)
+    assert (tmp_path / "model.txt").read_text() == "a model"
+
+
 @shows("stoker_register_model")
 def test_every_plugin_that_registers_models_is_given_the_model(plugin: Callable[..., str], tmp_path: Path):
     name = plugin(hook("stoker_register_model", "return {'where': str(model), 'name': name, **options}"))

@@ -67,6 +67,23 @@ def test_built_ins_come_through_the_same_door_as_anybodys():
     assert plugins.commands().keys() >= {"train", "runs", "config", "plugins", "models", "completion"}
 
 
+def test_a_built_in_whose_folder_was_left_behind_offers_nothing_and_can_still_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("stoker.engine.plugin.discovery.BUILT_IN", (*BUILT_IN, "stoker.plugins.at_home.plugin"))
+    plugins = Plugins.load()
+    assert (names(plugins)[-1], problems(plugins, "at_home")) == ("at_home", [])
+    assert names(Plugins.load(["no:at_home"])) == names(plugins)[:-1]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_built_in_that_needs_a_package_which_is_missing_is_broken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stoker.engine.plugin.discovery.BUILT_IN", ("stoker.plugins.local.nowhere",))
+    assert problems(Plugins.load(), "nowhere") == [
+        "import: ModuleNotFoundError: No module named 'stoker.plugins.local.nowhere'"
+    ]
+
+
 def test_an_installed_package_is_found_by_its_entry_point_with_its_version(
     install: Install, capsys: pytest.CaptureFixture[str]
 ):
@@ -236,6 +253,7 @@ GOOD = "".join(
         "stoker_configure_job": "from dataclasses import replace; return replace(job, seed=job.seed + 1)",
         "stoker_callbacks": "return ['callback']",
         "stoker_run_event": "event.data['told'] = True",
+        "stoker_export_model": "return 'good'",
         "stoker_register_model": "return {'good': name}",
     }.items()
 )
@@ -255,6 +273,7 @@ def check_that_good_plugins_work(plugins: Plugins, tmp_path: Path, *, only: str 
         "stoker_configure_job": lambda: plugins.configure(TrainJob(seed=4)).seed == 5,
         "stoker_callbacks": lambda: plugins.callbacks(TrainJob(), tmp_path) == ["callback"],
         "stoker_run_event": lambda: told(plugins),
+        "stoker_export_model": lambda: "good" in plugins.export_model("a model", tmp_path),
         "stoker_register_model": lambda: plugins.register_model(tmp_path, "x", {}) == [{"good": "x"}],
     }  # fmt: skip
     assert checks.keys() == set(NAMES)

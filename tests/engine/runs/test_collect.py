@@ -152,7 +152,7 @@ def test_a_resume_goes_where_the_run_is(place: Path):
     go_on = ("train", "--resume", "latest", "--epochs", 4, "--runs-dir", "resumed")
     elsewhere = stoker(*go_on, "--backend", "local", cwd=place)
     assert elsewhere.returncode == 2
-    assert "--backend can't be changed at a resume" in elsewhere.stderr
+    assert "--backend can't be changed when resuming" in elsewhere.stderr
     unknown = stoker(*go_on, cwd=place)
     assert "unknown backend: 'away'" in unknown.stderr
     job = json.loads((place / "away" / found.run_id / "job.json").read_text())

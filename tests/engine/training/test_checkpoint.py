@@ -16,9 +16,9 @@ import pytest
 
 from stoker.engine import files
 from stoker.engine.errors import CheckpointError, StorageError
-from stoker.engine.event import EpochReport
+from stoker.engine.metrics import EpochReport
 from stoker.engine.training.callback_state import capture
-from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore, verify
+from stoker.engine.training.checkpoint import Checkpoints, TrainingState, load_arrays, restore, verify
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Subset
 
@@ -27,6 +27,8 @@ from ... import tiny
 
 def make(keras: Any, seed: int = 0) -> Fit:
     """The training of a model whose every part has a state: dropout, batch normalization, Adam."""
+    import tensorflow as tf
+
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(
@@ -51,7 +53,7 @@ def make(keras: Any, seed: int = 0) -> Fit:
         seed=0,
         stop=threading.Event(),
         mode=ExecutionMode.XLA,
-        on_progress=lambda progress: None,
+        strategy=tf.distribute.get_strategy(),
     )
 
 
@@ -189,6 +191,15 @@ def _complains(fit: Fit, root: Path) -> bool:
     except StorageError as error:
         return "no space is left" in str(error)
     return False
+
+
+def test_the_arrays_of_a_checkpoint_are_the_variables_in_their_order(keras: Any, tmp_path: Path):
+    fit = make(keras)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(fit.model, state(7))
+    checkpoints.wait()
+    assert checkpoints.latest() == checkpoints.path_of(7) == tmp_path / "000007"
+    assert [array.tobytes() for array in load_arrays(checkpoints.path_of(7)).values()] == values(fit)
 
 
 def test_saving_takes_the_state_of_that_moment(keras: Any, tmp_path: Path):

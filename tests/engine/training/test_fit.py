@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stoker.engine.metrics import EpochReport
+from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.execution_mode import ExecutionMode
-from stoker.engine.training.fit import Fit, Stopped, Subset
-from stoker.engine.training.loop import epoch_order
+from stoker.engine.training.fit import Fit, Stopped, Subset, learning_rate
 
 from ... import tiny
 
@@ -150,6 +151,8 @@ MODELS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 
 def _fit(model: Any, data: Any, **changed: Any) -> Fit:
+    import tensorflow as tf
+
     part = Subset(data=data, rows=np.arange(len(data[1])))
     settings: dict[str, Any] = {
         "model": model,
@@ -160,7 +163,7 @@ def _fit(model: Any, data: Any, **changed: Any) -> Fit:
         "seed": SEED,
         "stop": threading.Event(),
         "mode": ExecutionMode.XLA,
-        "on_progress": lambda progress: None,
+        "strategy": tf.distribute.get_strategy(),
     }
     return Fit(**settings | changed)
 
@@ -240,6 +243,43 @@ def test_reducing_the_learning_rate_on_a_plateau_works(keras: Any):
     assert float(fit.model.optimizer.learning_rate) < before
 
 
+def _rates(fit: Fit, *callbacks: Any) -> list[float]:
+    """The learning rates of a training's epochs."""
+    reports: list[EpochReport] = []
+    fit.run(list(callbacks), reports.append)
+    assert all(name in {"loss", "accuracy", "val_loss", "val_accuracy"} for name in fit.history)
+    return [report.metrics["learning_rate"] for report in reports]
+
+
+def test_each_epoch_reports_its_learning_rate(keras: Any):
+    fit = _fit(_dense(keras), _data())
+    assert _rates(fit) == pytest.approx([0.001] * EPOCHS)
+    assert set(fit.model.history.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_the_learning_rate_of_a_schedule_is_that_of_the_epochs_end(keras: Any):
+    fit = _fit(_schedule(keras), _data())
+    assert _rates(fit) == pytest.approx([0.01 * 0.9 ** (fit.steps * epoch / 5) for epoch in (1, 2)])
+
+
+def test_a_learning_rate_that_a_callback_reduces_is_reported_from_the_next_epoch_on(keras: Any):
+    fit = _fit(_dense(keras), _data(), epochs=4)
+    callback = keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", factor=0.1, patience=1, min_delta=1)
+    assert _rates(fit, callback) == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
+    assert float(fit.model.optimizer.learning_rate) == pytest.approx(1e-6)
+
+
+def test_the_learning_rate_of_an_optimizer_that_scales_the_loss_is_that_of_the_one_inside(keras: Any):
+    optimizers = keras.optimizers
+    assert learning_rate(optimizers.LossScaleOptimizer(optimizers.SGD(0.25))) == 0.25
+
+
+def test_several_optimizers_have_no_one_learning_rate(keras: Any):
+    from keras.src.optimizers.multi_optimizer import MultiOptimizer
+
+    assert learning_rate(MultiOptimizer(lambda variable: keras.optimizers.SGD(0.25))) is None
+
+
 def test_model_checkpoints_are_ordinary_models_of_their_epochs(keras: Any, tmp_path: Path):
     fit = _fit(_dense(keras), _data())
     best = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True)
@@ -268,8 +308,8 @@ def test_tensorboard_shows_the_figures_of_each_epoch(keras: Any, tmp_path: Path)
 
 def test_progress_grows_to_the_last_step_of_each_epoch(keras: Any):
     seen = []
-    fit = _fit(_dense(keras), _data(), on_progress=seen.append)
-    fit.run([], lambda report: None)
+    fit = _fit(_dense(keras), _data())
+    fit.run([], lambda report: None, on_progress=seen.append)
     assert [(one.epoch, one.step) for one in seen if one.step == one.steps] == [(1, 11), (2, 11)]
     assert all(one.step_rate > 0 for one in seen)
     assert {"loss", "accuracy"} == set(seen[-1].metrics)
@@ -277,9 +317,9 @@ def test_progress_grows_to_the_last_step_of_each_epoch(keras: Any):
 
 def test_stopping_ends_within_a_chunk_and_says_so(keras: Any):
     stop = threading.Event()
-    fit = _fit(_dense(keras), _data(), stop=stop, on_progress=lambda progress: stop.set())
+    fit = _fit(_dense(keras), _data(), stop=stop)
     with pytest.raises(Stopped):
-        fit.run([], lambda report: None)
+        fit.run([], lambda report: None, on_progress=lambda progress: stop.set())
     assert fit.history == {}
 
 

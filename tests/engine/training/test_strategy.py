@@ -37,10 +37,11 @@ def train(scope):
         model = keras.Sequential([keras.Input(tiny.SHAPE), layers.Flatten(), *dense])
         model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
         part = Subset(data=data, rows=np.arange(len(labels)))
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        mode, reason = choose_mode(model, replicas)
+        strategy = tf.distribute.get_strategy()
+        replicas = strategy.num_replicas_in_sync
+        mode, reason = choose_mode(model, strategy)
         fit = Fit(model=model, train=part, validation=part, batch_size={batch}, epochs=2, seed=0,
-                  stop=threading.Event(), mode=mode, on_progress=lambda progress: None)
+                  stop=threading.Event(), mode=mode, strategy=strategy)
         fit.run([], lambda report: None)
         return [w.tolist() for w in model.get_weights()], fit.history, replicas, str(mode), reason
 

@@ -1,13 +1,12 @@
 """The backend: the same job, as a job of Ray."""
 
+import json
 import logging
 import re
 import shlex
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from ray.job_submission import JobSubmissionClient
 from stoker.engine.backend import Manifest, ModelVersion, Plan
 from stoker.engine.errors import BackendError, InputError, StokerError
 from stoker.engine.fetch import copy_outputs
-from stoker.engine.files import make_folder
 from stoker.engine.job import TrainJob
+from stoker.engine.package import Package
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState, RunStatus
@@ -72,10 +71,15 @@ class RayBackend:
     def plan(self, job: TrainJob) -> Plan:
         """What would be sent; asks neither the cluster nor the storage."""
         _open(self._handle(Path("run")), InputError)
-        send = f"send stoker and the files that the job names to {self._address}, unless they are there"
+        package = Package.of(job)
+        send = f"send stoker and {len(package.files)} files of the job to {self._address}, unless they are there"
+        needs = [
+            f"import {name} {version}, which each node must have" for name, version in package.requirements.items()
+        ]
         train = f"train on a node with a CPU and {self._gpus} GPUs to spare, and write into {self._storage}"
         data = (f"each node must find the data folder {job.data_folder}",) if job.data_folder else ()
-        return Plan(backend="ray", steps=(send, train), warnings=data)
+        steps, warnings = (send, *needs, train), (*data, *package.warnings)
+        return Plan(backend="ray", steps=steps, warnings=warnings, files=package.sizes)
 
     @storage_errors()
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
@@ -86,8 +90,10 @@ class RayBackend:
         cluster, place, run = _open(handle, InputError)
         if self.status(handle).state is not RunState.LOST:
             return handle
+        package = Package.of(job)
         with tempfile.TemporaryDirectory() as folder:
-            place.write(_stage(job, Path(folder, "work")).to_json(), "job.json")
+            (package.write(Path(folder, "work")) / "stoker.toml").touch()  # settings of the node stay out of it
+            place.write(json.loads(package.job) | {"data_folder": job.data_folder}, "job.json")
             Path(folder, "stoker").symlink_to(stoker.__path__[0])  # for the name that the package has, wherever it is
             start = f"exec python -u -m stoker_ray.node {shlex.quote(self._storage)} {run.run_id}"
             modules = [f"{folder}/stoker", str(Path(__file__).parent)]
@@ -164,17 +170,3 @@ def _open(handle: Handle, error: type[StokerError] = BackendError) -> tuple[Clus
     if not parts:
         raise error("this can't be on Ray", expected="--ray-address http://HOST:8265, --ray-storage PLACE, no password")
     return Cluster(parts[1]), Storage(parts[2], parts[4]), RunDirectory(Path(parts[3]))
-
-
-def _stage(job: TrainJob, folder: Path) -> TrainJob:
-    """Copies the files that a job names into a folder; the job that names the copies."""
-    (make_folder(folder) / "stoker.toml").touch()  # settings of the node stay out of it
-
-    def copy(name: str) -> str:
-        path, dot_py, function = name.partition(".py")
-        if not dot_py:
-            return name
-        place = make_folder(folder / str(len(list(folder.iterdir()))))
-        return str(Path(shutil.copy(path + dot_py, place)).relative_to(folder)) + function
-
-    return replace(job, register="", model=copy(job.model), plugins=tuple(map(copy, job.plugins)))

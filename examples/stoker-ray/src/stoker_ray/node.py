@@ -1,6 +1,7 @@
 """Runs on a node of the cluster: trains with stoker as it would anywhere, and publishes what came of it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -42,7 +43,11 @@ def main(storage: str, run_id: str) -> bool:
 def _train(run: RunDirectory) -> subprocess.Popen[str]:
     """A process that trains; its log is read as Ray can give it back: in UTF-8, with plain newlines."""
     command, pipe = [sys.executable, "-m", "stoker", "exec", str(run.path)], subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, encoding="utf-8", errors="backslashreplace")
+    modules = os.pathsep.join([str(Path("user/lib").absolute()), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": modules}  # where the package has what the job's files import
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=subprocess.STDOUT, encoding="utf-8", errors="backslashreplace", env=env
+    )
 
 
 if __name__ == "__main__":

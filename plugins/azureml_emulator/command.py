@@ -7,29 +7,34 @@ import shlex
 import signal
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from ....engine.errors import BackendError, OptionError, PluginError
-
-if TYPE_CHECKING:
-    from ....engine.plugin.context import Context
+from ...engine.errors import BackendError, OptionError, PluginError
 
 _ENVIRONMENT = "environment.sh"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where it keeps what it is told (default: nowhere)")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="where it listens (default: a free port)")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="where to keep the workspace (default: nowhere)")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="where to listen (default: a free port)")
 
 
-def run(options: argparse.Namespace, context: Context) -> int:
-    """Starts the emulator and waits for Ctrl-C."""
+def run(options: argparse.Namespace, context: Any) -> int:
+    """Runs the emulator until Ctrl-C or SIGTERM.
+
+    Args:
+        options: The options of the command.
+        context: Not used.
+
+    Raises:
+        OptionError: `--port` is no port.
+    """
     if not 0 <= options.port <= 65535:
         raise OptionError("--port is no port", received=options.port, expected="a number from 0 to 65535")
-    # A shell starts what runs in its background deaf to Ctrl-C, and ends it with SIGTERM.
+    # A shell makes what it runs in the background ignore Ctrl-C, and ends it with SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.root:
         return serve(options.root, port=options.port)
@@ -38,12 +43,12 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None) -> int:
-    """Runs the emulator until Ctrl-C, and says how clients find it.
+    """Runs the emulator until it is interrupted, and prints how clients find it.
 
     Args:
-        root: Where it keeps what it is told; `environment.sh` and `config.json` appear there.
-        port: Where it listens; 0 takes a free port.
-        wait: Returns, or is interrupted, when it is enough; None waits for ever.
+        root: Where the workspace is kept; `environment.sh` and `config.json` appear there.
+        port: Where to listen; 0 takes a free port.
+        wait: Returns, or raises KeyboardInterrupt, when the emulator is to stop; None waits for ever.
 
     Returns:
         The exit code.
@@ -52,13 +57,13 @@ def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None
         BackendError: The port is taken.
         PluginError: A package is missing.
     """
-    from ...azureml_emulator import Emulator
+    from .emulator import Emulator
 
     emulator = Emulator(root, port=port)
     try:
         emulator.start()
     except ModuleNotFoundError as error:
-        hint = "pip install 'stoker[azureml]'"
+        hint = "pip install 'stoker[emulator]'"
         raise PluginError(f"the emulator needs the package {error.name!r}", hint=hint) from error
     except OSError as error:
         hint = "leave --port out for a free one"
@@ -73,7 +78,7 @@ def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None
     return 0
 
 
-def _announce(environment: dict[str, str], root: Path, config: Path) -> None:
+def _announce(environment: Mapping[str, str], root: Path, config: Path) -> None:
     lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
     (root / _ENVIRONMENT).write_text(lines, encoding="utf-8")
     print(lines, end="")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from .submit.environment import canonical
+from .requirements import canonical
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _ALWAYS = ("pip", "setuptools", "wheel", "packaging")
@@ -43,12 +43,17 @@ sys.meta_path.insert(0, Hidden())
 '''
 
 
-def hide_undeclared_packages(listed: Iterable[str]) -> str:
-    """The text of a `sitecustomize.py` that hides what does not come with any of the listed distributions."""
-    there = _closure(listed)
+def hide_undeclared_packages(listed: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """Returns the text of a `sitecustomize.py` that hides what comes with none of the listed distributions.
+
+    Args:
+        listed: Distributions, by whatever spelling.
+        aliases: {distribution: what it brings by another name}.
+    """
+    there = {canonical(name, aliases) for name in _closure(listed)}
     owners = importlib.metadata.packages_distributions()
-    modules = [top for top, names in owners.items() if not there & {canonical(name) for name in names}]
-    installed = {canonical(each.name) for each in importlib.metadata.distributions() if each.name}
+    modules = [top for top, names in owners.items() if not there & {canonical(name, aliases) for name in names}]
+    installed = {canonical(each.name, aliases) for each in importlib.metadata.distributions() if each.name}
     return _HIDING.format(modules=sorted(modules), distributions=sorted(installed - there))
 
 

@@ -1,0 +1,53 @@
+"""Reads from the log of a rehearsal what the package lacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_WARNING = "warning: "
+_MODULE = re.compile(r"No module named '([^']+)'")
+_FILE = re.compile(r"No such file or directory: '([^']+)'")
+_ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
+_HINT = re.compile(r"^hint: (.*)$", re.MULTILINE)
+_WHOLE = "the whole log is above"
+
+
+def explain(log: str, environment_option: str = "") -> Iterable[tuple[str, str]]:
+    """Returns what a log says is missing, and what to do about each; its last words if it names nothing.
+
+    Args:
+        log: The log of a run that failed.
+        environment_option: The option that names what a node has installed; "" if there is none.
+    """
+    found = {}
+    listed = f", or list it in {environment_option}" if environment_option else ""
+    for name in _MODULE.findall(log):
+        remedy = f"put it beside the file that imports it{',' if listed else ' or'} install it here{listed}"
+        found[f"the module {name}"] = remedy
+    for name in _FILE.findall(log):
+        found[f"the file {name}"] = (
+            "put it into a package (a folder with __init__.py) that your code imports, and find it from __file__"
+        )
+    if not found:
+        found = dict(_errors(log)) or {_last_line(log): _WHOLE}
+    return found.items()
+
+
+def complaints(log: str) -> Iterable[tuple[str, str]]:
+    """Returns what plugins could not do in a run that still ended well."""
+    return [
+        (line.removeprefix(_WARNING), "the run goes on without it")
+        for line in log.splitlines()
+        if line.startswith(_WARNING)
+    ]
+
+
+def _errors(log: str) -> Iterable[tuple[str, str]]:
+    hints = _HINT.findall(log)
+    for index, what in enumerate(_ERROR.findall(log)):
+        yield what, hints[index] if index < len(hints) else _WHOLE
+
+
+def _last_line(log: str) -> str:
+    return next((line for line in reversed(log.splitlines()) if line.strip()), "it ended without a word")

@@ -1,0 +1,61 @@
+"""The execution mode of a run: chosen before the first epoch, recorded, and kept by a resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from stoker.engine.rundir import list_runs
+from stoker.engine.training.execution_mode import ExecutionMode, choose_mode
+
+from ... import tiny
+from ...stoker_process import stoker
+
+NOTE = "note: epochs run as graph: XLA's Conv2D is slow on a CPU"
+CONVOLUTION = """
+import keras
+
+def build(config):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input(config.input_shape, dtype=config.input_dtype), layers.Rescaling(1 / 255),
+        layers.Reshape((*config.input_shape, 1)), layers.Conv2D(2, 3), layers.Flatten(),
+        layers.Dense(config.classes, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("eagerly", "replicas", "mode", "why"),
+    [
+        (False, 1, ExecutionMode.XLA, ""),
+        (False, 2, ExecutionMode.GRAPH, "2 devices train together"),
+        (True, 1, ExecutionMode.EAGER, "run_eagerly=True"),
+        (True, 2, ExecutionMode.EAGER, "run_eagerly=True"),
+    ],
+)
+def test_the_model_and_the_number_of_devices_decide_the_mode(
+    eagerly: bool, replicas: int, mode: ExecutionMode, why: str
+):
+    model, strategy = SimpleNamespace(run_eagerly=eagerly), SimpleNamespace(num_replicas_in_sync=replicas)
+    found, reason = choose_mode(model, strategy)
+    assert found is mode
+    assert (why in reason) if why else not reason
+
+
+def test_a_fallback_is_said_once_recorded_and_kept_by_a_resume(tmp_path: Path):
+    tiny.write(tmp_path / "data")
+    (tmp_path / "conv.py").write_text(CONVOLUTION)
+    done = stoker("train", "--data-folder", "data", "--model", "conv.py", "--epochs", 2, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(NOTE) == 1
+    assert done.stdout.index(NOTE) < done.stdout.index("epoch 1/2")
+    (run,) = list_runs(tmp_path / "runs")
+    environment = run.environment()
+    assert environment is not None
+    assert (environment["execution_mode"], environment["execution_mode_reason"]) == ("graph", NOTE.split(": ", 2)[2])
+    assert stoker("train", "--resume", "latest", "--epochs", 3, cwd=tmp_path).returncode == 0
+    assert run.log.read_text().count(NOTE) == 1
+    assert run.environment() == environment
