@@ -291,5 +291,5 @@ def test_what_is_imported_at_start_is_found() -> None:
         "stoker.cli",
         "stoker.plugins",
         "stoker.engine.errors",
-        "stoker.plugins.local.backend",
+        "stoker.plugins.local.plugin",
     } <= imported_at_start()

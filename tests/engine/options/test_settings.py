@@ -343,7 +343,7 @@ def test_a_number_or_a_text_is_the_same_from_anywhere(epochs: int, rate: float, 
         lambda: Settings(environ=environ).parse(parser(), ["train"]),
         lambda: Settings(values=as_file, path=path).parse(parser(), ["train"]),
     ]
-    found = [read()[0] for read in readings]
+    found = [read().values for read in readings]
     assert {one.epochs for one in found} == {epochs}
     assert {one.learning_rate for one in found} == {rate}
     assert [one.name for one in found[:2]] == [name] * 2
