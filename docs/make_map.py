@@ -31,6 +31,9 @@ ROWS = (
 )
 """Where each room stands; arrows lead to lower rows only."""
 
+DOORS = {"engine/package.py": "engine/packaging"}
+"""Flat files of the contract that only hand out what a folder has; each is drawn with its folder."""
+
 WIDTH, ROW_HEIGHT, BOX_HEIGHT, MARGIN = 900, 108, 62, 12
 ROOMY, CROWDED = 230, 134
 """Widths of a box in a row with few and with many."""
@@ -73,6 +76,9 @@ class Box:
 
 def room_of(path: Path) -> str:
     """Returns the room of a file of the package."""
+    name = path.relative_to(ROOT).as_posix()
+    if name in DOORS:
+        return DOORS[name]
     folder = path.relative_to(ROOT).parts[:-1]
     if not folder:
         return ENTRY

@@ -37,6 +37,7 @@ __all__ = [
     "stoker_configure_job",
     "stoker_callbacks",
     "stoker_run_event",
+    "stoker_export_model",
     "stoker_register_model",
 ]
 
