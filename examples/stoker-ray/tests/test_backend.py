@@ -23,7 +23,6 @@ from ray.job_submission import JobSubmissionClient
 from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
-from stoker.engine.runs.find import find_run
 from stoker.engine.status import Handle, RunState
 from stoker.engine.testing.backend import payloads
 
@@ -90,13 +89,18 @@ def trained(folder: Path, cluster: tuple[str, ...], stoker: Stoker) -> tuple[Run
     done = stoker(*words, cwd=folder)
     warning = f"warning: each node must find the data folder {folder / 'data'}\n"
     assert (done.returncode, done.stderr) == (0, f"{warning}the plugin saw: submitted\n"), done.stdout
-    return find_run(folder / "runs", "latest"), done.stdout
+    return latest(folder / "runs"), done.stdout
 
 
 @pytest.fixture
 def backend(cluster: tuple[str, ...]) -> RayBackend:
     """The backend of the cluster."""
     return RayBackend(cluster[1], cluster[3])
+
+
+def latest(runs: Path) -> RunDirectory:
+    """The newest run of a folder: the names of runs sort by time."""
+    return RunDirectory(sorted(path for path in runs.iterdir() if (path / "job.json").is_file())[-1])
 
 
 def submitted(backend: RayBackend, root: Path, payload: str) -> tuple[RunDirectory, Handle]:
@@ -209,7 +213,7 @@ def test_a_storage_that_can_not_be_written_stops_the_run_before_it_is_sent(
     assert done.returncode == 1
     assert "error: the storage can't be used" in done.stderr
     assert str(tmp_path / "file") in done.stderr
-    run = find_run(tmp_path / "runs", "latest")
+    run = latest(tmp_path / "runs")
     assert run.run_id not in [job.submission_id for job in JobSubmissionClient(cluster[1]).list_jobs()]
 
 
