@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stoker.engine.rundir import list_runs
+from stoker.engine.runs.find import list_runs
 from stoker.engine.training.execution_mode import ExecutionMode, choose_mode
 
 from ... import tiny
