@@ -59,8 +59,8 @@ class Run:
     def status(self) -> RunStatus:
         if self.queued:
             return self.queued
-        found = self.folder.status()
-        return found[0] if found else RunStatus(state=RunState.QUEUED, attempt=self.attempt)
+        found = self.folder.status_record()
+        return found.status if found else RunStatus(state=RunState.QUEUED, attempt=self.attempt)
 
 
 class Memory:

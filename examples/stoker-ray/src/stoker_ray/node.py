@@ -33,7 +33,8 @@ def main(storage: str, run_id: str) -> bool:
             for line in training.stdout or ():
                 for stream in (log, sys.stdout.buffer):
                     stream.write(line.encode())
-        status = (run.status() or (RunStatus(state=RunState.PREPARING),))[0]
+        record = run.status_record()
+        status = record.status if record else RunStatus(state=RunState.PREPARING)
         if not status.state.ended:
             status = RunStatus(state=RunState.FAILED, message="the training process ended without a word")
         place.publish(run.path, status=status.to_json())
