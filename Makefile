@@ -119,13 +119,13 @@ clean:
 	@$(RAYS) -m pip install --quiet --disable-pip-version-check . './examples/stoker-ray[test]'
 	@touch $@
 
-# Looked at each time, written only when .venv is new, so that nothing follows from a look. An environment is made anew
+# Looked at each time, written only when .venv is new, so that nothing follows from a look. An environment is made again
 # when the checkout was moved or copied, when it does not run, or when PYTHON names another interpreter. One that a user
 # made by hand has no stamp yet: if it runs and has pip, it is taken as it is.
 .venv/.made: force
 	@{ if [ -e $@ ]; then [ "$$(cat $@)" = "$$(pwd -P)" ]; else $(OURS) -m pip --version; fi && $(OURS) -c '$(SUITS)' && \
 	  { [ -z "$$PYTHON" ] || [ "$$("$$PYTHON" -c '$(BASE)')" = "$$($(OURS) -c '$(BASE)')" ]; }; } >/dev/null 2>&1 || { \
-	  python=$$($(FIND_PYTHON)) && { [ ! -e .venv ] || echo 'making .venv anew'; } && \
+	  python=$$($(FIND_PYTHON)) && { [ ! -e .venv ] || echo 'making .venv again'; } && \
 	  rm -rf .venv && "$$python" -m venv .venv; } && { [ -e $@ ] || pwd -P >$@; }
 
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))

@@ -127,10 +127,10 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def job_to_send(job: TrainJob, names: Mapping[str, str]) -> TrainJob:
-    """The job as the node gets it.
+    """Returns the job as the node gets it.
 
-    Its data come from where the node has them, its model is registered by whoever submitted it, and a restarted job
-    goes on even on another kind of processor.
+    The node reads the data where it has them, the submitter registers the model, and a restarted job may continue on
+    another kind of processor.
 
     Args:
         job: The job.

@@ -1,4 +1,4 @@
-"""What callbacks remember from epoch to epoch, so that a resumed training goes on as if it had not been interrupted.
+"""The state of callbacks from epoch to epoch, so that a resumed training continues as if it was never interrupted.
 
 Keras' callbacks keep it in plain attributes: `wait` and `best` of EarlyStopping and ReduceLROnPlateau, `best_weights`.
 """

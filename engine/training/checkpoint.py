@@ -1,4 +1,4 @@
-"""Checkpoints: everything that training needs to go on, in folders that are whole or don't count.
+"""Checkpoints: everything that training needs to continue, in folders that are whole or don't count.
 
 checkpoints/000003/variables.npz    the model's variables (seed states included), then the optimizer's
 checkpoints/000003/state.json       epoch, history, run
@@ -130,7 +130,7 @@ def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
     Args:
         folder: The checkpoint.
         model: The model, whose variables and optimizer are overwritten.
-        run_id: The run that goes on.
+        run_id: The run that is resumed.
 
     Returns:
         The state of the training at that checkpoint.

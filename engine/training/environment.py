@@ -46,7 +46,7 @@ class RunEnvironment:
             job: The job of the run.
             dataset: Its data.
             tf: The module `tensorflow`.
-            resumed: Whether the run goes on from a checkpoint, whose environment this one must equal.
+            resumed: Whether the run continues from a checkpoint, whose environment this one must equal.
 
         Raises:
             CheckpointError: It has changed since the checkpoint, and nobody has allowed that.
@@ -57,12 +57,12 @@ class RunEnvironment:
         changed = drift(before, self._now) if resumed and before else []
         if changed and not job.allow_drift:
             raise CheckpointError(
-                "this run can't go on bit for bit: not all is as it was",
+                "this run can't be resumed to the same result: its environment has changed",
                 received="; ".join(changed),
-                hint="pass --allow-drift to go on all the same",
+                hint="pass --allow-drift to resume anyway",
             )
         for change in changed:
-            print(f"note: the last bits may differ from those of a run in one piece: {change}")
+            print(f"note: the result may differ in the last digits from that of an uninterrupted run: {change}")
         self._now |= {name: before[name] for name in (_MODE, _REASON) if name in before}
         self._run.write_environment(self._now)
 

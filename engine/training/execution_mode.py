@@ -22,7 +22,7 @@ class ExecutionMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fallback:
-    """The mode that a training goes on in when XLA won't do.
+    """The mode in which a training continues when XLA can't compile it, or is slow at it.
 
     Attributes:
         mode: The mode from then on.

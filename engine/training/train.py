@@ -57,7 +57,7 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
         try:
             training.run()
         except Stopped:
-            print("cancelled; --resume goes on from the last finished epoch")
+            print("cancelled; --resume continues after the last finished epoch")
             recorder.end(RunState.CANCELLED, EventKind.CANCELLED)
         except StokerError as error:
             print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
@@ -176,7 +176,7 @@ class Training:
 
     def _newest_checkpoint(self) -> Path | None:
         newest = self._recorder.checkpoints.latest()
-        before = "the checkpoint before it is used" if newest else "the training begins anew"
+        before = "the checkpoint before it is used" if newest else "training starts from the beginning"
         for reason in self._recorder.checkpoints.refused:
             print(f"note: {reason}; {before}")
         return newest

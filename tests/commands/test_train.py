@@ -303,7 +303,7 @@ def test_a_run_without_a_checkpoint_begins_anew_with_its_figures_too(place: Path
         state.write_text("damaged")
     resumed = stoker("train", "--resume", "latest", "--epochs", 3, "--runs-dir", "anew", cwd=place)
     assert resumed.returncode == 0, resumed.stderr
-    assert "the training begins anew" in resumed.stdout
+    assert "training starts from the beginning" in resumed.stdout
     assert [line["epoch"] for line in found.metrics() if line["name"] == "Loss"] == [1, 2, 3]
 
 
@@ -321,7 +321,7 @@ def test_a_resume_with_other_threads_is_refused_unless_drift_is_allowed(place: P
     assert "--allow-drift" in refused.stdout
     allowed = stoker(*again, "--allow-drift", cwd=place)
     assert allowed.returncode == 0, allowed.stderr
-    assert "the last bits may differ" in allowed.stdout
+    assert "the result may differ in the last digits" in allowed.stdout
 
 
 def test_a_gpu_that_is_not_there_is_said_clearly(place: Path):

@@ -142,7 +142,7 @@ def test_an_environment_that_came_from_elsewhere_is_made_anew(machine: Machine) 
     machine.checkout.rename(machine.checkout.with_name("moved"))
     moved = Machine(checkout=machine.checkout.with_name("moved"), bin=machine.bin, journal=machine.journal)
     done = moved.make("train")
-    assert done.stdout.splitlines()[0] == "making .venv anew"
+    assert done.stdout.splitlines()[0] == "making .venv again"
     assert (len(moved.done("-m venv")), len(moved.done("pip install"))) == (1, 1)
     assert moved.make("train").stdout == ""
 

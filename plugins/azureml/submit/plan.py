@@ -105,13 +105,13 @@ def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment
 
 
 def _data_step(job: TrainJob, settings: AzureSettings) -> str:
-    anew = ", as a new version" if settings.new_dataset_version else ", if it isn't there"
+    new = ", as a new version" if settings.new_dataset_version else ", if it isn't there"
     if job.data_folder:
         named = f"as {settings.dataset!r}" if settings.dataset else "under a name made from its content"
-        return f"upload {job.data_folder} to the default datastore and register it {named}{anew}; mount it, read-only"
+        return f"upload {job.data_folder} to the default datastore and register it {named}{new}; mount it, read-only"
     name = settings.dataset_of(job)
     if name == MNIST_DATASET and not settings.dataset:
-        return f"register the four files of MNIST on the web as {name!r}{anew}; mount it, read-only"
+        return f"register the four files of MNIST on the web as {name!r}{new}; mount it, read-only"
     if name:
         return f"mount the registered data set {name!r}, read-only"
     return f"leave it to the node to get the data set {job.dataset!r}"
