@@ -43,16 +43,21 @@ APART = 8
 """Between arrows beside each other, and between an arrow and a box."""
 
 STYLE = """\
-  svg { --box: #f6f8fa; --line: #8c959f; --text: #1f2328; --dim: #59636e; --base: #ddf4ff }
+  rect { fill: #f6f8fa; stroke: #8c959f }
+  rect.base { fill: #ddf4ff }
+  path { fill: none; stroke: #8c959f; stroke-width: 1.3 }
+  marker path { fill: #8c959f; stroke: none }
+  text { fill: #1f2328; font: 600 13px system-ui, sans-serif; text-anchor: middle }
+  text.dim { fill: #59636e; font-weight: 400; font-size: 11px }
   @media (prefers-color-scheme: dark) {
-    svg { --box: #212830; --line: #656c76; --text: #f0f6fc; --dim: #9198a1; --base: #121d2f }
-  }
-  rect { fill: var(--box); stroke: var(--line) }
-  rect.base { fill: var(--base) }
-  path { fill: none; stroke: var(--line); stroke-width: 1.3 }
-  marker path { fill: var(--line); stroke: none }
-  text { fill: var(--text); font: 600 13px system-ui, sans-serif; text-anchor: middle }
-  text.dim { fill: var(--dim); font-weight: 400; font-size: 11px }"""
+    rect { fill: #212830; stroke: #656c76 }
+    rect.base { fill: #121d2f }
+    path { stroke: #656c76 }
+    marker path { fill: #656c76 }
+    text { fill: #f0f6fc }
+    text.dim { fill: #9198a1 }
+  }"""
+"""Colours without variables, which some viewers of SVG don't know."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

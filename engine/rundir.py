@@ -18,7 +18,6 @@ from .backend import BackendChoice
 from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
-from .metrics import is_final
 from .status import Handle, RunStatus
 
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
@@ -250,6 +249,8 @@ class RunDirectory:
 
     def truncate_metrics(self, epochs: int) -> None:
         """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
+        from .metrics import is_final
+
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not is_final(line["name"]))
         kept = [json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())

@@ -13,8 +13,6 @@ from typing import Any
 from ...engine.backend import Backend
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
-from ...engine.terminal.prompt import can_ask
-from .display.display import display_mode, open_display
 
 
 class Terminated(BaseException):
@@ -72,6 +70,7 @@ def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals) -> int:
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
     from ...engine.runs.launch import watch
+    from .display.display import display_mode, open_display
 
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
     display = open_display(mode, run.run_id, sys.stdout)
@@ -117,6 +116,8 @@ def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace
 
 def _wants_to_leave(run: RunDirectory) -> bool:
     """Asks at a terminal whether to leave the run; a second Ctrl-C cancels it."""
+    from ...engine.terminal.prompt import can_ask
+
     if not can_ask():
         return False
     print(f"\n{run.run_id} is still running.", file=sys.stderr)

@@ -13,7 +13,6 @@ from ...engine.command import Command
 from ...engine.hookspecs import PROJECT, hookimpl
 from ...engine.plugin.context import Context
 from ...engine.plugin.record import PluginRecord
-from ...engine.terminal.text import labelled
 from .scaffold.new_plugin import add_new_options, write_plugin
 
 COLUMNS = ("plugin", "from", "version", "contract", "state")
@@ -86,6 +85,8 @@ def _as_json(record: PluginRecord) -> dict[str, Any]:
 
 def _table(records: Sequence[PluginRecord], width: int) -> Iterator[str]:
     """Yields one line for each plugin, what it offers (beside it if there is room), and what is wrong with it."""
+    from ...engine.terminal.text import labelled
+
     rows = [COLUMNS, *(_cells(record) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     left = sum(widths) + 2 * len(widths)

@@ -14,7 +14,6 @@ from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command
 from ...engine.errors import InputError, StokerError
 from ...engine.hookspecs import hookimpl
-from ...engine.metrics import VALIDATION, epoch_name, final_name
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
@@ -109,6 +108,8 @@ def _status(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) 
 
 def _figures(found: RunDirectory) -> dict[str, Any]:
     """Returns the last figures of a run: those of the final test, or of the last epoch."""
+    from ...engine.metrics import VALIDATION, epoch_name, final_name
+
     last = {line["name"]: line for line in found.metrics()}
     shown: dict[str, Any] = {"epochs": max((line["epoch"] for line in last.values()), default=0)}
     for name in ("accuracy", "loss"):
