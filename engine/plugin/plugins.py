@@ -139,7 +139,7 @@ class Plugins:
             UnknownNameError, PluginError: As `get_backend`.
         """
         self.get_model(job.model)
-        self.get_dataset(job.dataset or "folder")
+        self.get_dataset(job.dataset_name)
 
     def get_backend(self, choice: BackendChoice) -> Backend:
         """Returns the backend of a choice.
