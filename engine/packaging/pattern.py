@@ -48,7 +48,7 @@ class Pattern:
         if not text or text.startswith("#"):
             return None
         negated = text.startswith("!")
-        body = text[negated:]
+        body = text.removeprefix("!")
         folders_only = body.endswith("/")
         regex = _compiled(body.removesuffix("/"))
         return cls(text, source, negated, folders_only, regex) if regex else None

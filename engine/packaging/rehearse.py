@@ -43,7 +43,7 @@ class Rehearsal:
 
 
 def rehearse(
-    folder: Path, data_folder: Path | None = None, *, epochs: int = 0, say: Callable[[str], object] = len
+    folder: Path, data_folder: Path | None = None, *, epochs: int = 0, say: Callable[[str], object] | None = None
 ) -> Rehearsal:
     """Runs a package in an empty folder, in a process that sees what the node would have.
 
@@ -73,7 +73,8 @@ def rehearse(
         lines = []
         for line in _run([sys.executable, entry.name, *map(str, arguments)], top, environment):
             lines.append(line.replace(str(top), "PACKAGE"))
-            say(lines[-1])
+            if say:
+                say(lines[-1])
         failed = _state(top / RECORD) != RunState.COMPLETED
         made = tuple(sorted(path.relative_to(top).as_posix() for path in top.glob("outputs/**/*") if path.is_file()))
     log = "\n".join(lines)

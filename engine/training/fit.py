@@ -117,7 +117,7 @@ class Fit:
         watchers = self._watchers(callbacks)
         self.model.stop_training = False
         watchers.on_train_begin()
-        done = self._take_up(callbacks, resumed) if resumed else 0
+        done = self._resume(callbacks, resumed) if resumed else 0
         figures: dict[str, float] = {}
         for epoch in range(done, 0 if self.model.stop_training else self.epochs):
             started = time.perf_counter()
@@ -135,7 +135,7 @@ class Fit:
                 break
         watchers.on_train_end(figures)
 
-    def _take_up(self, callbacks: Sequence[Any], state: TrainingState) -> int:
+    def _resume(self, callbacks: Sequence[Any], state: TrainingState) -> int:
         """Continues history and callbacks where a checkpoint was made; the epochs that are done."""
         self.history = {name: list(values) for name, values in state.history.items()}
         self.model.history.history = {name: list(values) for name, values in state.history.items()}

@@ -1,4 +1,4 @@
-"""Draws `Accuracy vs Loss`, in a process of its own: `python -P picture.py OUTPUT.png < history.json`.
+"""Draws `Accuracy vs Loss` in a separate process: `python -P plot.py OUTPUT.png < history.json`.
 
 The file stands alone (nothing of stoker is imported), so that it starts fast and matplotlib stays out of the training.
 """

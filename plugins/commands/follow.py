@@ -89,7 +89,7 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
     """Reports how a run ended and what to do next; returns the exit code."""
     if status.state is RunState.COMPLETED:
         if not backend.runs_here:
-            _bring_home(run, backend, options)
+            _collect(run, backend, options)
         if not options.quiet and not options.json:
             print(f"next: stoker runs show {run.run_id}")
         return 0
@@ -101,7 +101,7 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
     return 1
 
 
-def _bring_home(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:
+def _collect(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:
     """Fetches what a run has made elsewhere, unless that was done before."""
     from ...engine.runs.collect import collect_results
 

@@ -55,7 +55,8 @@ class LocalBackend:
             InputError: A package is missing.
         """
         _require_packages()
-        data = f"read the data set {job.dataset!r}" + (f" from {job.data_folder}" if job.data_folder else "")
+        named = f"the data set {job.dataset!r}" if job.dataset else "the data"
+        data = f"read {named}" + (f" from {job.data_folder}" if job.data_folder else "")
         steps = [
             data,
             f"train the model {job.model!r} for {job.epochs} epochs of batches of {job.batch_size} in a child process",
