@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -99,7 +98,7 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         >>> (folder / "report.txt").read_bytes()
         b'all of it'
     """
-    temporary = hidden_beside(path, f"{secrets.token_hex(4)}.tmp")
+    temporary = hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
     try:
         with storage_errors(path):
             with temporary.open("xb") as stream:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import calendar
 import contextlib
 import json
+import os
 import re
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 def new_run_id(title: str, now_s: float | None = None, token: str = "") -> str:
     """Returns a run id that sorts by time and is unique: `20261124-062634-mnist-dnn-3fa9c1` (UTC)."""
     stamp = time.strftime(_STAMP, time.gmtime(now_s))
-    return f"{stamp}-{title}-{token or secrets.token_hex(3)}"
+    return f"{stamp}-{title}-{token or os.urandom(3).hex()}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,10 +216,14 @@ def _flag(action: argparse.Action, value: Any, what: str) -> Any:
 
 def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     try:
-        table: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    import tomllib  # most command lines have no settings file, and `--help` is to be quick
+
+    try:
+        table: Any = tomllib.loads(content.decode())
+    except ValueError as error:  # not TOML, or not UTF-8
         raise InputError(f"{path} is not valid TOML", received=str(error), path=path) from error
     for key in keys:
         table = table.get(key)

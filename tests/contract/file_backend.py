@@ -46,8 +46,7 @@ class FileBackend:
             return RunStatus(state=RunState.LOST, message=error.what)
         with files.lock(run.lock, timeout_s=0) as held:
             lost = RunStatus(state=RunState.LOST, message="its process has ended without a word")
-        record = run.status_record()
-        status = record.status if record else lost
+        status = record.status if (record := run.status_record()) else lost
         return status if status.state.ended or held is None else lost
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
@@ -61,8 +60,7 @@ class FileBackend:
     def cancel(self, handle: Handle) -> None:
         run, asked = self.find(handle), False
         while not self.status(handle).state.ended:
-            record = run.status_record()
-            pid = record.pid if record else 0
+            pid = record.pid if (record := run.status_record()) else 0
             asked = asked or (bool(pid) and not subprocess.run(["kill", str(pid)], check=False).returncode)
             time.sleep(self.poll_s)
 
