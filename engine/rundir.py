@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from . import files
 from .backend import BackendChoice
@@ -19,6 +19,7 @@ from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
 from .status import Handle, RunStatus
+from .summary import RunSummary
 
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
 
@@ -66,6 +67,9 @@ class RunDirectory:
         >>> [(line["epoch"], line["name"], line["value"]) for line in run.metrics()]
         [(1, 'Loss', 0.5)]
     """
+
+    FETCHED_RECORD: ClassVar[tuple[str, ...]] = ("metrics.jsonl", "environment.json", "report.html")
+    """The files that `RecordingBackend.fetch_record` brings back."""
 
     path: Path
 
@@ -264,13 +268,21 @@ class RunDirectory:
         """Returns what `write_environment` wrote; None before the training has come that far."""
         return self._optional("environment.json")
 
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
+    def write_summary(self, summary: RunSummary) -> None:
         """Writes `summary.json`: the final figures and where the model is."""
-        files.write_json(self.path / "summary.json", summary)
+        files.write_json(self.path / "summary.json", summary.to_json())
 
-    def summary(self) -> Mapping[str, Any] | None:
-        """Returns what `write_summary` wrote; None while the run has not finished."""
-        return self._optional("summary.json")
+    def summary(self) -> RunSummary | None:
+        """Returns what `write_summary` wrote; None while the run has not finished, or if the file is damaged."""
+        try:
+            return RunSummary.from_json(self._read("summary.json"))
+        except (RunError, KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+    def records(self) -> list[Path]:
+        """Returns the files that say what was trained, in which environment, and how well, as far as they exist."""
+        paths = [self.path / name for name in (*self._jobs(), "environment.json", "summary.json")]
+        return [path for path in paths if path.is_file()]
 
     def _jobs(self) -> list[str]:
         """The names of the job's files, oldest first."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..rundir import RunDirectory
 from ..status import RunState
 from .engine_code import ROOT
 from .entry import Entry
@@ -75,7 +76,8 @@ def rehearse(
             lines.append(line.replace(str(top), "PACKAGE"))
             if say:
                 say(lines[-1])
-        failed = _state(top / RECORD) != RunState.COMPLETED
+        record = RunDirectory(top / RECORD).status_record()
+        failed = record is None or record.status.state != RunState.COMPLETED
         made = tuple(sorted(path.relative_to(top).as_posix() for path in top.glob("outputs/**/*") if path.is_file()))
     log = "\n".join(lines)
     missing = explain(log, str(facts.get("environment_option", ""))) if failed else complaints(log)
@@ -136,14 +138,6 @@ def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> 
     ) as process:
         for line in process.stdout or ():
             yield line.decode(errors="replace").rstrip("\n")
-
-
-def _state(record: Path) -> str:
-    """Returns how a run ended, as its record has it; "" if it did not come so far."""
-    try:
-        return str(json.loads((record / "status.json").read_text(encoding="utf-8"))["state"])
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def _bundled(package: Package) -> Path | None:

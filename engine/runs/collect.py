@@ -41,7 +41,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     epochs = max((line["epoch"] for line in lines), default=0)
     figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
     here = Registry.register_run(run, job) if there else None
-    run.write_summary(RunSummary.of(figures, epochs, here).to_json())
+    run.write_summary(RunSummary.of(figures, epochs, here))
     return [version for version in dict.fromkeys((here, there)) if version]
 
 

@@ -64,7 +64,7 @@ class Finish:
         self.run.append_metrics(epochs, figures, time_s)
         self._say(figures)
         version = self._register() if self.job.register else None
-        self.run.write_summary(RunSummary.of(figures, epochs, version).to_json())
+        self.run.write_summary(RunSummary.of(figures, epochs, version))
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():

@@ -110,10 +110,10 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
     job = run.job()
     epochs = options.values.epochs if "epochs" in options.given else job.epochs
     summary = run.summary()
-    if summary and ("epochs" not in options.given or epochs <= summary["epochs"]):
+    if summary and ("epochs" not in options.given or epochs <= summary.epochs):
         raise InputError(
-            f"the run {run.run_id} has finished, after {summary['epochs']} epochs",
-            hint=f"train it for more with --epochs {2 * summary['epochs']}",
+            f"the run {run.run_id} has finished, after {summary.epochs} epochs",
+            hint=f"train it for more with --epochs {2 * summary.epochs}",
         )
     return run, replace(job, epochs=epochs, allow_drift=options.values.allow_drift), choice
 

@@ -17,6 +17,7 @@ from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.plugins.azureml.node import observer
+from stoker.plugins.azureml.node import run as node_run
 from stoker.plugins.azureml.submit.prepare import package_of
 
 from .. import tiny
@@ -177,3 +178,9 @@ def test_the_record_is_kept_beside_the_checkpoints(run: RunDirectory, tmp_path: 
     observer.stoker_run_event(event(EventKind.EPOCH, epoch=1, metrics={}), run.path)
     assert (tmp_path / "record" / "metrics.jsonl").read_bytes() == (run.path / "metrics.jsonl").read_bytes()
     assert [path.name for path in (tmp_path / "record").iterdir()] == ["metrics.jsonl"]
+
+
+def test_the_record_of_a_job_has_the_names_that_the_run_folder_gives_them(attempts: tuple[Path, Path, Path]):
+    assert set(RunDirectory.FETCHED_RECORD) <= set(node_run.RECORDED)
+    for folder in attempts:
+        assert {path.name for path in (folder / "outputs" / "run").iterdir()} == set(node_run.RECORDED)

@@ -155,7 +155,7 @@ def test_the_model_and_the_tutorials_pair_load_in_plain_keras_and_agree(run: Run
     accuracy = float((np.load(tmp_path / "digits.npy") == labels).mean())
     (summary,) = [run.summary()]
     assert summary is not None
-    assert accuracy == pytest.approx(summary["metrics"]["Final test accuracy"])
+    assert accuracy == pytest.approx(summary.metrics["Final test accuracy"])
 
 
 def test_the_model_is_registered_with_where_it_came_from(run: RunDirectory):
@@ -382,7 +382,7 @@ def test_a_run_that_a_callback_ended_goes_on_when_it_is_given_more_epochs(place:
     (found,) = list_runs(place / "stopped")
     summary = found.summary()
     assert summary is not None
-    assert summary["epochs"] == 2
+    assert summary.epochs == 2
     again = stoker("train", "--resume", "latest", "--epochs", 31, "--runs-dir", "stopped", cwd=place)
     assert again.returncode == 0, again.stderr
     assert "epoch  3/31" in again.stdout

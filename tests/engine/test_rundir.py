@@ -19,6 +19,7 @@ from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory, new_run_id
 from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, Progress, RunState, RunStatus
+from stoker.engine.summary import RunSummary
 
 from .. import child, hostile
 from ..patience import PATIENCE_S
@@ -306,11 +307,18 @@ def test_metrics_of_epochs_after_the_checkpoint_are_cut_at_a_resume(run: RunDire
 
 
 def test_environment_and_summary_are_read_back(run: RunDirectory):
+    summary = RunSummary(metrics={"Final test loss": 0.25}, epochs=3)
     assert run.environment() is run.summary() is None
     run.write_environment({"python": "3.11"})
-    run.write_summary({"epochs": 3})
+    run.write_summary(summary)
     assert run.environment() == {"python": "3.11"}
-    assert run.summary() == {"epochs": 3}
+    assert run.summary() == summary
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"metrics": {}, "epochs": "many", "model": ""}'])
+def test_a_damaged_summary_is_none(run: RunDirectory, content: str):
+    (run.path / "summary.json").write_text(content)
+    assert run.summary() is None
 
 
 def test_a_removed_run_is_gone_with_all_that_it_made(run: RunDirectory):

@@ -15,7 +15,7 @@ def test_mnist_at_the_tutorials_settings_reaches_what_plain_keras_reaches(tmp_pa
     (run,) = list_runs(tmp_path / "runs")
     summary = run.summary()
     assert summary is not None
-    assert summary["metrics"]["Final test accuracy"] >= 0.975
+    assert summary.metrics["Final test accuracy"] >= 0.975
     assert run.job().epochs == 20
     environment = run.environment()
     assert environment is not None

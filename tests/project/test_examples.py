@@ -58,7 +58,7 @@ def test_own_data_is_written_and_trained_on(tmp_path: Path, monkeypatch: pytest.
     done = stoker(*command[1:-1], 5, *SMALL, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "16×16 uint8, 4 classes" in done.stdout
-    assert trained(tmp_path).summary()["metrics"]["Final test accuracy"] > 0.9  # type: ignore[index]
+    assert trained(tmp_path).summary().metrics["Final test accuracy"] > 0.9  # type: ignore[union-attr]
 
 
 def test_early_stopping_ends_the_run_early_with_the_weights_of_the_best_epoch(data: Path, tmp_path: Path):
@@ -71,7 +71,7 @@ def test_early_stopping_ends_the_run_early_with_the_weights_of_the_best_epoch(da
     run = trained(tmp_path)
     losses = [line["value"] for line in run.metrics() if line["name"] == "Loss"]
     assert len(losses) < 60
-    final = run.summary()["metrics"]["Final test loss"]  # type: ignore[index]
+    final = run.summary().metrics["Final test loss"]  # type: ignore[union-attr]
     assert final == pytest.approx(min(losses), rel=1e-4)
 
 

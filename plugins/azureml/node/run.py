@@ -26,6 +26,8 @@ RECORD = OUTPUTS / "run"
 
 STATUS = "status.json"
 RECORDED = ("metrics.jsonl", "events.jsonl", "environment.json", STATUS, "summary.json", "report.html")
+"""Named by hand, because this file runs before stoker is unpacked; a test holds them against a real run's folder."""
+
 CARRIED = RECORDED[:4]
 """What the next attempt needs if this node is lost; `observer.py` puts it beside the checkpoints after each epoch."""
 

@@ -11,13 +11,13 @@ from ....engine.backend import Manifest
 from ....engine.errors import BackendError
 from ....engine.fetch import copy_outputs
 from ....engine.packaging.layout import RECORD
+from ....engine.rundir import RunDirectory
 from ..rest import paths
 from ..rest.client import Service
 
 FOLDER = "outputs/"
 """The part of a run's files that the service keeps from the job's folder: its outputs."""
 
-_RECORDED = ("metrics.jsonl", "environment.json", "report.html")
 _PIECE_BYTES = 8 << 20
 
 
@@ -78,7 +78,7 @@ def fetch_record(service: Service, run_id: str, folder: Path) -> None:
     """
     found = dict(_entries(service, run_id, f"{RECORD}/"))
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
-        for name in _RECORDED:
+        for name in RunDirectory.FETCHED_RECORD:
             url = found.get(f"{RECORD}/{name}")
             if url:
                 download(service, url, Path(temporary) / name)

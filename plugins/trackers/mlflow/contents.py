@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ....engine import VERSION
@@ -76,13 +75,6 @@ def tags(job: TrainJob, run: RunDirectory) -> dict[str, str]:
         "mlflow.source.git.commit": source.get("commit", ""),
     }
     return {name: value for name, value in found.items() if value}
-
-
-def records(run: RunDirectory, *, finished: bool) -> list[Path]:
-    """Returns the files that record what was trained, in which environment, and how well."""
-    names = ["job.json", *sorted(path.name for path in run.path.glob("job-*.json")), "environment.json"]
-    names += ["summary.json"] if finished else []
-    return [run.path / name for name in names if (run.path / name).is_file()]
 
 
 def model_notes(run: RunDirectory, mlflow_run_id: str, place: str) -> dict[str, str]:

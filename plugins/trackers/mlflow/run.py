@@ -69,7 +69,7 @@ class MlflowRun:
         with self._opened() as run_id:
             self._bring_figures()
             finished = status == "FINISHED"
-            for path in contents.records(self._run, finished=finished):
+            for path in self._run.records():
                 self._client.log_artifact(run_id, str(path))
             if finished:
                 self._bring_model("model")

@@ -114,8 +114,8 @@ def test_outputs_log_and_figures_come_home(run: RunDirectory, output: str, place
     assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-4)
     summary = run.summary()
     assert summary is not None
-    assert (summary["epochs"], summary["model"]) == (2, "outputs/model")
-    assert summary["registered"] == {"name": "far", "version": 1}
+    assert (summary.epochs, summary.model) == (2, "outputs/model")
+    assert summary.registered == {"name": "far", "version": 1}
 
 
 def test_the_model_is_registered_once_the_run_is_home(place: Path, output: str, run: RunDirectory):
