@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
@@ -18,6 +19,14 @@ _spec.submodule_search_locations = [str(ROOT)]
 sys.modules["stoker"] = module_from_spec(_spec)
 
 from stoker.engine.cache import VARIABLE  # noqa: E402 - the package is made above
+
+
+@pytest.fixture(scope="session", autouse=True)
+def answers_ctrl_c() -> Iterator[None]:
+    """Lets the processes that the suite starts see Ctrl-C: one that a shell puts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)
