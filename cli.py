@@ -143,7 +143,7 @@ class Parsers:
                 continue
             if below is None or action in below.choices:
                 lack = f"has an action {action!r} already" if below else "has no actions"
-                self._plugins.note("command", command.name, f"the command {name!r} {lack}")
+                self._plugins.add_problem("command", command.name, f"the command {name!r} {lack}")
                 continue
             child = _add_parser(below, action, command.summary)
             child.set_defaults(command=command.name)

@@ -67,7 +67,7 @@ class PluginRecord:
         if known := dict.fromkeys((*self.offers.get(kind, ()), *names)):
             self.offers[kind] = tuple(known)
 
-    def note(self, problem: str, remedy: str = "") -> None:
+    def add_problem(self, problem: str, remedy: str = "") -> None:
         """Records what went wrong, and the first time also warns on stderr (in a training process, the log)."""
         line, cure = (" ".join(text.split()) for text in (problem, remedy))
         if line in (known.what for known in self.problems):
@@ -89,7 +89,7 @@ class PluginRecord:
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, GeneratorExit, *passing)):
                 raise
-            self.note(f"{where}: {reason(error)}", remedy(error))
+            self.add_problem(f"{where}: {reason(error)}", remedy(error))
 
     @contextlib.contextmanager
     def timed(self, where: str) -> Iterator[None]:

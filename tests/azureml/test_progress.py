@@ -338,7 +338,7 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypa
 
 
 def test_what_is_told_is_seen_while_the_sdk_is_kept_quiet(capsys: pytest.CaptureFixture[str]):
-    report = progress.to_stderr()
+    report = progress.stderr_reporter()
     with sdk.quiet():
         print("what the SDK says")
         report("hello")

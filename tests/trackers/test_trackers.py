@@ -512,4 +512,4 @@ def test_a_failure_is_reported_once_however_many_epochs_follow(tmp_path: Path):
         mirror._worker._wait(time.monotonic() + PATIENCE_S, 30)
     mirror.end("FINISHED", time.time())
     assert len(reported) == 1
-    assert "the training goes on" in reported[0]
+    assert "the training continues" in reported[0]

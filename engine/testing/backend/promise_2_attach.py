@@ -80,5 +80,5 @@ class Attaching(BackendCase):
         backend = self.make_backend()
         handle = backend.submit(job, run.path)
         del backend
-        self.note(place, job, run, handle)
+        self.track(place, job, run, handle)
         assert self.wait(handle).state is RunState.COMPLETED

@@ -62,7 +62,7 @@ class Cancelling(BackendCase):
             log = self.log(one.handle, follow=True)
             assert log[: len(before)] == before
             time.sleep(0.2)
-            assert self.log(one.handle) == log, "the job goes on"
+            assert self.log(one.handle) == log, "the job continues"
 
     def test_promise_6_a_cancelled_run_does_not_complete(self, place: Place) -> None:
         one = self.submit(place, "write", payload_lines=10)
