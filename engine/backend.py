@@ -123,7 +123,8 @@ LIMITS = ("attach", "cancel", "fetch", "register")
 class Backend(Protocol):
     """Runs TrainJobs on some system. Stateless: everything that is needed later is in the handle.
 
-    1. submit returns only when the system has stored the job durably; called again with the same run id it returns the same handle.
+    1. submit returns only when the job is stored durably there; called again with the same run id it returns the same
+       handle.
     2. Every other method works in another process, days later, given only the handle.
     3. status never raises for a run that ended, was deleted or is unknown: LOST says so. It retries transient faults
        by itself.

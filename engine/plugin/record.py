@@ -17,7 +17,7 @@ SLOW_S = 2.0
 """Seconds that a plugin may block a command before stoker names it."""
 
 MAY_TAKE_LONG = ("stoker_callbacks", "stoker_run_event", "stoker_export_model", "stoker_register_model")
-"""Hooks of the training process, which load libraries and send files; nobody waits at a prompt for them."""
+"""Hooks of the training process, which load libraries and send files; no user waits at a prompt for them."""
 
 
 @dataclass(frozen=True, slots=True)

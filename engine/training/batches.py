@@ -130,7 +130,9 @@ def prefetch(made: Iterator[Chunk]) -> Iterator[Chunk]:
             yield item
     finally:
         abandoned.set()
-        while not ready.empty():  # so that a thread that waits to put its chunk can continue and see that it is abandoned
+        while (
+            not ready.empty()
+        ):  # so that a thread that waits to put its chunk can continue and see that it is abandoned
             ready.get_nowait()
 
 

@@ -21,7 +21,7 @@ class Cancelling(BackendCase):
             self.make_backend().cancel(one.handle)
             assert self.make_backend().status(one.handle).state is RunState.CANCELLED
 
-    def test_promise_6_cancelling_twice_is_as_once(self, place: Place) -> None:
+    def test_promise_6_cancelling_twice_is_the_same_as_once(self, place: Place) -> None:
         one = self.running(place)
         with self.able("cancel"):
             self.make_backend().cancel(one.handle)
