@@ -2,7 +2,7 @@
 #
 #   make train                       trains at the defaults; ARGS="--epochs 3" passes options
 #   make test                        runs the tests; ARGS="-k packaging" passes options
-#   make check                       format, lint, import rules, types, docs in step; -k goes on after a complaint
+#   make check                       format, lint, import rules, types, docs in step; -k continues after a failure
 #   make quick                       the first three of those, which take seconds
 #   make coverage                    runs the tests, measures which lines they run, and fails where those are too few
 #   make bench                       measures against other trainers; PEERS=/path/to/python has those; ARGS="epoch whole"

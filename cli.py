@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0; 1 for a failed run; 2 for bad input; 130 for an interrupt; 141 when nobody reads the output.
+        The exit code: 0; 1 for a failed run; 2 for bad input; 130 for an interrupt; 141 when the output's reader is
+        gone.
     """
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
@@ -143,7 +144,7 @@ class Parsers:
                 continue
             if below is None or action in below.choices:
                 lack = f"has an action {action!r} already" if below else "has no actions"
-                self._plugins.note("command", command.name, f"the command {name!r} {lack}")
+                self._plugins.add_problem("command", command.name, f"the command {name!r} {lack}")
                 continue
             child = _add_parser(below, action, command.summary)
             child.set_defaults(command=command.name)

@@ -71,8 +71,8 @@ class Bench:
         return [Laps(**laps) for laps in found]
 
     def _peer(self, name: str, *words: str) -> Any:
-        home = set(peer.load(name).NEEDS) <= {"tensorflow", "keras"}
-        finished = run([sys.executable if home else self.peers, _HERE, "peer", name, *words], cwd=self.work)
+        same_packages = set(peer.load(name).NEEDS) <= {"tensorflow", "keras"}
+        finished = run([sys.executable if same_packages else self.peers, _HERE, "peer", name, *words], cwd=self.work)
         try:
             return json.loads(finished.output.splitlines()[-1])
         except (IndexError, ValueError) as error:

@@ -14,7 +14,7 @@ from .task import Task
 
 
 def main(argv: list[str]) -> int:
-    """Runs `peer NAME …`; with `--needs`, only tells which packages it found and which it lacks."""
+    """Runs `peer NAME …`; with `--needs`, only prints which packages it found and which it lacks."""
     parser = argparse.ArgumentParser(prog="benchmarks peer")
     parser.add_argument("name")
     parser.add_argument("--needs", action="store_true")

@@ -1,7 +1,7 @@
 """The tutorial's training script, ported to Keras 3: what a user has without stoker. Stands alone.
 
 It reads four IDX files, trains with `model.fit`, logs the figures of each epoch, evaluates, draws `Accuracy vs Loss`
-and saves the model. The lines that begin with `mark` tell when each step was done.
+and saves the model. The lines that begin with `mark` record when each step was done.
 """
 
 from __future__ import annotations

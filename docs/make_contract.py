@@ -35,12 +35,12 @@ INTRODUCTION = """\
 # The contract
 
 What stoker promises a plugin and a plugin promises stoker: every hook, the protocols that a plugin implements, the
-values that both hand each other, and the tools that a plugin may use. `make docs` writes this page from the
+values that they exchange, and the tools that a plugin may use. `make docs` writes this page from the
 docstrings, and the tests run its examples, where `folder` is an empty folder. [plugins.md](plugins.md) shows how to
 write a plugin.
 
-The files that lie flat in `engine/` are the contract, and each has a section here. A plugin may import what is named
-on this page, and `stoker.engine.testing`. Everything in the folders below `engine/` may change with any release.
+The files directly in `engine/` are the contract, and each has a section here. A plugin may import what this page
+names, and `stoker.engine.testing`. Everything in the folders below `engine/` may change with any release.
 """
 HOOKS = """\
 Each hook is a function of that name with `@hookimpl` above it; parameters that it does not need may be left out.

@@ -1,4 +1,4 @@
-"""What a backend is: a place that can run a `TrainJob`."""
+"""What a backend is: something that can run a `TrainJob`."""
 
 from __future__ import annotations
 
@@ -121,9 +121,10 @@ LIMITS = ("attach", "cancel", "fetch", "register")
 
 
 class Backend(Protocol):
-    """A place that can run a TrainJob. Stateless: everything that is needed later is in the handle.
+    """Runs TrainJobs on some system. Stateless: everything that is needed later is in the handle.
 
-    1. submit returns only when the job is durable there; called again with the same run id it returns the same handle.
+    1. submit returns only when the job is stored durably there; called again with the same run id it returns the same
+       handle.
     2. Every other method works in another process, days later, given only the handle.
     3. status never raises for a run that ended, was deleted or is unknown: LOST says so. It retries transient faults
        by itself.
@@ -133,14 +134,14 @@ class Backend(Protocol):
     6. cancel is idempotent, confirms by reading back, and leaves a finished run as it is.
     7. fetch is resumable and atomic: the target has all files, verified, or none; nothing is written outside it.
     8. register is idempotent by (name, model digest).
-    9. Only StokerError and its subclasses leave these methods: BackendError when the place fails, InputError when what
-       the user gave is wrong.
+    9. Only StokerError and its subclasses leave these methods: BackendError when the system fails, InputError when
+       what the user gave is wrong.
 
     Attributes:
-        poll_s: Seconds between two looks at a run, for whoever watches it.
+        poll_s: Seconds between two polls of a run's status.
         runs_here: Whether the job reads its data, and writes its results, on this machine. The data of such a job are
-            checked before anything is started, and its results are in the run's folder by themselves. Of another one,
-            the data are the backend's matter, and the results are fetched when the run has completed.
+            checked before anything is started, and its results appear in the run's folder by themselves. Otherwise,
+            the backend takes care of the data, and stoker fetches the results when the run has completed.
         limits: What the backend can't do, and why, for people: {one of `LIMITS`: reason}; {} for one that can do all.
             "attach": a handle is good in the process that submitted the run only; elsewhere `status` says LOST with
             the reason in its message, and the other methods raise. "cancel", "fetch", "register": that method always
@@ -155,7 +156,7 @@ class Backend(Protocol):
         """Returns what would be sent, created and spent; touches nothing remote.
 
         Raises:
-            InputError: The job can't run there.
+            InputError: The backend can't run the job.
         """
         ...
 
@@ -229,7 +230,7 @@ class ReportingBackend(Protocol):
     """A backend that reports what a long submission is doing; having this attribute is enough.
 
     Attributes:
-        report: Called with each line. `--quiet` puts one here that drops them.
+        report: Called with each line. `--quiet` puts a function here that drops them.
     """
 
     report: Reporter
@@ -265,6 +266,6 @@ class AdoptingBackend(Protocol):
 
         Raises:
             InputError: There is none, or stoker did not submit it.
-            BackendError: The place does not answer.
+            BackendError: The system does not answer.
         """
         ...

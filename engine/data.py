@@ -26,7 +26,7 @@ class Split:
 
     Attributes:
         images: Any dtype, [N, ...]: what one example is, as the files hold it (MNIST: uint8 [N, 28, 28], 0 to 255).
-            May be memory-mapped; nobody writes into it.
+            May be memory-mapped; nothing writes into it.
         labels: Integers [N], 0 to classes - 1.
     """
 
@@ -47,7 +47,7 @@ class Dataset:
         test: The test examples, of the same shape and with no label that `train` lacks.
         classes: How many classes there are: the largest label plus one.
         sources: Where it came from: {file: "sha256:…" or a path}; goes into the record of a run.
-        notes: Things to tell the user, one sentence each ("no mirror answered; the bundled copy is used").
+        notes: What to report to the user, one sentence each ("no mirror answered; the bundled copy is used").
     """
 
     name: str

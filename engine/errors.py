@@ -138,7 +138,7 @@ class StorageError(InputError):
 
     @classmethod
     def from_os(cls, error: OSError, path: str | PathLike[str]) -> StorageError:
-        """The error for `path`, with the reason and remedy that `error` allows to tell."""
+        """The error for `path`, with the reason and remedy that `error` implies."""
         known = {
             errno.ENOSPC: ("no space is left on the device", "free some space, or choose another folder"),
             errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another folder"),

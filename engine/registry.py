@@ -66,15 +66,15 @@ class Registry:
             hint = "only a finished run has a model to register"
             raise InputError(f"no {MODEL_FILE} in {model}", hint=hint, path=model)
         digest = files.sha256_file(model / MODEL_FILE)
-        home = files.make_folder(self.root / name)
-        with files.lock(home / ".lock"):
+        folder = files.make_folder(self.root / name)
+        with files.lock(folder / ".lock"):
             known = self.versions(name)
             for version in known:
                 if version.digest == digest:
                     return version
             number = 1 + max((version.version for version in known), default=0)
-            self._add(home / str(number), model, {"name": name, "version": number, "digest": digest, **lineage})
-        return ModelVersion(name=name, version=number, digest=digest, location=str(home / str(number)))
+            self._add(folder / str(number), model, {"name": name, "version": number, "digest": digest, **lineage})
+        return ModelVersion(name=name, version=number, digest=digest, location=str(folder / str(number)))
 
     @classmethod
     def register_run(cls, run: RunDirectory, job: TrainJob) -> ModelVersion:
@@ -96,11 +96,11 @@ class Registry:
 
     def versions(self, name: str) -> list[ModelVersion]:
         """Returns the versions of a model, oldest first; [] if the name is unknown."""
-        home = self.root / name
-        places = [path for path in home.iterdir() if _VERSION.fullmatch(path.name)] if home.is_dir() else []
+        folder = self.root / name
+        paths = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name)] if folder.is_dir() else []
         versions = [
             ModelVersion(name=name, version=int(path.name), digest=self.record(path)["digest"], location=str(path))
-            for path in places
+            for path in paths
         ]
         return sorted(versions, key=lambda version: version.version)
 
@@ -130,7 +130,7 @@ class Registry:
             raise RunError(f"{path} is no record of a model", expected="a JSON object with a digest", path=path)
         return record
 
-    def _add(self, place: Path, model: Path, record: Mapping[str, Any]) -> None:
-        with files.atomic_folder(place) as beside:
+    def _add(self, folder: Path, model: Path, record: Mapping[str, Any]) -> None:
+        with files.atomic_folder(folder) as beside:
             files.copy_tree(model, beside)
             files.write_json(beside / _RECORD, {**record, "registered_s": time.time()})

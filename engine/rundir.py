@@ -25,7 +25,7 @@ __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
 
 _STAMP = "%Y%m%d-%H%M%S"
 _HANDLE, _CHOICE, _NOTES = "handle.json", "backend.json", "notes.json"
-_AMENDED = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
+_NEXT_JOB = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
 
@@ -286,7 +286,7 @@ class RunDirectory:
 
     def _jobs(self) -> list[str]:
         """The names of the job's files, oldest first."""
-        numbers = (_AMENDED.fullmatch(path.name) for path in self.path.glob("job-*.json"))
+        numbers = (_NEXT_JOB.fullmatch(path.name) for path in self.path.glob("job-*.json"))
         return ["job.json", *(f"job-{number}.json" for number in sorted(int(match[1]) for match in numbers if match))]
 
     def _optional(self, name: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Names and JSON values that users never mean and programs meet all the same."""
+"""Names and JSON values that no user intends and that programs meet anyway."""
 
 from __future__ import annotations
 

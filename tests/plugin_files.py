@@ -22,7 +22,7 @@ HEAD = "from stoker.engine.hookspecs import hookimpl\n"
 
 
 def hook(name: str, body: str, *, arguments: str | None = None) -> str:
-    """The source of an implementation of a hook, of the hook's own arguments unless told otherwise."""
+    """The source of an implementation of a hook, with the hook's own arguments unless others are given."""
     if arguments is None:
         spec = getattr(hookspecs, name, None)
         arguments = ", ".join(inspect.signature(spec).parameters) if spec else ""

@@ -14,7 +14,7 @@ from ..section import Section, Target, seconds, times
 TITLE = "Whole command: process start to exit, with picture and saved model"
 LONG, LONG_ROUNDS, SHORT_ROUNDS, STARTS = 20, 2, 3, 3
 _NAMES = ("stoker", "tutorial")
-_ANEW = "stoker, with no compiled programs kept"
+_WITHOUT_CACHE = "stoker, with no compiled programs kept"
 
 
 def measure(bench: Bench) -> Section:
@@ -24,13 +24,13 @@ def measure(bench: Bench) -> Section:
     notes: dict[tuple[str, int], list[dict[str, Any]]] = {}
 
     def once(name: str, epochs: int) -> list[float]:
-        if name == _ANEW:
+        if name == _WITHOUT_CACHE:
             commands.forget_programs(bench)
         note = _tutorial(bench, epochs) if name == "tutorial" else _stoker(bench, epochs)
         notes.setdefault((name, epochs), []).append(note)
         return [note["seconds"]]
 
-    short = hold((_ANEW, *_NAMES), SHORT_ROUNDS, lambda name: once(name, 1))
+    short = hold((_WITHOUT_CACHE, *_NAMES), SHORT_ROUNDS, lambda name: once(name, 1))
     long = hold(_NAMES, LONG_ROUNDS, lambda name: once(name, LONG))
     first = Contest(
         rounds={name: [[note["first_epoch"]] for note in notes[name, 1]] for name in _NAMES},
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Section:
         rows=[
             _row(f"{LONG} epochs", long),
             _row("1 epoch", short),
-            _row("1 epoch, and stoker has no compiled programs from earlier runs", short, _ANEW),
+            _row("1 epoch, and stoker has no compiled programs from earlier runs", short, _WITHOUT_CACHE),
             _row("start to the first finished epoch", first),
             *_steps("stoker", steps_of_stoker(notes["stoker", LONG], starts)),
             *_steps("tutorial", _medians([note["phases"] for note in notes["tutorial", LONG]])),

@@ -88,7 +88,7 @@ def cut_off(content: Content, received: str, expected: str) -> DatasetError:
 
 
 def too_long(content: Content, header: Header) -> DatasetError:
-    """Returns the error for a file that goes on after its end."""
+    """Returns the error for a file that continues after its end."""
     return DatasetError(
         f"the IDX file {content.path} has bytes after its end",
         received="more than that, decompressed" if content.compressed else f"{content.size_bytes} bytes",

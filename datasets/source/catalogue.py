@@ -58,7 +58,7 @@ class KnownSet:
         archive: The zip file that holds the gzip files, where there are no mirrors.
         digests_from: Where the digests are documented.
         bundled: Whether a copy comes with stoker.
-        remark: A note for everybody who trains on it, or "".
+        remark: A note for whoever trains on it, or "".
     """
 
     name: str

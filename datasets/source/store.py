@@ -110,15 +110,15 @@ def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple
         StorageError: The cache can't be written.
     """
     folder = files.make_folder(cache.root() / "unpacked")
-    place, state = _identity(source)
-    target = folder / f"{place}-{state}"
+    name, state = _name_and_state(source)
+    target = folder / f"{name}-{state}"
     record = find(target)
     if record:
         return target, record
     with files.lock(folder / "lock"):
         record = find(target)
         if not record:
-            _forget(folder, place)
+            _forget(folder, name)
             record = keep(source, target, origin=str(source), progress=progress)
     return target, record
 
@@ -127,19 +127,19 @@ def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _identity(source: Path) -> tuple[str, str]:
+def _name_and_state(source: Path) -> tuple[str, str]:
     """Returns a name for a file's path, and one for its state: its size, time and inode."""
-    place = source.resolve()
-    status = place.stat()
+    path = source.resolve()
+    status = path.stat()
     state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-    return _short_digest(os.fsencode(place)), _short_digest(state.encode())
+    return _short_digest(os.fsencode(path)), _short_digest(state.encode())
 
 
 def _short_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:24]
 
 
-def _forget(folder: Path, place: str) -> None:
+def _forget(folder: Path, name: str) -> None:
     """Removes the twins of earlier states of a file."""
-    for old in folder.glob(f"{place}-*"):
+    for old in folder.glob(f"{name}-*"):
         old.unlink(missing_ok=True)

@@ -84,11 +84,11 @@ class Settings:
             InputError: The file is not TOML.
         """
         names: tuple[tuple[str, tuple[str, ...]], ...] = (("stoker.toml", ()), ("pyproject.toml", ("tool", "stoker")))
-        for place in (folder, *folder.parents):
+        for parent in (folder, *folder.parents):
             for name, table in names:
-                values = _read_table(place / name, table)
+                values = _read_table(parent / name, table)
                 if values is not None:
-                    return cls(environ=environ, values=dict(_flat(values)), path=place / name)
+                    return cls(environ=environ, values=dict(_flat(values)), path=parent / name)
         return cls(environ=environ)
 
     def parse(self, parser: Parser, argv: Sequence[str]) -> Options:

@@ -37,7 +37,7 @@ def explain(log: str, environment_option: str = "") -> Iterable[tuple[str, str]]
 def complaints(log: str) -> Iterable[tuple[str, str]]:
     """Returns what plugins could not do in a run that still ended well."""
     return [
-        (line.removeprefix(_WARNING), "the run goes on without it")
+        (line.removeprefix(_WARNING), "the run continues without it")
         for line in log.splitlines()
         if line.startswith(_WARNING)
     ]

@@ -37,11 +37,11 @@ class Limits:
         total = sum(sizes.values())
         if total <= self.bytes and len(sizes) <= self.files:
             return
-        largest = sorted(sizes, key=lambda place: (-sizes[place], place))[:_LARGEST]
+        largest = sorted(sizes, key=lambda path: (-sizes[path], path))[:_LARGEST]
         raise InputError(
             f"the package is larger than {self.service} takes",
             received=f"{total / 1e6:,.1f} MB in {len(sizes):,} files; the largest: "
-            + ", ".join(f"{place} ({sizes[place] / 1e6:,.1f} MB)" for place in largest),
+            + ", ".join(f"{path} ({sizes[path] / 1e6:,.1f} MB)" for path in largest),
             expected=f"at most {self.bytes / 1e6:,.0f} MB in {self.files:,} files",
             hint=f"keep data out of it: put them into --data-folder, or name them in {ignore_file}",
         )

@@ -38,7 +38,7 @@ _NEVER = {
 
 
 def never(name: str, *, is_folder: bool = False) -> str:
-    """Returns why something of this name never goes; "" if it may. Whether Python is a secret, its content tells."""
+    """Returns why something of this name never goes; "" if it may. For Python files, the content decides."""
     for why, patterns in _never().items():
         if why == _SECRET and name.endswith(".py"):
             continue

@@ -1,4 +1,4 @@
-"""The user's own code that a job needs: the files that it names, and what those import and nobody has installed."""
+"""The user's own code that a job needs: the files that it names, and what those import that no package installs."""
 
 from __future__ import annotations
 

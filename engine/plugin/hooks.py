@@ -116,10 +116,10 @@ class Hooks:
             raise PluginError("it wraps a hook, which stoker does not allow")
         for name in sorted(callers.keys() - _PRIVATE - set(NAMES)):
             unknown = UnknownNameError("hook", name, NAMES)
-            record.note(unknown.what, unknown.hint)
+            record.add_problem(unknown.what, unknown.hint)
         for name in NAMES:
             if name not in callers and callable(getattr(plugin, name, None)):
-                record.note(f"{name} is not called: it lacks @hookimpl", "write @hookimpl above it")
+                record.add_problem(f"{name} is not called: it lacks @hookimpl", "write @hookimpl above it")
         return tuple(name for name in sorted(callers) if name in NAMES)
 
     def _forget(self, record: PluginRecord) -> None:

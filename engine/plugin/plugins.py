@@ -120,8 +120,8 @@ class Plugins:
         if (kind, name) in self._clashes:
             raise self._clashes[kind, name]
 
-    def note(self, kind: str, name: str, problem: str) -> None:
-        """Notes a problem with what a plugin offers, with that plugin.
+    def add_problem(self, kind: str, name: str, problem: str) -> None:
+        """Records a problem with something that a plugin offers as a problem of that plugin.
 
         Args:
             kind: "command", "backend", …
@@ -130,7 +130,7 @@ class Plugins:
         """
         for record in self.records:
             if name in record.offers.get(kind, ()):
-                record.note(f"{kind} {name!r}: {problem}")
+                record.add_problem(f"{kind} {name!r}: {problem}")
 
     def check_names(self, job: TrainJob) -> None:
         """Checks that plugins offer the model and the data set of a job.
@@ -236,7 +236,7 @@ class Plugins:
             if not forgiving:
                 hint = cure or f"fix the plugin, or leave -p {name} out"
                 raise PluginError(f"can't load the plugin {name}", received=why, hint=hint) from error
-            record.note(f"import: {why}", cure)
+            record.add_problem(f"import: {why}", cure)
         else:
             self._loaded.add(discovery.source_of(name))
 
@@ -251,7 +251,7 @@ class Plugins:
             except (StokerError, KeyboardInterrupt):
                 raise
             except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit
-                record.note(f"{hook}: {reason(error)}", remedy(error))
+                record.add_problem(f"{hook}: {reason(error)}", remedy(error))
                 failure = failure or _failed(record, f"make the {kind} {name!r}", error)
                 continue
             if answer is not None:
@@ -277,7 +277,7 @@ class Plugins:
             hint=f"leave one out with -p no:{guest.name}",
         )
         self._clashes[kind, name] = error
-        guest.note(error.what, error.hint)
+        guest.add_problem(error.what, error.hint)
 
     def _broken_hint(self) -> str:
         broken = self.broken()

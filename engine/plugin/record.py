@@ -17,7 +17,7 @@ SLOW_S = 2.0
 """Seconds that a plugin may block a command before stoker names it."""
 
 MAY_TAKE_LONG = ("stoker_callbacks", "stoker_run_event", "stoker_export_model", "stoker_register_model")
-"""Hooks of the training process, which load libraries and send files; nobody waits at a prompt for them."""
+"""Hooks of the training process, which load libraries and send files; no user waits at a prompt for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class PluginRecord:
         if known := dict.fromkeys((*self.offers.get(kind, ()), *names)):
             self.offers[kind] = tuple(known)
 
-    def note(self, problem: str, remedy: str = "") -> None:
+    def add_problem(self, problem: str, remedy: str = "") -> None:
         """Records what went wrong, and the first time also warns on stderr (in a training process, the log)."""
         line, cure = (" ".join(text.split()) for text in (problem, remedy))
         if line in (known.what for known in self.problems):
@@ -89,7 +89,7 @@ class PluginRecord:
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, GeneratorExit, *passing)):
                 raise
-            self.note(f"{where}: {reason(error)}", remedy(error))
+            self.add_problem(f"{where}: {reason(error)}", remedy(error))
 
     @contextlib.contextmanager
     def timed(self, where: str) -> Iterator[None]:

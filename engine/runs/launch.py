@@ -98,7 +98,7 @@ def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
 def watch(
     backend: Backend, handle: Handle, offset: int = 0, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[list[str], RunStatus]]:
-    """Looks at a run repeatedly until it has ended.
+    """Polls a run until it has ended.
 
     Args:
         backend: The backend of the run.

@@ -42,14 +42,14 @@ def can_ask() -> bool:
 
 
 def confirmed(question: str, *, option: str) -> bool:
-    """Asks a question and tells whether the answer is yes.
+    """Asks a question and returns whether the answer is yes.
 
     Args:
         question: What to ask.
-        option: The option that says yes where nobody can be asked.
+        option: The option that answers yes where there is no terminal.
 
     Raises:
-        InputError: Nobody can be asked.
+        InputError: There is no terminal to ask at.
     """
     if not can_ask():
         raise InputError("nothing was deleted: there is no terminal to ask at", hint=f"pass {option}")

@@ -91,7 +91,7 @@ class DatasetContract:
     def test_a_second_reading_gives_the_same(self, tmp_path: Path) -> None:
         assert _digests(self.read(tmp_path / "one")) == _digests(self.read(tmp_path / "two"))
 
-    def test_offline_nothing_is_asked_of_the_network(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_offline_no_request_is_sent(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The reader loads what is on this machine, or refuses."""
         asked: list[object] = []
 

@@ -1,4 +1,4 @@
-"""The examples of an epoch as batches: their order, and chunks of many batches that a thread gathers ahead.
+"""The examples of an epoch as batches: their order, and chunks of many batches that a thread prefetches.
 
 The batches of a chunk are copied into one array while the chunk before is being computed; see `loop.Loop`.
 """
@@ -112,7 +112,7 @@ def prefetch(made: Iterator[Chunk]) -> Iterator[Chunk]:
     ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(maxsize=1)
     abandoned = threading.Event()
 
-    def gather_ahead() -> None:
+    def gather() -> None:
         try:
             for chunk in made:
                 ready.put(chunk)
@@ -122,7 +122,7 @@ def prefetch(made: Iterator[Chunk]) -> Iterator[Chunk]:
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits for the chunk
             ready.put(error)
 
-    threading.Thread(target=gather_ahead, name="stoker-gather", daemon=True).start()
+    threading.Thread(target=gather, name="stoker-gather", daemon=True).start()
     try:
         while (item := ready.get()) is not None:
             if isinstance(item, BaseException):
@@ -130,7 +130,9 @@ def prefetch(made: Iterator[Chunk]) -> Iterator[Chunk]:
             yield item
     finally:
         abandoned.set()
-        while not ready.empty():  # a thread that waits to put its chunk can go on, and sees that nobody wants more
+        while (
+            not ready.empty()
+        ):  # so that a thread that waits to put its chunk can continue and see that it is abandoned
             ready.get_nowait()
 
 

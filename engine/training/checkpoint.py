@@ -2,7 +2,7 @@
 
 checkpoints/000003/variables.npz    the model's variables (seed states included), then the optimizer's
 checkpoints/000003/state.json       epoch, history, run
-checkpoints/000003/COMMIT           sha256 and size of the two; written last; without it the rest never was
+checkpoints/000003/COMMIT           sha256 and size of the two; written last; without it the checkpoint does not count
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class TrainingState:
         history: The figures of each of them, by Keras' names: {"loss": [0.25, …], …}.
         time_s: Seconds of training so far, over all attempts.
         stopped: Whether a callback has ended the training.
-        callbacks: What each callback remembers; see `engine.training.callback_state`.
-        arrays: The arrays among it.
+        callbacks: The captured state of each callback; see `engine.training.callback_state`.
+        arrays: The arrays of that state.
     """
 
     run_id: str
@@ -110,8 +110,8 @@ class Checkpoints:
             with files.atomic_writer(beside / _VARIABLES) as stream:
                 np.savez(stream, **arrays)
             files.write_json(beside / _STATE, {name: getattr(state, name) for name in _FIELDS})
-            identities = {name: _identity(beside / name) for name in (_VARIABLES, _STATE)}
-            files.write_bytes(beside / _COMMIT, _commit(identities))
+            facts = {name: _digest_and_size(beside / name) for name in (_VARIABLES, _STATE)}
+            files.write_bytes(beside / _COMMIT, _commit(facts))
         for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
             if old != self.path_of(best_epoch(state.history)):
                 files.remove_tree(old)
@@ -143,13 +143,13 @@ def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
     if state.run_id != run_id:
         raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)
     arrays = load_arrays(folder)
-    remembered = {name.removeprefix(_CALLBACK): arrays.pop(name) for name in list(arrays) if name.startswith(_CALLBACK)}
+    captured = {name.removeprefix(_CALLBACK): arrays.pop(name) for name in list(arrays) if name.startswith(_CALLBACK)}
     variables = _variables(model)
     if [array.shape for array in arrays.values()] != [tuple(variable.shape) for variable in variables]:
         raise CheckpointError(f"{folder} is of another model", hint="has the model's code changed?", path=folder)
     for array, variable in zip(arrays.values(), variables, strict=True):
         variable.assign(array)
-    return replace(state, arrays=remembered)
+    return replace(state, arrays=captured)
 
 
 def load_arrays(folder: Path) -> dict[str, Any]:
@@ -178,19 +178,19 @@ def verify(folder: Path) -> None:
         raise CheckpointError(f"{folder / _COMMIT} is missing or unreadable", path=folder / _COMMIT) from error
     if written != _commit(expected):
         raise CheckpointError(f"{folder / _COMMIT} is damaged", path=folder / _COMMIT)
-    for name, identity in expected.items():
+    for name, facts in expected.items():
         path = folder / name
-        found = _identity(path) if path.is_file() else "no such file"
-        if found != identity:
-            raise CheckpointError(f"{path} is damaged", received=found, expected=identity, path=path)
+        found = _digest_and_size(path) if path.is_file() else "no such file"
+        if found != facts:
+            raise CheckpointError(f"{path} is damaged", received=found, expected=facts, path=path)
 
 
-def _commit(identities: Mapping[str, Any]) -> bytes:
+def _commit(facts: Mapping[str, Any]) -> bytes:
     """The bytes of COMMIT; anything else in its place is damage."""
-    return json.dumps(identities, indent=2).encode() + b"\n"
+    return json.dumps(facts, indent=2).encode() + b"\n"
 
 
-def _identity(path: Path) -> dict[str, Any]:
+def _digest_and_size(path: Path) -> dict[str, Any]:
     return {"sha256": files.sha256_file(path), "size_bytes": path.stat().st_size}
 
 

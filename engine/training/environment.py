@@ -49,7 +49,7 @@ class RunEnvironment:
             resumed: Whether the run continues from a checkpoint, whose environment this one must equal.
 
         Raises:
-            CheckpointError: It has changed since the checkpoint, and nobody has allowed that.
+            CheckpointError: It has changed since the checkpoint, and the user has not allowed that.
             StorageError: It can't be written.
         """
         before = self._run.environment() or {}
@@ -134,7 +134,7 @@ def compiles_for(threads: int) -> list[str]:
 
 
 def _of_processor(field: str) -> str:
-    """What Linux tells of the first processor; "" elsewhere."""
+    """What Linux reports about the first processor; "" elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finish:
+class Finalization:
     """The last steps of a run, after its last epoch.
 
     Attributes:

@@ -214,6 +214,8 @@ def build(model: Any, data: Any) -> None:
     import keras
 
     batch = keras.tree.map_structure(lambda array: array[:2], data)
+    # Private in Keras 3.15 (keras/src/trainers/trainer.py), where `fit` calls it under a distribution strategy: no
+    # public call also builds the metrics and the loss.
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
 

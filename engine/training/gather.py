@@ -88,6 +88,6 @@ def _place(array: NDArray[Any]) -> tuple[str, int] | None:
         mapped = getattr(mapped, "base", None)
     if mapped is None or not mapped.filename or not array.flags.c_contiguous:
         return None
-    while isinstance(mapped.base, np.ndarray):  # a slice tells the offset of the whole
+    while isinstance(mapped.base, np.ndarray):  # a slice has the offset of the whole
         mapped = mapped.base
     return os.fspath(mapped.filename), mapped.offset + array.ctypes.data - mapped.ctypes.data

@@ -1,4 +1,4 @@
-"""The heartbeat of a run: one thread that keeps `status.json` fresh while the training goes on."""
+"""The heartbeat of a run: one thread that keeps `status.json` fresh for as long as the training runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Heartbeat:
             self._run.write_status(self.status, **self._facts)
 
     def progress(self, progress: Progress) -> None:
-        """Notes how far the training is; the next beat writes it."""
+        """Keeps how far the training is; the next beat writes it."""
         self.status = replace(self.status, progress=progress)
 
     def _beat(self) -> None:

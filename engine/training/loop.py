@@ -15,7 +15,7 @@ from .batches import Chunk
 from .execution_mode import ExecutionMode, Fallback, why_not_xla
 
 CHUNK_S = 0.15
-"""How long a chunk should compute: a display that moves, an interrupt that is heard, and little overhead."""
+"""How long a chunk should compute: a display that moves, a quick response to an interrupt, and little overhead."""
 
 _FIRST, _MOST_GROWTH = 16, 8
 

@@ -34,7 +34,7 @@ class Drawing:
 
     def draw(self, history: Mapping[str, Sequence[float]]) -> None:
         """Lets it draw this history; returns at once."""
-        with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` tells why
+        with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` returns why
             if self._process.stdin:
                 self._process.stdin.write(json.dumps(history).encode())
                 self._process.stdin.close()

@@ -21,7 +21,7 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
     Args:
         job: The job.
         plugins: Those that offer data sets.
-        progress: Called with the bytes that are read; None for nobody.
+        progress: Called with the bytes that are read; None reports nothing.
 
     Raises:
         UnknownNameError: No plugin offers the data set.

@@ -94,7 +94,7 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def _hidden(*names: str) -> Iterator[None]:
-    """Lets the import of some modules fail, unless they are imported already; afterwards it works as ever."""
+    """Lets the import of some modules fail, unless they are imported already; afterwards it works as before."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is Python's own mark for this
     try:

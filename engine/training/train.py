@@ -22,7 +22,7 @@ from . import callback_state, plot
 from .checkpoint import TrainingState, best_epoch, restore, verify
 from .environment import RunEnvironment
 from .execution_mode import ExecutionMode, choose_mode
-from .finalize import Finish
+from .finalize import Finalization
 from .heartbeat import Heartbeat
 from .prepare import build_model, load_dataset, split
 from .recorder import RunRecorder
@@ -136,8 +136,8 @@ class Training:
         self._recorder.durable()
         last = self._job.keep == "last" or not self._take_best(fit)
         reuse = last and unchanged and not self._job.validation_fraction
-        finish = Finish(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
-        finish.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
+        finalization = Finalization(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
+        finalization.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
 
     @property
     def _time_s(self) -> float:

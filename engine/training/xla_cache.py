@@ -1,9 +1,9 @@
 """Programs that XLA has compiled, kept on this machine's disk: the next run of a model starts a second sooner.
 
-TensorFlow can read and write them itself, but a run fails when it comes upon a damaged one. So each run has a folder of
+TensorFlow can read and write them itself, but a run fails when it meets a damaged one. So each run has a folder of
 its own for them, filled from the cache with what is whole; what it compiles itself goes into the cache.
 
-    <cache>/programs/<circumstances>/<TensorFlow's name>.<sha256>
+    <cache>/programs/<digest of environment and model>/<TensorFlow's name>.<sha256>
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class XlaCache:
                 self._known.add(path.name)
                 content = path.read_bytes()
                 files.make_folder(self._kept)
-                place = self._kept / f"{path.name}.{hashlib.sha256(content).hexdigest()}"
-                with files.atomic_writer(place, durable=False) as stream:
+                target = self._kept / f"{path.name}.{hashlib.sha256(content).hexdigest()}"
+                with files.atomic_writer(target, durable=False) as stream:
                     stream.write(content)
             if new:
                 _tidy(self._kept.parent)
@@ -79,8 +79,8 @@ class XlaCache:
     @property
     def _kept(self) -> Path:
         """Where in the cache the programs of this model are that run here; those for another processor would crash."""
-        circumstances = json.dumps([compiles_for(self._job.threads), self._job.model])
-        return cache.root() / "programs" / hashlib.sha256(circumstances.encode()).hexdigest()[:16]
+        key = json.dumps([compiles_for(self._job.threads), self._job.model])
+        return cache.root() / "programs" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def _fill(self) -> None:
         room = _MOST_BYTES_READ
@@ -103,13 +103,13 @@ def _newest_first(folder: Path) -> Iterator[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether nobody else wrote it: a program is code, and a cache may be in a folder that many can write to."""
+    """Whether this user wrote it: a program is code, and a cache may be in a folder that others can write to."""
     state = path.stat()
     return state.st_uid == os.getuid() and not state.st_mode & 0o002
 
 
 def _tidy(programs: Path) -> None:
-    """Removes the programs that were not used for the longest time."""
+    """Removes the programs that were used least recently."""
     total = 0
     for path in sorted(programs.glob("*/*.pb.*"), key=lambda path: path.stat().st_mtime, reverse=True):
         total += path.stat().st_size

@@ -14,7 +14,7 @@ from ...engine.errors import BackendError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
-from .progress import to_stderr
+from .progress import stderr_reporter
 from .reference import Reference, Scope
 from .rest.client import Patience, Service
 from .runs import adopt, cancel, models, outputs
@@ -60,7 +60,7 @@ class AzureBackend:
         self.poll_s = self._poll_s = poll_s
         self._settings = settings
         self._patience = patience or Patience()
-        self.report = report or to_stderr()
+        self.report = report or stderr_reporter()
         self._clock = clock
         self._lock = threading.Lock()
         self._cloud_runs: dict[Reference, CloudRun] = {}

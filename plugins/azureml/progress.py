@@ -20,8 +20,8 @@ def ignore(line: str) -> None:
     """Drops a line: the reporter for those who want none."""
 
 
-def to_stderr() -> Reporter:
-    """Makes a reporter that writes to the present stderr, which is replaced while the SDK is kept quiet."""
+def stderr_reporter() -> Reporter:
+    """Makes a reporter that writes to the stderr of now, which is replaced while the SDK is silenced."""
     stream = sys.stderr
 
     def report(line: str) -> None:

@@ -48,7 +48,7 @@ def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None
     Args:
         root: Where the workspace is kept; `environment.sh` and `config.json` appear there.
         port: Where to listen; 0 takes a free port.
-        wait: Returns, or raises KeyboardInterrupt, when the emulator is to stop; None waits for ever.
+        wait: Returns, or raises KeyboardInterrupt, when the emulator is to stop; None waits forever.
 
     Returns:
         The exit code.

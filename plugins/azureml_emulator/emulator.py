@@ -159,7 +159,7 @@ class Emulator:
         Args:
             pattern: A regular expression, searched in `METHOD host/path?query` of each request.
             kind: What goes wrong.
-            times: How many times; None for ever.
+            times: How many times; None for always.
             slow_s: How long a slow answer takes, in seconds.
 
         Returns:

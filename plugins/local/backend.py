@@ -234,7 +234,7 @@ def _holds_lock(run: RunDirectory) -> bool:
     try:
         with files.lock(run.lock, timeout_s=0) as held:
             return held is None
-    except StorageError:  # the folder is read-only, so nobody trains in it
+    except StorageError:  # the folder is read-only, so no process trains in it
         return False
 
 

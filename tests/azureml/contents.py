@@ -91,11 +91,11 @@ def _shapes(weights: bytes) -> list[tuple[int, ...]]:
     """The shapes of a network's weights; without the state of the optimizer, which the tutorial keeps with them."""
     found: list[tuple[int, ...]] = []
 
-    def note(name: str, item: Any) -> None:
+    def add_shape(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
             found.append(item.shape)
 
     if weights:
         with h5py.File(io.BytesIO(weights)) as file:
-            file.visititems(note)
+            file.visititems(add_shape)
     return sorted(found)

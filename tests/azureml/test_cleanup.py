@@ -112,7 +112,7 @@ def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):
     assert place.clusters == ["idle"]
 
 
-def test_a_workspace_in_which_stoker_made_nothing_is_told_as_that(place: Place):
+def test_a_workspace_in_which_stoker_made_nothing_is_reported_as_such(place: Place):
     assert "made by stoker in the workspace emulator: nothing that can be listed" in place.cleanup().stdout
     assert place.cleanup("--delete").returncode == 0
 
@@ -128,7 +128,7 @@ def test_the_clusters_of_stoker_are_deleted_and_no_others(place: Place):
     assert "kept: everything not listed" in done.stdout
 
 
-def test_nothing_is_deleted_where_nobody_can_be_asked(place: Place):
+def test_nothing_is_deleted_without_a_terminal_to_confirm_on(place: Place):
     place.make("one")
     done = place.cleanup("--delete")
     assert done.returncode == 2
@@ -176,7 +176,7 @@ def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
     assert done.stderr.endswith("hint: end its runs first: `stoker runs cancel RUN`\n")
 
 
-def test_what_can_not_be_listed_is_told_and_keeps_nothing_else_from_the_list(place: Place):
+def test_what_can_not_be_listed_is_reported_and_the_rest_is_still_listed(place: Place):
     place.make("one")
     place.emulator.fault("/environment/", FaultKind.FORBIDDEN, times=None)
     done = place.cleanup()

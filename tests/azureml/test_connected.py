@@ -1,4 +1,4 @@
-"""From one command to a registered model: the whole way, on the emulator, as a user goes it."""
+"""From one command to a registered model: the whole way that a user takes, on the emulator."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_another_machine_adopts_the_run_by_its_id(trained: Trained, tmp_path: Pa
     assert again.stderr.startswith(f"error: the run {run_id} has its folder already\nhint: ")
 
 
-def test_a_run_of_which_nobody_saw_the_submission_end_is_found_by_submitting_it_once_more(trained: Trained):
+def test_a_run_whose_submission_was_interrupted_is_found_by_submitting_it_again(trained: Trained):
     shutil.copytree(trained.folder / "runs", trained.folder / "found")
     found = find_run(trained.folder / "found", trained.run.run_id)
     for name in ("handle.json", "summary.json"):

@@ -99,7 +99,7 @@ def test_without_config_json_the_rest_is_looked_at_as_far_as_that_goes(place: Pl
     assert found["workspace"].found == "it needs: config.json"
 
 
-def test_a_wrong_secret_is_told_without_the_secret(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_a_wrong_secret_is_reported_without_the_secret(place: Place, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AZUREML_SERVICE_PRINCIPAL_PASSWORD", SECRET)
     found = place.findings()
     assert found["credentials"].state is State.WRONG
@@ -123,7 +123,7 @@ def test_without_a_network_the_network_is_what_the_hint_is_about(place: Place, m
     assert (finding.state, "HTTPS_PROXY" in finding.remedy) == (State.WRONG, True)
 
 
-def test_a_workspace_that_is_not_there_is_told_with_its_name(place: Place, tmp_path: Path):
+def test_a_workspace_that_does_not_exist_is_reported_by_name(place: Place, tmp_path: Path):
     config = {**place.emulator.settings.config, "workspace_name": "another"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     found = place.findings(config=str(tmp_path))
@@ -197,7 +197,7 @@ def test_nodes_of_low_priority_have_a_quota_of_their_own(place: Place):
     assert finding == CheckResult(State.OK, "lowPriorityCores: 0 of 100 cores in use; a node takes 4")
 
 
-def test_a_size_whose_family_azure_does_not_tell_has_no_known_quota(place: Place):
+def test_a_size_whose_family_azure_does_not_give_has_no_known_quota(place: Place):
     checkup = Checkup(place.settings(), DAY, PATIENCE)
     checkup.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": 4}}
     finding = checks.quota(checkup)
@@ -263,7 +263,7 @@ def test_a_storage_account_that_refuses_is_wrong(place: Place):
     assert (finding.state, "networking" in finding.remedy) == (State.WRONG, True)
 
 
-def test_an_account_that_may_not_list_sizes_can_train_all_the_same(place: Place):
+def test_an_account_that_may_not_list_sizes_can_train_anyway(place: Place):
     fault = place.emulator.fault("/vmSizes|/usages", FaultKind.FORBIDDEN, times=None)
     states = place.states()
     fault.clear()
@@ -283,7 +283,7 @@ def test_whatever_is_wrong_with_a_service_is_found_in_a_known_time(place: Place,
         assert finding.remedy
 
 
-def test_an_answer_that_nobody_expected_stops_nothing(place: Place):
+def test_an_unexpected_answer_stops_nothing(place: Place):
     checkup = Checkup(place.settings(), DAY, PATIENCE)
     checkup.offers = {"standard_nc4as_t4_v3": {"name": "Standard_NC4as_T4_v3", "vCPUs": "many", "family": "x"}}
     found = dict(examine(checkup))
@@ -309,7 +309,7 @@ def test_the_doctor_takes_the_options_that_train_has_for_this_backend(parsers: A
     assert options(doctor) == options(train)
 
 
-def test_the_command_says_it_in_lines_and_its_exit_code_tells_whether_something_is_wrong(place: Place):
+def test_the_command_prints_lines_and_its_exit_code_says_whether_something_is_wrong(place: Place):
     done = place.doctor()
     assert (done.returncode, done.stderr) == (0, "")
     assert [line[:11].split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")][:-1] == ["ok"] * len(

@@ -172,7 +172,7 @@ def test_a_model_is_registered_once_or_an_error_says_that_it_is_not(cloud: Cloud
 
 
 @TRANSIENT
-def test_what_fails_once_is_not_seen(cloud: Cloud, kind: FaultKind, tmp_path: Path):
+def test_a_single_failure_is_not_noticed(cloud: Cloud, kind: FaultKind, tmp_path: Path):
     job, run = cloud.new_run("succeed")
     for pattern in (
         "management.azure.com",

@@ -45,13 +45,13 @@ def node(folder: Path, mount: Path, data: Path, *, epochs: int) -> Path:
 
 @pytest.fixture(scope="module")
 def attempts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """The folders of a node that is lost while it writes, of a second that goes on, and of one at a stretch."""
+    """The folders of a node that is lost while it writes, of one that continues, and of one that is not interrupted."""
     place = tmp_path_factory.mktemp("nodes")
     data, mount = tiny.write(place / "data"), place / "mount"
     node(place / "first", mount, data, epochs=3)
     newest = mount / "generations" / "000003"
     for path in newest.iterdir():
-        path.write_bytes(b"")  # what a mounted blob is when the node goes while it is open
+        path.write_bytes(b"")  # what a mounted blob is when the node is lost while it is open
     node(place / "second", mount, data, epochs=4)
     node(place / "whole", place / "other mount", data, epochs=4)
     return place / "first", place / "second", place / "whole"
@@ -69,7 +69,9 @@ def test_a_lost_node_costs_no_more_than_the_epoch_that_it_was_writing(attempts: 
     assert "resumed after epoch 2" in log
 
 
-def test_a_job_that_went_on_elsewhere_ends_with_the_figures_of_one_at_a_stretch(attempts: tuple[Path, Path, Path]):
+def test_a_job_that_continued_elsewhere_ends_with_the_figures_of_an_uninterrupted_one(
+    attempts: tuple[Path, Path, Path],
+):
     _, second, whole = attempts
     assert metrics(second) == metrics(whole)
     assert {epoch for _, epoch in metrics(second)} == {1, 2, 3, 4}

@@ -81,11 +81,11 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
         ({}, {"config": "/c/config.json"}, "open the workspace of /c/config.json"),
     ],
 )
-def test_the_steps_tell_what_would_happen(job: dict[str, Any], settings: dict[str, Any], words: str):
+def test_the_steps_say_what_would_happen(job: dict[str, Any], settings: dict[str, Any], words: str):
     assert words in "\n".join(plan_of(TrainJob(**job), **settings).steps)
 
 
-def test_what_stays_here_is_told_with_its_rule(tmp_path: Path):
+def test_what_stays_here_is_listed_with_its_rule(tmp_path: Path):
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "__init__.py").write_text("")
     (tmp_path / "parts" / ".env").write_text("x")
@@ -138,7 +138,7 @@ def test_two_environments_that_are_the_same_have_one_name():
     assert names[0] == names[1] != names[2]
 
 
-def test_a_dry_run_costs_no_more_than_parsing_the_engine_some_times_and_asks_nobody():
+def test_a_dry_run_costs_no_more_than_parsing_the_engine_a_few_times_and_sends_no_request():
     with child.start(TIMED, stdout=-1) as process:
         said = process.communicate(timeout=PATIENCE_S)[0]
     times, files, complete = said.split()[-3:]

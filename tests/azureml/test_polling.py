@@ -1,4 +1,4 @@
-"""How soon the end of a run is noticed, and what a look at it costs: counted at the emulator, request by request."""
+"""How soon the end of a run is noticed, and what a poll costs: counted at the emulator, request by request."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def logs(requests: list[Recorded]) -> list[Recorded]:
     return [one for one in requests if one.path.endswith("std_log.txt") and "blob" in one.host]
 
 
-def test_a_look_at_a_run_is_one_request_for_its_status_and_one_for_its_log(cloud: Cloud):
+def test_a_poll_is_one_request_for_the_status_and_one_for_the_log(cloud: Cloud):
     handle = cloud.submit("write", payload_lines=400)
     cloud.until(handle, RunState.RUNNING)
     looks = [*cloud.looks(cloud.backend(), handle, most=1000)]
@@ -105,7 +105,7 @@ def test_a_look_at_a_run_is_one_request_for_its_status_and_one_for_its_log(cloud
     assert {len(requests) for requests in looks[2:]} == {2}
 
 
-def test_no_byte_of_the_log_is_asked_for_twice(cloud: Cloud):
+def test_no_byte_of_the_log_is_requested_twice(cloud: Cloud):
     handle = cloud.submit("write", payload_lines=60)
     asked = logs([request for look in cloud.looks(cloud.backend(), handle, most=1000) for request in look])
     log = b"".join(cloud.backend().logs(handle))
@@ -114,7 +114,7 @@ def test_no_byte_of_the_log_is_asked_for_twice(cloud: Cloud):
     assert {request.status for request in asked} == {206, 416}
 
 
-def test_a_long_run_is_looked_at_often_at_first_and_then_less_often(cloud: Cloud):
+def test_a_long_run_is_polled_often_at_first_and_then_less_often(cloud: Cloud):
     handle = cloud.submit("wait")
     cloud.until(handle, RunState.RUNNING)
     clock = Clock()
@@ -129,7 +129,7 @@ def test_a_long_run_is_looked_at_often_at_first_and_then_less_often(cloud: Cloud
     assert YOUNG_S < max(late) < OLD_S - 1
 
 
-def test_a_run_that_is_looked_at_anew_is_looked_at_often(cloud: Cloud):
+def test_a_run_that_is_watched_again_is_polled_often(cloud: Cloud):
     clock = Clock()
     backend = cloud.backend(clock)
     first = cloud.submit("succeed")
@@ -153,7 +153,7 @@ def test_the_end_of_a_run_is_noticed_within_seconds(cloud: Cloud):
     assert (noticed - datetime.fromisoformat(ended) - 2 * look).total_seconds() < YOUNG_S
 
 
-def test_what_a_run_waits_for_is_asked_four_times_a_minute(tmp_path: Path):
+def test_what_a_run_waits_for_is_requested_four_times_a_minute(tmp_path: Path):
     with Emulator(tmp_path / "azure", prepare_s=30.0) as emulator, pytest.MonkeyPatch.context() as patch:
         emulator.write_config(tmp_path)
         for name, value in emulator.client_environment().items():

@@ -1,4 +1,4 @@
-"""A node is taken away in the middle of a training: it goes on from its last epoch, whoever starts it again."""
+"""A node is taken away in the middle of a training: the run continues from its last epoch, whoever restarts it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_figures(run: RunDirectory) -> None:
     assert [line["epoch"] for line in run.metrics() if line["name"] == "Loss"] == list(range(1, EPOCHS + 1))
 
 
-def test_the_service_starts_it_again_and_the_display_goes_on(emulator: Emulator, place: Path):
+def test_the_service_starts_it_again_and_the_display_continues(emulator: Emulator, place: Path):
     run = preempted(emulator, place, fails=False)
     done = stoker("runs", "attach", cwd=place, **emulator.client_environment())
     assert done.returncode == 0, done.stderr

@@ -65,7 +65,7 @@ class Cloud:
 
     def new_run(self, data: Path | None = None, payload: str = "succeed") -> tuple[TrainJob, RunDirectory]:
         options = {payloads.OPTION: payload}
-        job = TrainJob(name="told", data_folder=str(data or ""), plugins=(payloads.PLUGIN,), options=options)
+        job = TrainJob(name="reported", data_folder=str(data or ""), plugins=(payloads.PLUGIN,), options=options)
         return job, RunDirectory.create(self.folder / "runs", job)
 
     def submit(self, backend: AzureBackend, data: Path | None = None, payload: str = "succeed") -> Handle:
@@ -147,7 +147,9 @@ def test_the_page_is_the_one_that_the_sdk_knows(cloud: Cloud):
     assert cloud.said[-1] == found.get_portal_url()
 
 
-def test_an_upload_is_told_by_bytes_within_a_large_file_too(cloud: Cloud, data: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_upload_is_reported_by_bytes_within_a_large_file_too(
+    cloud: Cloud, data: Path, monkeypatch: pytest.MonkeyPatch
+):
     reported: list[tuple[str, int, int]] = []
 
     @contextlib.contextmanager
@@ -193,7 +195,7 @@ def test_a_registered_data_set_of_other_files_is_not_taken_for_the_folder(cloud:
     cloud.submit(cloud.backend(dataset="mine", new_dataset_version=True), data)
 
 
-def test_a_cluster_that_is_made_is_told_by_its_state_and_its_nodes(slow: Cloud):
+def test_a_cluster_that_is_being_made_is_reported_by_its_state_and_nodes(slow: Cloud):
     slow.submit(slow.backend())
     assert "the cluster gpu-cluster is creating; nodes: none of at most 4 (0 s of at most 20 minutes)" in slow.said
     assert "the cluster gpu-cluster is ready; nodes: none of at most 4" in slow.said
@@ -213,7 +215,7 @@ def test_a_cluster_that_may_not_be_made_says_why(tmp_path: Path):
         assert "quota" in caught.value.received
 
 
-def test_nodes_are_told_in_words_with_the_reason_why_there_are_no_more():
+def test_nodes_are_described_in_words_with_the_reason_why_there_are_no_more():
     inner = {"nodeStateCounts": {"preparingNodeCount": 1, "idleNodeCount": 0, "runningNodeCount": 2}}
     inner["scaleSettings"] = {"maxNodeCount": 4}
     assert provision.nodes({"properties": inner}) == "1 preparing, 2 running of at most 4"
@@ -234,7 +236,7 @@ def test_a_run_that_waits_says_for_what(slow: Cloud):
     assert (seen[-1].state, messages[-1]) == (RunState.COMPLETED, "")
 
 
-def test_a_status_is_told_even_if_what_the_run_waits_for_can_not_be(slow: Cloud):
+def test_a_status_is_reported_even_if_what_the_run_waits_for_is_unknown(slow: Cloud):
     backend = slow.backend()
     handle = slow.submit(backend)
     fault = slow.emulator.fault("GET .*/details|GET .*/computes/", FaultKind.FORBIDDEN, times=None)
@@ -256,7 +258,7 @@ class BuildLogs:
         return self.logs[url][offset:]
 
 
-def test_of_the_log_of_an_image_the_last_line_is_told_short_and_without_colours():
+def test_the_last_line_of_an_image_build_log_is_reported_shortened_and_without_colours():
     service = BuildLogs(one=b"Step 1\n\x1b[91mWARNING: " + b"x" * 200 + b"\x1b[0m\n \n", two=b"Step 2\rStep 3")
     waiting = Waiting(service, "e")  # type: ignore[arg-type]
     assert waiting.reason({"runId": "one", "status": "Preparing"}) == "WARNING: " + "x" * 91 + "…"
@@ -265,11 +267,11 @@ def test_of_the_log_of_an_image_the_last_line_is_told_short_and_without_colours(
 
 
 @pytest.mark.parametrize("word", ["Running", "NotResponding"])
-def test_a_run_of_which_nothing_is_heard_for_a_while_is_still_running(word: str):
+def test_a_run_without_a_heartbeat_for_a_while_is_still_running(word: str):
     assert status_of({"status": word}, 1).state is RunState.RUNNING
 
 
-def test_a_state_that_is_not_known_here_is_told_in_the_service_s_word():
+def test_an_unknown_state_is_reported_in_the_services_word():
     assert status_of({"status": "Unapproved"}, 1).message == "Azure ML calls it Unapproved"
     assert status_of({"status": "Unheard"}, 1) == RunStatus(state=RunState.QUEUED, message="Azure ML calls it Unheard")
 
@@ -294,7 +296,9 @@ def test_each_state_that_the_documentation_shows_has_the_phase_and_the_message_o
 
 
 @pytest.mark.parametrize("moment", ["uploading", "the cluster", "submitting", "submitted"])
-def test_an_interrupted_submission_says_how_to_go_on_and_is_one_run_in_the_end(cloud: Cloud, data: Path, moment: str):
+def test_an_interrupted_submission_says_how_to_continue_and_is_one_run_in_the_end(
+    cloud: Cloud, data: Path, moment: str
+):
     def interrupt(line: str) -> None:
         cloud.said.append(line)
         if line.startswith(moment):
@@ -310,7 +314,7 @@ def test_an_interrupted_submission_says_how_to_go_on_and_is_one_run_in_the_end(c
     assert cloud.runs_of(run) == [run.run_id]
 
 
-def test_without_a_terminal_bytes_are_told_twice_a_minute():
+def test_without_a_terminal_bytes_are_reported_twice_a_minute():
     said: list[str] = []
     now = 0.0
     report = progress.in_lines(said.append, clock=lambda: now)
@@ -323,7 +327,7 @@ def test_without_a_terminal_bytes_are_told_twice_a_minute():
     ]
 
 
-def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypatch: pytest.MonkeyPatch):
+def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_silenced(monkeypatch: pytest.MonkeyPatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
@@ -337,8 +341,8 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_kept_quiet(monkeypa
     assert sys.stderr is terminal
 
 
-def test_what_is_told_is_seen_while_the_sdk_is_kept_quiet(capsys: pytest.CaptureFixture[str]):
-    report = progress.to_stderr()
+def test_reports_are_shown_while_the_sdk_is_silenced(capsys: pytest.CaptureFixture[str]):
+    report = progress.stderr_reporter()
     with sdk.quiet():
         print("what the SDK says")
         report("hello")

@@ -37,7 +37,7 @@ SECRETS = {
     "the sign-in": "Ab18Q~signInOfTheServicePrincipal9_0-12",
     "a wrong sign-in": "Ab18Q~signInWithAMistakeInIt~~~~~~9_0-12",
 }
-"""Each place has one of its own, so that a finding tells where it is from."""
+"""Each place has one of its own, so that a finding shows where it is from."""
 
 URL = "https://someone:{}@git.example.org/project"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRETS['the key file']}\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -67,16 +67,16 @@ OF_SERVICE = re.compile(rb"sig=[\w%-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}")
 """A signed address, or a token."""
 
 
-class Listening(Emulator):
-    """An emulator that remembers all that it is told, which is more than it keeps."""
+class Recording(Emulator):
+    """An emulator that keeps every request, not only what the service would store."""
 
     def __init__(self, root: Path, **settings: Any) -> None:
         super().__init__(root, **settings)
-        self.heard: list[tuple[str, bytes]] = []
+        self.received: list[tuple[str, bytes]] = []
 
     def _answer(self, request: Any) -> Any:
         head = f"{request.method} {request.path} {request.query} {request.headers.items()}\n"
-        self.heard.append((request.host, head.encode() + request.body))
+        self.received.append((request.host, head.encode() + request.body))
         return super()._answer(request)
 
 
@@ -86,7 +86,7 @@ class Planted:
 
     project: Path
     azure: Path
-    emulator: Listening
+    emulator: Recording
     before: frozenset[Path]
     done: dict[str, subprocess.CompletedProcess[str]]
 
@@ -136,7 +136,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     project, azure = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("secrets") / "azure"
     plant(project)
     settings = {"scale_up_s": 0.02, "prepare_s": 0.0, "client_secret": SECRETS["the sign-in"]}
-    with Listening(azure, **settings) as emulator:
+    with Recording(azure, **settings) as emulator:
         emulator.write_config(project)
         before, environment = frozenset(project.rglob("*")), variables(project, emulator)
         wrong, hook = (
@@ -167,7 +167,7 @@ def test_each_command_did_what_it_should(planted: Planted, name: str) -> None:
 
 def test_the_search_looks_where_things_arrive(planted: Planted) -> None:
     """Guards the tests below, with words that may go."""
-    assert any(found(told, MARK) for _, told in planted.emulator.heard)
+    assert any(found(request, MARK) for _, request in planted.emulator.received)
     assert found_in((planted.azure / "blobs").iterdir(), MARK)
     assert found_in(planted.made, MARK)
     assert any(path.name == "model.keras" for path in planted.made)
@@ -178,7 +178,7 @@ def test_no_secret_is_kept_at_the_server(planted: Planted) -> None:
 
 
 def test_no_secret_is_sent_but_that_for_signing_in_and_only_to_where_one_signs_in(planted: Planted) -> None:
-    sent = {(host, one) for host, told in planted.emulator.heard for one in found(told, SECRETS)}
+    sent = {(host, one) for host, request in planted.emulator.received for one in found(request, SECRETS)}
     assert {host for host, one in sent if "sign-in" in one} == {LOGIN}
     assert [one for _, one in sent if "sign-in" not in one] == []
 
@@ -197,7 +197,7 @@ def test_what_the_service_signs_is_in_no_file_of_a_run_and_no_message(planted: P
     files = [path.read_bytes() for path in planted.made if path.is_file()]
     texts = [*files, *map(planted.said, DONE)]
     assert [one for text in texts for one in OF_SERVICE.findall(text)] == []
-    assert any(OF_SERVICE.search(told) for _, told in planted.emulator.heard)
+    assert any(OF_SERVICE.search(request) for _, request in planted.emulator.received)
 
 
 @pytest.mark.parametrize(

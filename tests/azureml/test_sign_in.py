@@ -1,4 +1,4 @@
-"""Who is not signed in is told so, or told how: at once where nobody could answer."""
+"""Signing in: without an account there is an error, or instructions; at once where no user could answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def anonymous(emulator: Emulator) -> dict[str, str]:
     return {name: value for name, value in emulator.client_environment().items() if PRINCIPAL not in name}
 
 
-def test_a_machine_that_is_not_signed_in_is_told_so_without_a_question(emulator: Emulator, place: Path):
+def test_a_machine_that_is_not_signed_in_gets_an_error_and_no_question(emulator: Emulator, place: Path):
     words = ("train", "--backend", "azureml", "--data-folder", "data")
     done = stoker(*words, cwd=place, **anonymous(emulator))
     *_, error, hint = done.stderr.splitlines()
@@ -44,7 +44,7 @@ def test_a_machine_that_is_not_signed_in_is_told_so_without_a_question(emulator:
     assert "devicelogin" not in done.stderr
 
 
-def test_who_is_to_sign_in_is_shown_the_address_and_the_code(emulator: Emulator, place: Path):
+def test_signing_in_shows_the_address_and_the_code(emulator: Emulator, place: Path):
     done = stoker("azureml", "doctor", "--azureml-auth", "interactive", cwd=place, **anonymous(emulator))
     assert "azureml: To sign in, use a web browser to open the page https://microsoft.com/devicelogin" in done.stderr
     assert "EMU1AT0R" in done.stderr

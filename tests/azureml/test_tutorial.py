@@ -1,4 +1,4 @@
-"""The tutorial's steps with the bare SDK, and one command, come to the same; and so does a job here and there."""
+"""The tutorial's steps with the bare SDK give the same as one command; a job gives the same here and on the node."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_same_job_has_the_same_figures_here_and_there_to_the_last_bit(here: 
     assert figures(map(json.loads, kept)) == figures(here.metrics())
 
 
-def test_the_record_of_the_run_comes_home_with_its_outputs(here: RunDirectory, there: Workspace) -> None:
+def test_the_record_of_the_run_is_fetched_with_its_outputs(here: RunDirectory, there: Workspace) -> None:
     assert figures(there.run.metrics()) == figures(here.metrics())
     ours, theirs = here.summary(), there.run.summary()
     assert ours
@@ -190,7 +190,7 @@ def test_the_same_job_has_the_same_model_here_and_there(here: RunDirectory, ther
     assert {"model.keras", "model.json", "model.weights.h5", "README.txt"} == ours.keys()
 
 
-def test_the_registered_model_is_the_file_that_came_home(there: Workspace) -> None:
+def test_the_registered_model_is_the_file_that_was_fetched(there: Workspace) -> None:
     (model,) = there.service.store.all("models")
     digest = sha256_file(there.run.model / "model.keras")
     assert model["kvTags"]["sha256"] == digest == hashlib.sha256(output(there.service, "model/model.keras")).hexdigest()

@@ -133,7 +133,7 @@ def test_bad_options_are_refused_and_nothing_is_left_behind(tmp_path: Path, kind
     assert _listing(tmp_path) - {"cache"} == set()
 
 
-def test_runs_are_not_started_in_a_place_that_is_a_file(tmp_path: Path):
+def test_runs_are_not_started_below_a_path_that_is_a_file(tmp_path: Path):
     tiny.write(tmp_path / "data")
     (tmp_path / "runs").write_text("")
     done = stoker("train", "--data-folder", "data", cwd=tmp_path)
@@ -142,7 +142,7 @@ def test_runs_are_not_started_in_a_place_that_is_a_file(tmp_path: Path):
     assert "hint:" in done.stderr
 
 
-def test_labels_that_are_too_few_for_a_held_out_part_are_said(tmp_path: Path):
+def test_too_few_labels_for_a_held_out_part_are_reported(tmp_path: Path):
     tiny.write(tmp_path / "data", train=3)
     done = stoker("train", "--data-folder", "data", "--validation-fraction", 0.9, cwd=tmp_path)
     assert done.returncode == 2

@@ -155,7 +155,7 @@ def test_it_ends_with_the_next_commands(here: Path, capsys: pytest.CaptureFixtur
     assert main(["plugins", "new", "ray"]) == 0
     python = shlex.quote(sys.executable)
     assert capsys.readouterr().out.splitlines() == [
-        "wrote the package stoker-ray, a place that trains, into stoker-ray; next:",
+        "wrote the package stoker-ray, a backend that trains, into stoker-ray; next:",
         "",
         "  cd stoker-ray",
         f"  {python} -m pip install --editable '.[test]'",

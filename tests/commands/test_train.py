@@ -61,7 +61,7 @@ def test_the_end_shows_final_figures_where_the_model_is_and_what_comes_next(outp
     assert "the test set served as validation" in output
 
 
-def test_tensorflow_is_not_heard(output: str, run: RunDirectory):
+def test_tensorflow_prints_nothing(output: str, run: RunDirectory):
     for text in (output, run.log.read_text()):
         assert not re.search(r"tensorflow|cuda|absl|oneDNN|WARNING", text, re.I)
 
@@ -106,7 +106,7 @@ def test_the_folder_of_the_run_holds_what_it_should(run: RunDirectory):
     }
 
 
-def test_events_tell_the_run_in_order(run: RunDirectory):
+def test_events_record_the_run_in_order(run: RunDirectory):
     kinds = [event.kind for event in run.events()]
     assert [kind for kind in kinds if kind != "checkpointed"] == ["submitted", "started", *["epoch"] * 3, "finished"]
     assert [event.data["epoch"] for event in run.events() if event.kind == "checkpointed"] == [1, 2, 3]
@@ -165,7 +165,7 @@ def test_the_model_is_registered_with_where_it_came_from(run: RunDirectory):
     assert Registry.beside(run).record(Path(version.location))["run"] == run.run_id
 
 
-def test_listing_and_showing_tell_how_it_went(place: Path, run: RunDirectory):
+def test_runs_list_and_show_say_how_the_run_ended(place: Path, run: RunDirectory):
     listed = stoker("runs", "list", cwd=place).stdout
     assert run.run_id in listed
     assert "completed" in listed
@@ -209,7 +209,7 @@ def test_a_held_out_part_serves_as_validation_and_the_test_set_once_at_the_end(p
     assert last["Final test loss"] != last["Loss"]
 
 
-def test_what_is_to_be_said_of_the_data_is_said_once_in_the_log(place: Path, tmp_path: Path):
+def test_notes_about_the_data_are_in_the_log_once(place: Path, tmp_path: Path):
     job = ("train", "--dataset", "mnist", "--offline", "--epochs", 1, "--batch-size", 5000, "--runs-dir", "noted")
     done = stoker(*job, cwd=place, STOKER_CACHE_DIR=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
@@ -222,7 +222,7 @@ def test_json_output_is_one_object_a_line(place: Path):
     assert [value["epoch"] for value in values if value["kind"] == "epoch"] == [1, 2, 3]
 
 
-def test_quiet_output_is_none(place: Path):
+def test_quiet_prints_nothing(place: Path):
     done = stoker("train", "--data-folder", "data", *JOB, "--quiet", "--runs-dir", "quiet", cwd=place)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -295,13 +295,13 @@ def test_the_best_epoch_is_kept_and_exported_when_asked(place: Path):
     assert final == pytest.approx(min(losses), abs=1e-6)
 
 
-def test_a_run_without_a_checkpoint_begins_anew_with_its_figures_too(place: Path):
-    job = ("train", "--data-folder", "data", "--epochs", 2, "--runs-dir", "anew")
+def test_a_run_without_a_checkpoint_starts_from_scratch_with_its_figures_too(place: Path):
+    job = ("train", "--data-folder", "data", "--epochs", 2, "--runs-dir", "scratch")
     assert stoker(*job, cwd=place).returncode == 0
-    (found,) = list_runs(place / "anew")
+    (found,) = list_runs(place / "scratch")
     for state in found.checkpoints.glob("*/COMMIT"):
         state.write_text("damaged")
-    resumed = stoker("train", "--resume", "latest", "--epochs", 3, "--runs-dir", "anew", cwd=place)
+    resumed = stoker("train", "--resume", "latest", "--epochs", 3, "--runs-dir", "scratch", cwd=place)
     assert resumed.returncode == 0, resumed.stderr
     assert "training starts from the beginning" in resumed.stdout
     assert [line["epoch"] for line in found.metrics() if line["name"] == "Loss"] == [1, 2, 3]
@@ -324,7 +324,7 @@ def test_a_resume_with_other_threads_is_refused_unless_drift_is_allowed(place: P
     assert "the result may differ in the last digits" in allowed.stdout
 
 
-def test_a_gpu_that_is_not_there_is_said_clearly(place: Path):
+def test_a_missing_gpu_is_reported_clearly(place: Path):
     done = stoker(
         "train", "--data-folder", "data", "--device", "gpu", "--runs-dir", "gpu", cwd=place, CUDA_VISIBLE_DEVICES=""
     )
@@ -367,7 +367,7 @@ def test_a_model_that_could_not_be_trained_or_saved_is_refused_before_the_traini
     assert "epoch" not in done.stdout
 
 
-def test_a_run_that_a_callback_ended_goes_on_when_it_is_given_more_epochs(place: Path):
+def test_a_run_that_a_callback_ended_continues_when_it_is_given_more_epochs(place: Path):
     (place / "stopper.py").write_text(
         "from stoker.engine.hookspecs import hookimpl\n"
         "@hookimpl\n"

@@ -98,7 +98,7 @@ class FetchesInPlace(MemoryBackend):
         return manifest
 
 
-class RegistersAnew(MemoryBackend):
+class RegistersAgain(MemoryBackend):
     """Breaks 8: each registration makes a new version."""
 
     registered: Counter[str] = Counter()  # noqa: RUF012 - of all objects in this process
@@ -163,7 +163,7 @@ class TestPromise7(_Broken):
 
 
 class TestPromise8(_Broken):
-    broken = RegistersAnew
+    broken = RegistersAgain
 
 
 class TestPromise9(_Broken):

@@ -75,7 +75,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
         ),
         ("TestWrongCount", {"test_classes_are_counted_from_the_training_labels"}),
         ("TestAnotherEachTime", {"test_a_second_reading_gives_the_same"}),
-        ("TestAsksTheNetwork", {"test_offline_nothing_is_asked_of_the_network"}),
+        ("TestAsksTheNetwork", {"test_offline_no_request_is_sent"}),
         ("TestWritesFiles", {"test_the_users_files_stay_as_they_are"}),
         ("TestTakesAnyFolder", {"test_a_file_that_was_emptied_is_refused", "test_a_wrong_folder_is_refused"}),
     ],

@@ -59,7 +59,7 @@ def test_each_module_with_an_assertion_is_known_to_pytest():
     assert modules.keys() >= set(testing._WITH_ASSERTIONS)
 
 
-def test_without_pytest_one_line_says_what_to_install_and_payloads_can_be_done_all_the_same(tmp_path: Path):
+def test_without_pytest_one_line_says_what_to_install_and_payloads_still_run(tmp_path: Path):
     said, _ = start(WITHOUT_PYTEST, cwd=tmp_path, stdout=subprocess.PIPE).communicate(timeout=PATIENCE_S)
     assert said == "BackendContract needs pytest, which is not installed here; try: pip install 'stoker[testing]'\n"
 

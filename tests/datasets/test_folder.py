@@ -250,7 +250,7 @@ def test_without_a_cache_compressed_files_are_read_into_memory_and_a_note_says_s
     assert fault in dataset.notes[0]
 
 
-def test_a_cache_folder_that_is_a_file_is_no_hindrance(tmp_path: Path, cache_folder: Path) -> None:
+def test_a_cache_folder_that_is_a_file_stops_nothing(tmp_path: Path, cache_folder: Path) -> None:
     cache_folder.write_text("in the way")
     dataset = load(write_set(tmp_path / "data", suffix=".gz"))
     assert_whole(dataset)

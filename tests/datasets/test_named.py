@@ -157,7 +157,7 @@ def test_what_is_missing_is_fetched_and_what_is_there_is_kept(small: KnownSet, p
     assert {url.rpartition("/")[2] for url in network.asked} == {f"{NAMES[1]}.gz", f"{NAMES[2]}.gz"}
 
 
-def test_offline_nothing_is_asked(small: KnownSet, pages: dict[str, bytes]) -> None:
+def test_offline_no_request_is_sent(small: KnownSet, pages: dict[str, bytes]) -> None:
     network = Network(pages)
     with pytest.raises(DatasetError) as caught:
         reader(small, network).load(None, offline=True)

@@ -124,7 +124,7 @@ def stall(size: int) -> Fault:
 
 
 def trickle(handler: Handler) -> None:
-    """Sends a byte now and then, for ever."""
+    """Sends a byte now and then, forever."""
     handler.answer(200, b"", length=len(BODY))
     for byte in BODY:
         if handler.server.released.wait(0.05):
@@ -319,7 +319,7 @@ def test_a_refused_range_makes_it_start_again(server: Server, fetch: Downloads) 
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
-def test_a_passing_fault_of_the_server_passes(server: Server, fetch: Downloads, code: int) -> None:
+def test_a_transient_fault_of_the_server_is_retried(server: Server, fetch: Downloads, code: int) -> None:
     server.faults = [status(code), status(code)]
     fetch(server.url)
     assert fetch.succeeded()
@@ -327,7 +327,7 @@ def test_a_passing_fault_of_the_server_passes(server: Server, fetch: Downloads, 
 
 
 @pytest.mark.parametrize(("asked", "slept"), [("7", 7), ("100000", 20), ("soon", 1), ("-5", 1)])
-def test_a_server_that_asks_to_wait_is_heard_within_bounds(
+def test_a_server_that_asks_to_wait_is_obeyed_within_bounds(
     server: Server, fetch: Downloads, asked: str, slept: float
 ) -> None:
     server.faults = [status(429, Retry_After=asked)]
@@ -400,7 +400,7 @@ def test_a_mirror_with_any_fault_is_passed_over(server: Server, fetch: Downloads
 
 
 @pytest.mark.parametrize("size", CUTS)
-def test_a_server_that_stalls_is_asked_again(server: Server, fetch: Downloads, size: int) -> None:
+def test_a_request_to_a_server_that_stalls_is_retried(server: Server, fetch: Downloads, size: int) -> None:
     server.faults = [stall(size)]
     fetch.patience = IMPATIENCE
     fetch(server.url)

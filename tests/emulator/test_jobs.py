@@ -122,7 +122,7 @@ def test_a_run_that_takes_longer_than_it_may_is_canceled(client: Client) -> None
     assert client.until("one", "Canceled")["error"]["error"]["code"] == "JobExceededMaxDuration"
 
 
-def test_a_preempted_run_starts_anew_with_its_mount_and_torn_files_are_empty(
+def test_a_preempted_run_starts_again_with_its_mount_and_torn_files_are_empty(
     client: Client, emulator: Emulator
 ) -> None:
     client.submit("one", COUNTS, MOUNT, outputData=OUTPUT)

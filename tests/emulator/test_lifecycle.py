@@ -1,4 +1,4 @@
-"""The emulator starts, stops without a trace, goes on with its folder, and can be started from a shell."""
+"""The emulator starts, stops without a trace, continues with its folder, and can be started from a shell."""
 
 from __future__ import annotations
 

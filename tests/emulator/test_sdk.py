@@ -86,7 +86,7 @@ def test_the_sdk_cancels_a_run(steps: Report) -> None:
     assert steps["canceled"] == "Canceled"
 
 
-def test_the_sdk_is_told_of_retired_sizes_and_missing_quota(steps: Report) -> None:
+def test_the_sdk_gets_errors_for_retired_sizes_and_missing_quota(steps: Report) -> None:
     assert steps["retired"].startswith("ComputeTargetException")
     assert "retired" in steps["retired"]
     assert steps["quota"].startswith("ComputeTargetException")

@@ -65,12 +65,12 @@ def test_any_name_may_be_unknown(name: str, known: list[str]):
         (errno.ENOTDIR, os.strerror(errno.ENOTDIR), "choose another folder"),
     ],
 )
-def test_a_failed_write_tells_the_reason_and_a_remedy(code: int, reason: str, hint: str):
+def test_a_failed_write_gives_the_reason_and_a_remedy(code: int, reason: str, hint: str):
     error = StorageError.from_os(OSError(code, os.strerror(code)), "/runs/a b")
     assert (str(error), error.hint, error.path) == (f"can't write /runs/a b: {reason}", hint, "/runs/a b")
 
 
-def test_a_failed_write_without_a_number_tells_what_the_system_said():
+def test_a_failed_write_without_an_error_number_repeats_what_the_system_said():
     assert str(StorageError.from_os(OSError("the tape is torn"), "/runs")) == "can't write /runs: the tape is torn"
 
 
@@ -81,7 +81,7 @@ def test_a_failed_write_without_a_number_tells_what_the_system_said():
         *((kind, 1) for kind in (errors.DownloadError, errors.BackendError, errors.RunError, errors.CheckpointError)),
     ],
 )
-def test_what_the_user_can_mend_exits_with_2_and_all_else_with_1(kind: type[StokerError], code: int):
+def test_what_the_user_can_fix_exits_with_2_and_everything_else_with_1(kind: type[StokerError], code: int):
     assert kind("x").exit_code == code
 
 

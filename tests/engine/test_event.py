@@ -29,7 +29,7 @@ def test_an_event_is_the_same_after_json(event: RunEvent):
     assert RunEvent.from_json(json.loads(json.dumps(event.to_json()))) == event
 
 
-def test_an_event_happens_now_unless_told_otherwise():
+def test_an_event_happens_now_unless_a_time_is_given():
     before = time.time()
     assert before <= RunEvent(kind=EventKind.STARTED, run_id="x").time_s <= time.time()
 

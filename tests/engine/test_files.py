@@ -127,7 +127,7 @@ with files.atomic_writer(Path(sys.argv[1])) as stream:
     assert path.read_bytes() == b"old"
 
 
-def test_a_file_in_the_place_of_a_folder_is_told_as_it_is(tmp_path: Path):
+def test_a_file_where_a_folder_should_be_is_reported_as_one(tmp_path: Path):
     (tmp_path / "runs").touch()
     with pytest.raises(StorageError, match="runs"):
         files.make_folder(tmp_path / "runs" / "below")
@@ -228,9 +228,7 @@ class Clock:
         self.now_s += seconds
 
 
-def test_whoever_waits_for_a_lock_gives_up_after_the_time_that_was_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_waiting_for_a_lock_ends_after_the_given_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     clock = Clock()
     monkeypatch.setattr(files, "time", clock)
     with files.lock(tmp_path / ".lock"):

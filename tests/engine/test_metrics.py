@@ -69,7 +69,7 @@ def test_well_known_figures_come_first_under_short_labels():
     ("value", "text"),
     [(0.12345, "0.1235"), (0.0, "0.0000"), (1e-5, "1.000e-05"), (-2.5e7, "-2.500e+07"), (math.nan, "nan"), (None, "-")],
 )
-def test_a_value_has_four_decimals_where_those_tell_something(value: float | None, text: str):
+def test_a_value_has_four_decimals_where_those_are_useful(value: float | None, text: str):
     assert metrics.format_value(value) == text
 
 

@@ -68,7 +68,7 @@ def test_the_same_model_under_two_names_is_two_models(registry: Registry, tmp_pa
     assert [registry.latest(name).version for name in ("one", "two")] == [1, 1]
 
 
-def test_the_record_tells_where_a_version_came_from(registry: Registry, tmp_path: Path):
+def test_the_record_says_where_a_version_came_from(registry: Registry, tmp_path: Path):
     version = registry.register("mnist", model(tmp_path, "a"), {"run": "20261124-x", "job_sha256": "ab"})
     record = registry.record(Path(version.location))
     assert record.pop("registered_s") > 0

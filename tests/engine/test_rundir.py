@@ -53,7 +53,7 @@ def test_a_run_is_made_below_any_folder_and_found_there(tmp_path: Path, name: st
     assert run.handle().reference == str(run.path)
 
 
-def test_a_run_below_a_link_or_a_relative_folder_knows_its_real_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_below_a_link_or_a_relative_folder_has_its_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     monkeypatch.chdir(tmp_path)
@@ -147,7 +147,7 @@ def test_a_name_that_fits_no_run_is_refused_with_where_to_look(tmp_path: Path, n
     assert caught.value.hint == f"`stoker runs list` shows the runs in {tmp_path / 'runs'}"
 
 
-def test_a_name_with_a_slip_is_answered_with_the_nearest(tmp_path: Path):
+def test_a_misspelled_name_is_answered_with_the_nearest(tmp_path: Path):
     RunDirectory.create(tmp_path, JOB, "20261124-060000-mine-aaa111")
     with pytest.raises(UnknownNameError) as caught:
         find_run(tmp_path, "20261124-060000-mime-aaa111")
@@ -161,7 +161,7 @@ def test_a_root_that_is_missing_or_a_file_has_no_runs(tmp_path: Path):
         find_run(tmp_path / "nothing", "latest")
 
 
-def test_a_root_that_may_not_be_read_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_root_that_can_not_be_read_is_reported_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Path, "iterdir", failing(errno.EACCES))
     with pytest.raises(InputError, match="can't be read"):
         list_runs(tmp_path)
@@ -199,7 +199,7 @@ def test_an_id_that_exists_is_not_taken_twice(tmp_path: Path):
     assert RunDirectory(tmp_path / "mine").job() == JOB
 
 
-def test_an_amended_job_is_the_job_from_then_on_and_those_before_stay(run: RunDirectory):
+def test_an_amended_job_replaces_the_job_and_the_earlier_ones_stay(run: RunDirectory):
     for epochs in range(4, 16):
         run.write_next_job(TrainJob(name="mine", epochs=epochs))
         assert run.job().epochs == epochs
@@ -216,7 +216,7 @@ def test_a_file_of_the_users_own_beside_the_job_is_no_job(run: RunDirectory, nam
     assert run.job().epochs == 9
 
 
-def test_a_run_whose_submission_nobody_saw_end_has_no_handle(run: RunDirectory):
+def test_a_run_whose_submission_was_interrupted_has_no_handle(run: RunDirectory):
     assert not run.has_handle()
     with pytest.raises(RunError, match=r"it is not known whether the run .+ was submitted") as caught:
         run.handle()
@@ -273,7 +273,7 @@ def test_a_torn_last_line_is_left_out_wherever_it_is_torn(run: RunDirectory):
         assert [one.kind for one in run.events()] == [EventKind.STARTED]
 
 
-def test_a_run_that_goes_on_after_a_torn_line_loses_that_line_only(run: RunDirectory):
+def test_a_run_that_continues_after_a_torn_line_loses_only_that_line(run: RunDirectory):
     run.append_event(event(EventKind.STARTED))
     with (run.path / "events.jsonl").open("ab") as stream:
         stream.write(b'{"kind": "epo')

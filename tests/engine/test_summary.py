@@ -1,4 +1,4 @@
-"""The summary of a run survives JSON, and says of the registry what there is to say."""
+"""The summary of a run survives JSON, and names the registered version if there is one."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def moments(count: int, share: float) -> Iterator[int]:
 def kill_at_moments(job: TrainJob, whole: tuple[dict[str, bytes], int], folder: Path, share: float) -> int:
     """Kills a run at moments of file operations and resumes each; how many there were.
 
-    A heart that beats once less makes a run with fewer moments, which may be over before the last one comes.
+    One heartbeat less makes a run with fewer moments, which may end before the last of them.
     """
     expected, count = whole
     kills = 0

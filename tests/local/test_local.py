@@ -48,7 +48,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def detached(place: Path, name: str, *more: object) -> RunDirectory:
-    """Returns a run that goes on for ever, past its second epoch."""
+    """Returns a run that would train forever, past its second epoch."""
     done = stoker(*LONG, "--detach", "--name", name, *more, cwd=place)
     assert done.returncode == 0, done.stderr
     run = find_run(place / "runs", done.stdout.split()[1])
@@ -73,7 +73,7 @@ def epochs(text: str) -> list[int]:
     return [int(line.split()[1].partition("/")[0]) for line in text.splitlines() if line.startswith("epoch")]
 
 
-def test_a_detached_run_goes_on_and_is_watched_from_elsewhere_without_a_gap(place: Path):
+def test_a_detached_run_continues_and_is_watched_from_elsewhere_without_a_gap(place: Path):
     run = detached(place, "watched")
     watchers = [start("runs", "attach", run.run_id, cwd=place, stdout=subprocess.PIPE) for _ in range(2)]
     wait_until(lambda: run.log.read_text().count("\nepoch") >= 60)
@@ -85,7 +85,7 @@ def test_a_detached_run_goes_on_and_is_watched_from_elsewhere_without_a_gap(plac
         assert text == run.log.read_text()
 
 
-def test_cancelling_kills_nobody_twice_is_harmless_and_leaves_nobody(place: Path):
+def test_cancelling_is_graceful_may_be_repeated_and_leaves_no_process(place: Path):
     run = detached(place, "cancelled")
     process = pid(run)
     assert stoker("runs", "cancel", run.run_id, cwd=place).returncode == 0
@@ -170,7 +170,7 @@ def test_the_run_outlives_a_terminal_that_was_closed(place: Path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_without_anybody_to_ask_cancels_the_run(place: Path, number: signal.Signals, code: int):
+def test_an_interrupt_without_a_terminal_cancels_the_run(place: Path, number: signal.Signals, code: int):
     name = f"interrupted-{number}"
     watcher = start(
         *LONG, "--name", name, cwd=place, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
@@ -243,7 +243,7 @@ def test_a_foreign_process_with_the_pid_of_a_dead_run_is_never_signalled(tmp_pat
         assert foreign.returncode == 0
 
 
-def test_a_run_of_another_machine_is_judged_by_its_heart(tmp_path: Path):
+def test_a_run_of_another_machine_is_judged_by_its_heartbeat(tmp_path: Path):
     run = RunDirectory(tmp_path)
     handle = Handle(backend="local", reference=str(tmp_path))
     run.write_status(RunStatus(state=RunState.RUNNING), host="elsewhere")
@@ -272,7 +272,9 @@ def test_a_second_signal_ends_the_training_process_at_once(place: Path):
     wait_until(lambda: state(run).ended)
 
 
-def test_a_machine_without_tensorflow_gets_a_hint_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_machine_without_tensorflow_gets_a_hint_about_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     run, find = RunDirectory.create(tmp_path, TrainJob()), importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
     with pytest.raises(InputError, match="the package 'tensorflow' is not installed for") as caught:

@@ -103,7 +103,7 @@ def test_the_epoch_section_names_who_is_missing_and_why(tmp_path: Path):
     assert {target.what: target.met for target in section.targets}["the tutorial's epoch, in stoker's"]
 
 
-def test_who_learns_nothing_does_not_take_part(tmp_path: Path):
+def test_a_contender_that_learns_nothing_does_not_take_part(tmp_path: Path):
     section = epoch.measure(PretendBench(tmp_path, accuracy=0.4))  # type: ignore[arg-type]
     assert section.rows == []
     assert "stoker is missing: its accuracy is 0.400 after 3 epochs, below 0.96." in section.notes
@@ -132,17 +132,17 @@ def test_results_are_written_as_a_page_as_json_and_as_charts(tmp_path: Path):
     assert all("<svg" in path.read_text() for path in written[2:])
 
 
-def test_a_section_that_is_measured_anew_stands_beside_the_others_with_its_own_machine(tmp_path: Path):
+def test_a_section_that_is_measured_again_stands_beside_the_others_with_its_own_machine(tmp_path: Path):
     before = results(tmp_path)
     one, *others = [section["name"] for section in before["sections"]]
     machine = {**before["machine"], "date": "2030-01-02"}
-    again = {**before["sections"][0], "title": "Anew"}
+    again = {**before["sections"][0], "title": "Again"}
     found = report.beside({"machine": machine, "seconds": 5, "sections": [again]}, before, [*others, one])
     assert [section["name"] for section in found["sections"]] == [*others, one]
     assert found["seconds"] == before["seconds"] + 5
     page = report.table(found)
     assert page.count("Measured apart: ") == 1
-    assert "2030-01-02" in page.partition("## Anew")[2]
+    assert "2030-01-02" in page.partition("## Again")[2]
 
 
 def test_a_chart_of_the_same_results_has_the_same_bytes(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_settings_of_the_user_do_not_reach_a_contender(tmp_path: Path, monkeypat
     )
 
 
-def test_the_steps_of_the_tutorial_are_told_apart():
+def test_the_steps_of_the_tutorial_are_distinguished():
     lines = ("mark import 12", "mark build 13", "mark epoch 16", "a line", "mark epoch 18", "mark save 19")
     finished = process.Finished(started_s=10.0, seconds=10.5, memory_bytes=0, private_bytes=0, output="\n".join(lines))
     steps, first = phases.of_tutorial(finished)

@@ -128,14 +128,14 @@ def test_the_help_has_a_line_for_each_command_that_is_for_people(here: Path, cap
         ("raise KeyboardInterrupt", 130),
     ],
 )
-def test_the_exit_code_tells_what_happened(
+def test_the_exit_code_says_what_happened(
     here: Path, do: Path, capsys: pytest.CaptureFixture[str], body: str, code: int
 ):
     assert main(["-p", str(do), "do", body]) == code
     assert capsys.readouterr().err == ("error: it broke\n" if "broke" in body else "")
 
 
-def test_an_error_is_told_in_lines_for_people(here: Path, do: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_error_is_printed_in_lines_for_people(here: Path, do: Path, capsys: pytest.CaptureFixture[str]):
     body = "raise errors.InputError('too many', received=3, expected='one or two', hint='take fewer')"
     assert main(["-p", str(do), "do", body]) == 2
     output = capsys.readouterr()
@@ -161,7 +161,7 @@ def test_a_fault_of_the_program_shows_its_traceback_and_exits_with_1(do: Path, t
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_a_package_that_a_command_needs_and_that_is_missing_is_told_in_one_line(do: Path, tmp_path: Path):
+def test_a_missing_package_that_a_command_needs_is_reported_in_one_line(do: Path, tmp_path: Path):
     done = stoker("-p", do, "do", "import raytracer", cwd=tmp_path)
     assert done.returncode == 2
     assert re.fullmatch(r"error: the package 'raytracer' is not installed for .*; try: .*\n", done.stderr)
@@ -267,7 +267,7 @@ ENVIRONMENT = {"STOKER_EPOCHS": "abc"}
         ("epochs = ", {}, "{}/stoker.toml is not valid TOML", ""),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_place(
+def test_a_wrong_setting_is_reported_with_its_source(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -153,7 +153,7 @@ def test_each_python_block_compiles(text: str):
 
 
 @pytest.mark.parametrize("text", [block for block in blocks("python") if "@hookimpl" in block.values[0]])
-def test_each_plugin_in_the_docs_loads_without_a_complaint(text: str, tmp_path: Path):
+def test_each_plugin_in_the_docs_loads_without_a_problem(text: str, tmp_path: Path):
     path = tmp_path / "mine.py"
     path.write_text(text)
     plugins = Plugins.load([str(path)])

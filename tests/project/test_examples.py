@@ -85,25 +85,25 @@ def test_early_stopping_refuses_a_patience_that_is_none(tmp_path: Path, word: st
 
 
 def test_notify_runs_a_command_and_rings_a_terminal_when_the_run_has_ended(data: Path, tmp_path: Path):
-    teller = tmp_path / "tell.py"
-    teller.write_text("import pathlib, sys\npathlib.Path(sys.argv[1]).write_text(sys.argv[2])\n")
-    told = tmp_path / "told.txt"
+    notifier = tmp_path / "notifier.py"
+    notifier.write_text("import pathlib, sys\npathlib.Path(sys.argv[1]).write_text(sys.argv[2])\n")
+    sent = tmp_path / "sent.txt"
     ours, theirs = pty.openpty()
     done = stoker(
         *("-p", EXAMPLES / "notify.py", "train", "--data-folder", data, "--epochs", 1, *SMALL),
         cwd=tmp_path,
-        NOTIFY_COMMAND=shlex.join([sys.executable, str(teller), str(told)]),
+        NOTIFY_COMMAND=shlex.join([sys.executable, str(notifier), str(sent)]),
         NOTIFY_TERMINAL=os.ttyname(theirs),
     )
     assert (done.returncode, done.stderr) == (0, "")
     message = f"{trained(tmp_path).run_id} finished"
-    assert told.read_text() == message
+    assert sent.read_text() == message
     assert os.read(ours, 1000) == f"\a\r{message}\r\n".encode()
     os.close(ours)
     os.close(theirs)
 
 
-def test_notify_is_quiet_where_there_is_nothing_to_tell_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_notify_is_quiet_without_a_command_and_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     example: Any = import_file(EXAMPLES / "notify.py")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("NOTIFY_COMMAND", raising=False)

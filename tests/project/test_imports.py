@@ -53,7 +53,7 @@ MAY_IMPORT = {
 
 
 SUITE = ("stoker.engine.testing", "pytest")
-"""What only the conformance suite itself may import: nobody else should need pytest."""
+"""What only the conformance suite itself may import: nothing else should need pytest."""
 
 
 ROOMS = (

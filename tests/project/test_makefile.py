@@ -136,7 +136,7 @@ def test_an_installation_that_failed_is_done_again(machine: Machine) -> None:
     assert machine.done("-m venv") == []
 
 
-def test_an_environment_that_came_from_elsewhere_is_made_anew(machine: Machine) -> None:
+def test_an_environment_that_was_moved_is_made_again(machine: Machine) -> None:
     machine.add_python("python3")
     machine.make("train")
     machine.checkout.rename(machine.checkout.with_name("moved"))
@@ -147,7 +147,7 @@ def test_an_environment_that_came_from_elsewhere_is_made_anew(machine: Machine) 
     assert moved.make("train").stdout == ""
 
 
-def test_an_environment_whose_interpreter_is_gone_is_made_anew(machine: Machine) -> None:
+def test_an_environment_whose_interpreter_is_gone_is_made_again(machine: Machine) -> None:
     machine.add_python("python3")
     machine.make("train")
     (machine.checkout / ".venv/bin/python").unlink()

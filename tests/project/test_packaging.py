@@ -281,11 +281,11 @@ def old_interpreters() -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["cli.py", "__main__.py"])
-def test_an_old_python_can_read_the_file_that_tells_it_so(name: str) -> None:
+def test_an_old_python_can_parse_the_file_that_refuses_it(name: str) -> None:
     ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_each_old_python_that_is_here_is_told_so_in_one_line(tmp_path: Path) -> None:
+def test_each_old_python_on_this_machine_is_refused_in_one_line(tmp_path: Path) -> None:
     for python in old_interpreters():
         done = run(python, ROOT / "cli.py", "train", cwd=tmp_path)
         assert done.returncode == 2

@@ -220,7 +220,7 @@ def test_another_model_is_another_version_and_the_first_stays_as_it_was(run: Run
     assert first.read_bytes() == (run.model / "model.keras").read_bytes()
 
 
-def test_a_cancelled_run_is_killed_in_mlflow_and_a_resume_goes_on_in_it(place: Path):
+def test_a_cancelled_run_is_killed_in_mlflow_and_a_resume_continues_it(place: Path):
     job = ("train", "--data-folder", "data", *JOB[2:], "--runs-dir", "cut", "--mlflow", "--tensorboard-folder", "tb")
     assert stoker(*job, "--epochs", 100_000, "--mlflow-experiment", "cut", "--detach", cwd=place).returncode == 0
     (found,) = list_runs(place / "cut")
@@ -308,7 +308,7 @@ def test_a_server_that_never_answers_does_not_keep_the_run_from_ending(place: Pa
     assert (found.path / "status.json").stat().st_mtime - finished.time_s < 2 * 2 + 3
 
 
-def test_what_a_database_could_not_take_is_brought_when_it_can(tmp_path: Path):
+def test_what_a_database_could_not_store_is_sent_when_it_can(tmp_path: Path):
     run = RunDirectory.create(tmp_path / "runs", TrainJob())
     run.append_metrics(1, {"Loss": 0.5, "f1@best": 0.25}, 1.0)
     later = tmp_path / "later"
@@ -374,7 +374,7 @@ print("disabled", MLFLOW_DISABLE_TELEMETRY.get(), get_telemetry_client())
 """
 
 
-def test_mlflow_does_not_report_its_use_to_anybody(tmp_path: Path):
+def test_mlflow_does_not_report_its_use(tmp_path: Path):
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     code = _TELEMETRY.format(cli=str(ROOT / "cli.py"))
     done = subprocess.run(
@@ -399,7 +399,7 @@ def without_packages(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["mlflow", "tensorboard"])
-def test_a_missing_package_is_said_before_anything_is_trained(
+def test_a_missing_package_is_reported_before_anything_is_trained(
     place: Path, tmp_path: Path, without_packages: dict[str, str], name: str
 ):
     done = stoker("train", "--data-folder", place / "data", f"--{name}", cwd=tmp_path, **without_packages)
@@ -411,7 +411,7 @@ def test_a_missing_package_is_said_before_anything_is_trained(
 
 
 @pytest.mark.parametrize("name", ["mlflow", "tensorboard"])
-def test_a_missing_package_is_said_when_the_settings_file_asks_for_it(
+def test_a_missing_package_is_reported_when_the_settings_file_turns_the_tracker_on(
     tmp_path: Path, without_packages: dict[str, str], name: str
 ):
     (tmp_path / "stoker.toml").write_text(f"{name} = true\n")
@@ -469,7 +469,7 @@ def test_a_token_in_the_environment_does_not_get_into_a_message(monkeypatch: pyt
     assert hidden("Bearer hunter2 was refused", "http://127.0.0.1:5000") == "Bearer *** was refused"
 
 
-def test_work_aside_keeps_nobody_waiting():
+def test_background_work_keeps_nothing_waiting():
     aside, go, done = BackgroundWorker(), threading.Event(), []
     for _ in range(2):
         aside.start(lambda: done.append(go.wait(PATIENCE_S)))
@@ -479,7 +479,7 @@ def test_work_aside_keeps_nobody_waiting():
     go.set()
 
 
-def test_work_aside_is_done_one_piece_after_the_other():
+def test_background_work_is_done_one_piece_after_another():
     aside, go, done = BackgroundWorker(), threading.Event(), []
     aside.start(lambda: (go.wait(), done.append("first")))
     threading.Timer(0.05, go.set).start()
@@ -512,4 +512,4 @@ def test_a_failure_is_reported_once_however_many_epochs_follow(tmp_path: Path):
         mirror._worker._wait(time.monotonic() + PATIENCE_S, 30)
     mirror.end("FINISHED", time.time())
     assert len(reported) == 1
-    assert "the training goes on" in reported[0]
+    assert "the training continues" in reported[0]

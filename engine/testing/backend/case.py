@@ -121,9 +121,9 @@ class BackendCase:
     def submit(self, place: Place, payload: str, **options: Any) -> Submitted:
         """Submits a new run, which no other test uses."""
         job, run = self.new_run(place, payload, **options)
-        return self.note(place, job, run, self.make_backend().submit(job, run.path))
+        return self.track(place, job, run, self.make_backend().submit(job, run.path))
 
-    def note(self, place: Place, job: TrainJob, run: RunDirectory, handle: Handle) -> Submitted:
+    def track(self, place: Place, job: TrainJob, run: RunDirectory, handle: Handle) -> Submitted:
         """Records a submitted run, so that it is cancelled with the class."""
         one = Submitted(run=run, job=job, handle=handle)
         place.all.append(one)

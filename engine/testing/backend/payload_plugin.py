@@ -1,7 +1,7 @@
 """A plugin for the jobs of the conformance suite: offers a payload in place of the training.
 
 A job loads it by its name in `TrainJob.plugins`, wherever stoker is installed. A job without the option `payload` is
-trained as ever.
+trained as usual.
 """
 
 from __future__ import annotations

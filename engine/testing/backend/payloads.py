@@ -37,14 +37,14 @@ VARIABLE = "variable "
 OUTPUT = "model/model.keras"
 """The output that has the job's option `payload_content` in it."""
 WAIT_S = 300.0
-"""How long a payload waits to be stopped, so that none runs for ever if nothing can be cancelled."""
+"""How long a payload waits to be stopped, so that none runs forever if nothing can be cancelled."""
 _TEXT = "größe 模型 🙂 e\u0301"
 
-Reporter = Callable[[str], None]
+WriteLine = Callable[[str], None]
 """Writes a line into the log of the run."""
 
 
-def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: Reporter | None = None) -> RunState:
+def perform(job: TrainJob, run: RunDirectory, stop: threading.Event, say: WriteLine | None = None) -> RunState:
     """Runs the payload that a job asks for, from the first status to the last.
 
     Args:
@@ -85,7 +85,7 @@ class _Payload:
     stop: threading.Event
     heartbeat: Heartbeat
     recorder: RunRecorder
-    say: Reporter
+    say: WriteLine
 
     @property
     def attempt(self) -> int:

@@ -37,7 +37,7 @@ class Submitting(BackendCase):
     ) -> None:
         job, run = self.new_run(place, "wait", payload_tally=str(tmp_path / "tally"))
         backend = self.make_backend()
-        one = self.note(place, job, run, backend.submit(job, run.path))
+        one = self.track(place, job, run, backend.submit(job, run.path))
         assert backend.submit(job, run.path) == one.handle
         self.expect_one_start(one, tmp_path / "tally")
 
@@ -67,7 +67,7 @@ class Submitting(BackendCase):
             thread.join(self.patience_s)
         assert len(handles) == 2, "one of them did not return, or raised"
         assert handles[0] == handles[1]
-        self.expect_one_start(self.note(place, job, run, handles[0]), tmp_path / "tally")
+        self.expect_one_start(self.track(place, job, run, handles[0]), tmp_path / "tally")
 
     def test_promise_1_submitting_an_ended_run_again_gives_the_same_handle_and_keeps_its_log(
         self, place: Place
@@ -93,7 +93,7 @@ class Submitting(BackendCase):
         if "attach" in self.make_backend().limits:
             self.expect_lost_with_reason(first)
             return
-        one = self.note(place, job, run, self.make_backend().submit(job, run.path))
+        one = self.track(place, job, run, self.make_backend().submit(job, run.path))
         assert one.handle == first
         self.expect_one_start(one, tmp_path / "tally")
 
@@ -106,7 +106,7 @@ class Submitting(BackendCase):
     def test_promise_1_a_run_below_a_folder_of_any_name_is_run(self, place: Place, name: str, tmp_path: Path) -> None:
         job = self.job("succeed")
         run = RunDirectory.create(tmp_path / name, job)
-        one = self.note(place, job, run, self.make_backend().submit(job, run.path))
+        one = self.track(place, job, run, self.make_backend().submit(job, run.path))
         assert self.wait(one.handle).state is RunState.COMPLETED
         assert Handle.parse(str(one.handle)) == one.handle
 

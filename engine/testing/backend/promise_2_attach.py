@@ -44,9 +44,7 @@ class Attaching(BackendCase):
             log = self.child(tmp_path).ask("logs", handle=str(one.handle))
             assert log.encode("latin-1") == self.log(one.handle)
 
-    def test_promise_2_another_process_follows_the_log_of_a_run_that_goes_on(
-        self, place: Place, tmp_path: Path
-    ) -> None:
+    def test_promise_2_another_process_follows_the_log_of_a_running_run(self, place: Place, tmp_path: Path) -> None:
         one = self.submit(place, "write", payload_lines=30)
         with self.able("attach"):
             log = self.child(tmp_path).ask("logs", handle=str(one.handle), follow=True)
@@ -80,5 +78,5 @@ class Attaching(BackendCase):
         backend = self.make_backend()
         handle = backend.submit(job, run.path)
         del backend
-        self.note(place, job, run, handle)
+        self.track(place, job, run, handle)
         assert self.wait(handle).state is RunState.COMPLETED

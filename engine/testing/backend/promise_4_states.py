@@ -38,12 +38,12 @@ class Life(BackendCase):
             assert self.make_backend().status(one.handle) == last
             time.sleep(0.02)
 
-    def test_promise_4_a_run_that_goes_on_is_running(self, place: Place) -> None:
+    def test_promise_4_a_run_that_has_not_ended_is_running(self, place: Place) -> None:
         one = self.running(place)
         states = {self.make_backend().status(one.handle).state for _ in range(5)}
         assert states == {RunState.RUNNING}
 
-    def test_promise_4_a_completed_run_has_nothing_to_complain_of(self, place: Place) -> None:
+    def test_promise_4_a_completed_run_has_no_message(self, place: Place) -> None:
         status = self.wait(self.ended(place, "succeed").handle)
         assert (status.state, status.attempt) == (RunState.COMPLETED, 1)
 

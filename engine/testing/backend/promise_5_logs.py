@@ -69,7 +69,7 @@ class Reading(BackendCase):
         expect_lines(read, 40)
 
     @pytest.mark.parametrize("seen", ["line 0001", "line 0020"], ids=["from the beginning", "from the middle"])
-    def test_promise_5_following_a_run_that_goes_on_gives_the_whole_log(self, place: Place, seen: str) -> None:
+    def test_promise_5_following_a_running_run_gives_the_whole_log(self, place: Place, seen: str) -> None:
         handle = self.submit(place, "write", payload_lines=40).handle
         before = b"" if seen == "line 0001" else self.log_with(handle, seen)
         followed = before + self.log(handle, len(before), follow=True)
@@ -77,7 +77,7 @@ class Reading(BackendCase):
         assert followed == self.log(handle)
         expect_lines(followed, 40)
 
-    def test_promise_5_two_that_follow_see_the_same(self, place: Place) -> None:
+    def test_promise_5_two_readers_that_follow_see_the_same(self, place: Place) -> None:
         handle = self.submit(place, "write", payload_lines=30).handle
         seen: list[bytes] = []
         threads = [threading.Thread(target=lambda: seen.append(self.log(handle, follow=True))) for _ in range(2)]

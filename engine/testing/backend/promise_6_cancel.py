@@ -21,7 +21,7 @@ class Cancelling(BackendCase):
             self.make_backend().cancel(one.handle)
             assert self.make_backend().status(one.handle).state is RunState.CANCELLED
 
-    def test_promise_6_cancelling_twice_is_as_once(self, place: Place) -> None:
+    def test_promise_6_cancelling_twice_is_the_same_as_once(self, place: Place) -> None:
         one = self.running(place)
         with self.able("cancel"):
             self.make_backend().cancel(one.handle)
@@ -62,7 +62,7 @@ class Cancelling(BackendCase):
             log = self.log(one.handle, follow=True)
             assert log[: len(before)] == before
             time.sleep(0.2)
-            assert self.log(one.handle) == log, "the job goes on"
+            assert self.log(one.handle) == log, "the job continues"
 
     def test_promise_6_a_cancelled_run_does_not_complete(self, place: Place) -> None:
         one = self.submit(place, "write", payload_lines=10)

@@ -63,9 +63,7 @@ class Fetching(BackendCase):
         with self.able("fetch"):
             expect_whole(target, self.make_backend().fetch(one.handle, target))
 
-    def test_promise_7_a_folder_with_files_of_somebody_else_is_refused_and_kept(
-        self, place: Place, tmp_path: Path
-    ) -> None:
+    def test_promise_7_a_folder_with_other_files_is_refused_and_kept(self, place: Place, tmp_path: Path) -> None:
         one, target = self.ended(place, "succeed"), tmp_path / "target"
         target.mkdir()
         (target / "thesis.txt").write_text("years of work")
@@ -79,20 +77,20 @@ class Fetching(BackendCase):
         self.refused("fetch", lambda: self.make_backend().fetch(one.handle, target))
         assert target.read_text() == "a file"
 
-    def test_promise_7_of_a_failed_run_there_is_all_that_it_made_or_nothing(self, place: Place, tmp_path: Path) -> None:
+    def test_promise_7_a_failed_run_gives_all_that_it_made_or_nothing(self, place: Place, tmp_path: Path) -> None:
         one, target = self.ended(place, "fail"), tmp_path / "target"
         self.may_be_refused("fetch", lambda: expect_whole(target, self.make_backend().fetch(one.handle, target)))
         assert names_in(tmp_path) in ([], ["target"])
         assert not target.exists() or names_in(target), "an empty folder looks like a copy of nothing"
 
-    def test_promise_7_of_a_run_that_never_was_there_is_nothing(self, place: Place, tmp_path: Path) -> None:
+    def test_promise_7_a_run_that_never_was_gives_nothing(self, place: Place, tmp_path: Path) -> None:
         handle = self.ended(place, "succeed").handle
         unknown = replace(handle, reference=f"{handle.reference}-not")
         error = self.refused("fetch", lambda: self.make_backend().fetch(unknown, tmp_path / "target"))
         assert isinstance(error, BackendError)
         assert names_in(tmp_path) == []
 
-    def test_promise_7_a_fetch_that_is_killed_leaves_all_or_nothing_and_is_whole_when_repeated(
+    def test_promise_7_a_fetch_that_is_killed_leaves_all_or_nothing_and_works_the_next_time(
         self, place: Place, tmp_path: Path
     ) -> None:
         handle, child = self.ended(place, "succeed").handle, self.child(tmp_path)
@@ -108,7 +106,7 @@ class Fetching(BackendCase):
                 expect_whole(target, self.make_backend().fetch(handle, target))
                 assert names_in(target.parent) == ["target"], "what the killed one had begun is still there"
 
-    def test_promise_7_a_fetch_for_which_there_is_no_space_leaves_nothing_and_is_whole_when_repeated(
+    def test_promise_7_a_fetch_for_which_there_is_no_space_leaves_nothing_and_works_the_next_time(
         self, place: Place, tmp_path: Path
     ) -> None:
         handle, backend = self.ended(place, "succeed").handle, self.make_backend()

@@ -74,7 +74,7 @@ class Registering(BackendCase):
         one = self.ended(place, "succeed")
         self.refused("register", lambda: self.make_backend().register(one.handle, "model", name))
 
-    def test_promise_8_the_model_of_a_run_that_goes_on_is_refused(self, place: Place) -> None:
+    def test_promise_8_the_model_of_a_running_run_is_refused(self, place: Place) -> None:
         one = self.running(place)
         self.refused("register", lambda: self.make_backend().register(one.handle, "model", new_name()))
 

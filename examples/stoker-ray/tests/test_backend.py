@@ -1,4 +1,4 @@
-"""What is special about this backend: its options, its errors, what goes up, and a training that comes home."""
+"""What is special about this backend: its options, its errors, what it uploads, and collecting a training's results."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_start_of_stoker_imports_neither_ray_nor_fsspec(stoker: Stoker, tmp_pa
         ("http://127.0.0.1:8265", "ftp://me:s3cr3t@127.0.0.1/x"),
     ],
 )
-def test_a_place_that_is_none_or_has_a_password_in_it_is_refused(address: str, storage: str, tmp_path: Path):
+def test_an_address_that_is_none_or_has_a_password_in_it_is_refused(address: str, storage: str, tmp_path: Path):
     backend, job = RayBackend(address, storage), TrainJob()
     for call in (lambda: backend.plan(job), lambda: backend.submit(job, tmp_path)):
         with pytest.raises(InputError, match="can't be on Ray") as caught:
@@ -169,7 +169,7 @@ def test_no_gpus_are_what_no_option_means(stoker: Stoker, tmp_path: Path):
     assert (refused.returncode, "--ray-gpus" in refused.stderr) == (2, True)
 
 
-def test_a_dry_run_asks_nobody_and_says_what_each_node_must_find(stoker: Stoker, tmp_path: Path):
+def test_a_dry_run_sends_no_request_and_says_what_each_node_must_have(stoker: Stoker, tmp_path: Path):
     words = (*NOWHERE, "--data-folder", "mine", "--dry-run")
     done = stoker("train", "--backend", "ray", *words, cwd=tmp_path)
     assert done.returncode == 0
@@ -194,7 +194,7 @@ def test_a_dry_run_names_what_the_code_of_the_job_imports_and_refuses_a_secret_i
     assert token not in refused.stderr
 
 
-def test_without_a_cluster_at_the_address_it_says_so_and_how_to_mend_it(stoker: Stoker, tmp_path: Path):
+def test_without_a_cluster_at_the_address_the_error_says_so_and_how_to_fix_it(stoker: Stoker, tmp_path: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -232,7 +232,7 @@ def test_without_ray_it_says_what_to_install(stoker: Stoker, tmp_path: Path):
     assert done.stderr == "error: ray.job_submission can't be imported\nhint: pip install stoker-ray\n"
 
 
-def test_a_training_with_a_model_a_plugin_and_data_of_ones_own_comes_home(
+def test_a_training_with_a_model_a_plugin_and_data_of_ones_own_is_collected(
     trained: tuple[RunDirectory, str], folder: Path, stoker: Stoker, backend: RayBackend
 ):
     run, said = trained
@@ -297,7 +297,7 @@ def test_a_run_that_ended_is_not_resumed(trained: tuple[RunDirectory, str], back
         backend.submit(run.job(), run.path)
 
 
-def test_a_job_that_waits_for_gpus_that_nobody_has_is_queued_and_can_be_cancelled(
+def test_a_job_that_waits_for_gpus_that_no_node_has_is_queued_and_can_be_cancelled(
     cluster: tuple[str, ...], tmp_path: Path
 ):
     backend = RayBackend(cluster[1], cluster[3], gpus=1)
@@ -379,7 +379,7 @@ def test_every_listener_of_the_cluster_is_on_this_machine_alone(trained: tuple[R
     assert {address.partition(":")[0] for address in listening} <= here
 
 
-def test_ray_tells_nobody_how_it_is_used(head: Head):
+def test_ray_does_not_report_how_it_is_used(head: Head):
     with urllib.request.urlopen(f"{head.address}/usage_stats_enabled", timeout=10) as response:
         assert b'"usageStatsEnabled": false' in response.read()
 

@@ -83,7 +83,7 @@ class Sender:
     def _guarded(self, send: Any, *arguments: Any) -> None:
         try:
             send(*arguments)
-        except Exception as error:  # noqa: BLE001 - the SDK raises what it likes; the training goes on
+        except Exception as error:  # noqa: BLE001 - the SDK raises what it likes; the training continues
             first = str(error).strip().partition("\n")[0]
             sys.stderr.write(f"note: Azure ML did not get a figure: {type(error).__name__}: {first}\n")
 

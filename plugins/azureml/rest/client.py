@@ -127,7 +127,7 @@ class Service:
             page = self.get(Route(route.service, f"{route.path}{more}")) or {}
             yield from page.get("value") or ()
             following = _next_token(page, route.next_page)
-            if following in {"", token}:  # the same token again would give the same page for ever
+            if following in {"", token}:  # the same token again would give the same page forever
                 return
             token = following
 

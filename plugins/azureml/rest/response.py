@@ -13,11 +13,11 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class TransientError(BackendError):
-    """A failure that may not happen again when the request is repeated."""
+    """A failure that may not happen again if the client retries the request."""
 
 
 def is_transient(status: int) -> bool:
-    """Tells whether a request with this HTTP status may succeed when it is repeated."""
+    """Returns whether a request with this HTTP status may succeed when it is retried."""
     return status in _TRANSIENT
 
 
@@ -30,7 +30,7 @@ def check(method: str, url: str, response: Any) -> None:
         response: The response, of `requests`.
 
     Raises:
-        TransientError: The request may succeed when it is repeated.
+        TransientError: The request may succeed when it is retried.
         BackendError: It won't.
     """
     status = response.status_code

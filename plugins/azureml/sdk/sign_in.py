@@ -19,7 +19,7 @@ _PERSON_S, _PRINCIPAL_S = 300.0, 30.0
 """How long a person and a service principal may take to sign in, in seconds."""
 
 _IDENTITY = "azureml._vendor.azure_cli_core.auth.identity"
-"""The logger on which the SDK tells a person how to sign in."""
+"""The logger on which the SDK prints how to sign in."""
 
 _PRINCIPAL = (
     ("AZUREML_SERVICE_PRINCIPAL_TENANT_ID", "AZURE_TENANT_ID"),
@@ -65,7 +65,7 @@ def _make_folder() -> None:
 
 
 def _refuse_questions() -> None:
-    """Makes a sign-in that would ask fail, now and when a token expires: nobody could answer."""
+    """Makes a sign-in that would ask fail, now and when a token expires: no user could answer."""
     from azureml.core import authentication
 
     def refuse(**_: Any) -> None:

@@ -94,7 +94,7 @@ def make_container(service: Service, request: Request) -> Response:
 @_checked
 def get(service: Service, request: Request) -> Response:
     """Returns the content of a blob, or the range that was asked for."""
-    with service.store.lock:  # so that nobody replaces the content while it is read
+    with service.store.lock:  # so that no other request replaces the content while it is read
         return read(_blob(service, request), request)
 
 

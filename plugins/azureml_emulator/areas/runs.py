@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..network.message import Request, Response, now, reply
 from ..network.routes import Routes
 from ..service import Service
-from ..state.runs import RunState, artifact, files_of
+from ..state.runs import AzureRunState, artifact, files_of
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
 
@@ -14,10 +14,10 @@ _BY_NAME = "/experiments/{experiment}/runs/{run}"
 _BY_ID = "/experimentids/{experiment_id}/runs/{run}"
 _DETAILS = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "tags", "properties")
 _EVENTS = {
-    "Microsoft.MachineLearning.Run.Start": RunState.RUNNING,
-    "Microsoft.MachineLearning.Run.Completed": RunState.COMPLETED,
-    "Microsoft.MachineLearning.Run.Failed": RunState.FAILED,
-    "Microsoft.MachineLearning.Run.Canceled": RunState.CANCELED,
+    "Microsoft.MachineLearning.Run.Start": AzureRunState.RUNNING,
+    "Microsoft.MachineLearning.Run.Completed": AzureRunState.COMPLETED,
+    "Microsoft.MachineLearning.Run.Failed": AzureRunState.FAILED,
+    "Microsoft.MachineLearning.Run.Canceled": AzureRunState.CANCELED,
 }
 
 
@@ -90,7 +90,7 @@ def post_event(service: Service, request: Request) -> Response:
     run = service.runs.get(run_id)
     state = _EVENTS.get(event.get("name", ""))
     if run.get("submitted"):
-        if state is RunState.CANCELED:
+        if state is AzureRunState.CANCELED:
             service.jobs.cancel(run_id)
     elif state:
         service.runs.advance(run_id, state)

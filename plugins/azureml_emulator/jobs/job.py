@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..network.message import Refusal
 from ..state.nodes import Node
-from ..state.runs import RunState, artifact
+from ..state.runs import AzureRunState, artifact
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
 from ..state.workspace import Workspace
@@ -59,8 +59,8 @@ class Job(threading.Thread):
     def request_end(self, ending: Ending) -> None:
         """Asks the job to end.
 
-        The first request counts. Any other replaces a preemption, after which the run would go on, and STOPPED replaces
-        every other.
+        The first request counts. Any other replaces a preemption, after which the run would continue, and STOPPED
+        replaces every other.
 
         Args:
             ending: Why the job is to end.
@@ -74,17 +74,17 @@ class Job(threading.Thread):
         try:
             self._carry_out()
         except Refusal as refusal:
-            self._end(RunState.FAILED, _error(refusal.code, refusal.message))
+            self._end(AzureRunState.FAILED, _error(refusal.code, refusal.message))
         except Exception as error:
-            self._end(RunState.FAILED, _error("EmulatorError", repr(error)))
+            self._end(AzureRunState.FAILED, _error("EmulatorError", repr(error)))
             raise
 
     def _carry_out(self) -> None:
         runs = self._workspace.runs
-        runs.advance(self._run_id, RunState.STARTING)
-        runs.advance(self._run_id, RunState.PREPARING)
+        runs.advance(self._run_id, AzureRunState.STARTING)
+        runs.advance(self._run_id, AzureRunState.PREPARING)
         self._prepare()
-        runs.advance(self._run_id, RunState.QUEUED)
+        runs.advance(self._run_id, AzureRunState.QUEUED)
         while self._one_attempt():
             runs.requeue(self._run_id, PREEMPTION)
             self._pause(self._workspace.settings.requeue_s)
@@ -120,7 +120,7 @@ class Job(threading.Thread):
             self._attempts += 1
             folder = self._folder / str(self._attempts)
             attempt = Attempt(self._workspace, self._run, folder, self._environment)
-            self._workspace.runs.advance(self._run_id, RunState.RUNNING)
+            self._workspace.runs.advance(self._run_id, AzureRunState.RUNNING)
             ending = self._watch(attempt)
             return self._finish_attempt(attempt, ending)
         finally:
@@ -152,7 +152,7 @@ class Job(threading.Thread):
             return self._preempted(ending)
         if ending is not Ending.EXIT:
             attempt.process.terminate(self._workspace.settings.grace_s)
-        self._workspace.runs.advance(self._run_id, RunState.FINALIZING)
+        self._workspace.runs.advance(self._run_id, AzureRunState.FINALIZING)
         attempt.write_back()
         attempt.publish()
         time.sleep(self._workspace.settings.finalize_s)
@@ -165,30 +165,30 @@ class Job(threading.Thread):
                 self._requested = None if self._requested is ending else self._requested
             return True
         message = "AzureMLCompute job failed. PreemptionError: Nodes of this job got pre-empted."
-        self._end(RunState.FAILED, _error("PreemptionError", message))
+        self._end(AzureRunState.FAILED, _error("PreemptionError", message))
         return False
 
     def _end_of(self, attempt: Attempt, ending: Ending) -> None:
         code = attempt.process.exit_code
         if ending is Ending.CANCELED:
-            self._end(RunState.CANCELED)
+            self._end(AzureRunState.CANCELED)
         elif ending is Ending.EXPIRED:
-            self._end(RunState.CANCELED, _error("JobExceededMaxDuration", "the run took longer than it may"))
+            self._end(AzureRunState.CANCELED, _error("JobExceededMaxDuration", "the run took longer than it may"))
         elif code == 0:
-            self._end(RunState.COMPLETED)
+            self._end(AzureRunState.COMPLETED)
         else:
             message = f"Execution failed. User process exited with status code {code}.\n{attempt.log_tail()}"
-            self._end(RunState.FAILED, _error("UserError", message))
+            self._end(AzureRunState.FAILED, _error("UserError", message))
 
     def _end_as_requested(self) -> None:
         if self._requested is Ending.STOPPED:
-            self._end(RunState.FAILED, _error("EmulatorStopped", "the emulator was stopped"))
+            self._end(AzureRunState.FAILED, _error("EmulatorStopped", "the emulator was stopped"))
         elif self._requested is Ending.PREEMPTED_FOR_GOOD:
             self._preempted(Ending.PREEMPTED_FOR_GOOD)
         else:
-            self._end(RunState.CANCELED)
+            self._end(AzureRunState.CANCELED)
 
-    def _end(self, state: RunState, error: Record | None = None) -> None:
+    def _end(self, state: AzureRunState, error: Record | None = None) -> None:
         self._workspace.runs.advance(self._run_id, state, error=error)
 
     def _pause(self, duration_s: float) -> None:

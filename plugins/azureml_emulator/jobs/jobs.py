@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..state.runs import RunState
+from ..state.runs import AzureRunState
 from ..state.workspace import Workspace
 from .job import Ending, Job
 
@@ -39,7 +39,7 @@ class Jobs:
     def cancel(self, run_id: str) -> None:
         """Asks a run to end; one that is finalizing ends by itself."""
         job = self._jobs.get(run_id)
-        if job and self._workspace.runs.advance(run_id, RunState.CANCEL_REQUESTED):
+        if job and self._workspace.runs.advance(run_id, AzureRunState.CANCEL_REQUESTED):
             job.request_end(Ending.CANCELED)
 
     def preempt(self, run_id: str, *, fails: bool) -> None:
@@ -53,7 +53,7 @@ class Jobs:
             ValueError: The run is not running.
         """
         job = self._jobs.get(run_id)
-        if job is None or self._workspace.runs.state(run_id) is not RunState.RUNNING:
+        if job is None or self._workspace.runs.state(run_id) is not AzureRunState.RUNNING:
             raise ValueError(f"the run {run_id!r} is not running")
         job.request_end(Ending.PREEMPTED_FOR_GOOD if fails else Ending.PREEMPTED)
 
@@ -69,6 +69,6 @@ class Jobs:
     def fail_orphans(self) -> None:
         """Marks as failed the runs of an earlier emulator that was killed before it could end them."""
         for run in self._workspace.runs.all():
-            if run.get("submitted") and not RunState(run["status"]).ended:
+            if run.get("submitted") and not AzureRunState(run["status"]).ended:
                 error = {"error": {"code": "EmulatorStopped", "message": "the emulator was stopped"}}
-                self._workspace.runs.advance(run["runId"], RunState.FAILED, error=error)
+                self._workspace.runs.advance(run["runId"], AzureRunState.FAILED, error=error)

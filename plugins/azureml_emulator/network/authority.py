@@ -18,7 +18,7 @@ _LIFETIME = datetime.timedelta(days=30)
 class Authority:
     """Signs a certificate for each host that is asked for.
 
-    The key of the authority is never written to disk, so nobody else can use it against a client that trusts it.
+    The key of the authority is never written to disk, so no other process can use it against a client that trusts it.
 
     Args:
         folder: Where the certificate is written; made if need be.

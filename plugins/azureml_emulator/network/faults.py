@@ -53,7 +53,7 @@ class Fault:
     Attributes:
         pattern: Fits a request if it is found anywhere in `METHOD host/path?query`.
         kind: What goes wrong.
-        left: How many more times; None for ever.
+        left: How many more times; None for always.
         slow_s: How long a slow answer takes, in seconds.
         hits: How many times it has happened.
     """

@@ -126,7 +126,7 @@ class Clusters:
         Args:
             name: The cluster.
             count: How many nodes.
-            wanted: Whether to go on waiting.
+            wanted: Whether to keep waiting.
 
         Returns:
             The nodes; none if they are no longer wanted.

@@ -5,29 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..network.message import Request, Response
+from ..network.message import Refusal, Request, Response
 from .storage import size_of
 from .store import Record
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
-class BlobRefusal(Exception):  # noqa: N818 (it is an answer, not a failure of the emulator)
-    """Blob Storage says no.
+class BlobRefusal(Refusal):
+    """Blob Storage says no, in XML."""
 
-    Attributes:
-        status: The HTTP status.
-        code: The error code, for programs.
-        message: The message, for people.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-
-    def response(self, *, head: bool) -> Response:
+    def response(self, *, head: bool = False) -> Response:
         """Returns the answer in XML.
 
         Args:

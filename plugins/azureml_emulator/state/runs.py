@@ -16,7 +16,7 @@ _KIND = "runs"
 _EXPERIMENTS = "experiments"
 
 
-class RunState(enum.StrEnum):
+class AzureRunState(enum.StrEnum):
     """The states of a run, in the words of the service and in the order in which a run goes through them."""
 
     NOT_STARTED = "NotStarted"
@@ -33,12 +33,12 @@ class RunState(enum.StrEnum):
     @property
     def ended(self) -> bool:
         """Whether the state is final."""
-        return self in {RunState.COMPLETED, RunState.FAILED, RunState.CANCELED}
+        return self in {AzureRunState.COMPLETED, AzureRunState.FAILED, AzureRunState.CANCELED}
 
     @property
     def rank(self) -> int:
         """The place in the order; a run never goes to a lower one, except after a preemption."""
-        return list(RunState).index(self)
+        return list(AzureRunState).index(self)
 
 
 class Runs:
@@ -107,7 +107,7 @@ class Runs:
                 "runNumber": len(self._store.keys(_KIND)) + 1,
                 "experimentName": experiment,
                 "experimentId": self.make_experiment(experiment)["experimentId"],
-                "status": RunState.NOT_STARTED,
+                "status": AzureRunState.NOT_STARTED,
                 "createdUtc": now(),
                 "tags": {},
                 "properties": {},
@@ -136,15 +136,15 @@ class Runs:
         runs = self._store.all(_KIND, lambda run: experiment in {None, run["experimentName"]})
         return sorted(runs, key=lambda run: -int(run["runNumber"]))
 
-    def state(self, run_id: str) -> RunState:
+    def state(self, run_id: str) -> AzureRunState:
         """Returns the state of a run.
 
         Raises:
             Refusal: There is no such run.
         """
-        return RunState(self.get(run_id)["status"])
+        return AzureRunState(self.get(run_id)["status"])
 
-    def advance(self, run_id: str, state: RunState, **fields: Any) -> bool:
+    def advance(self, run_id: str, state: AzureRunState, **fields: Any) -> bool:
         """Moves a run to a later state.
 
         Args:
@@ -159,11 +159,11 @@ class Runs:
             KeyError: There is no such run.
         """
         with self._store.change(_KIND, run_id) as run:
-            at = RunState(run["status"])
+            at = AzureRunState(run["status"])
             if at.ended or state.rank <= at.rank:
                 return False
             run.update(fields, status=state)
-            if state is RunState.RUNNING:
+            if state is AzureRunState.RUNNING:
                 run.setdefault("startTimeUtc", now())
             if state.ended:
                 run["endTimeUtc"] = now()
@@ -180,8 +180,8 @@ class Runs:
             KeyError: There is no such run.
         """
         with self._store.change(_KIND, run_id) as run:
-            if RunState(run["status"]) is RunState.RUNNING:
-                run["status"] = RunState.QUEUED
+            if AzureRunState(run["status"]) is AzureRunState.RUNNING:
+                run["status"] = AzureRunState.QUEUED
             run["warnings"].append({"source": "AzureMLCompute", "message": warning})
 
     def annotate(self, run_id: str, **changes: Record | None) -> Record:

@@ -16,7 +16,7 @@ from ....engine.plugin.context import Context
 from ....engine.plugin.record import OURS
 
 KINDS = {
-    "backend": ("a place that trains", "train --backend {name}"),
+    "backend": ("a backend that trains", "train --backend {name}"),
     "dataset": ("a data set", "train --dataset {name} --data-folder DIR"),
     "model": ("a model", "train --model {name}"),
     "callback": ("Keras callbacks and an observer", "train --{name}-accuracy 0.95"),

@@ -35,9 +35,9 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
         return
     group = parser.add_argument_group(NAME)
     group.add_argument("--mlflow", action="store_true", help="record the run in MLflow, and register the model there")
-    where = "tracking server or database (default: what MLflow is set up for, else ./mlflow.db)"
+    where = "tracking server or database (default: what MLflow is configured for, else ./mlflow.db)"
     group.add_argument("--mlflow-uri", type=address, default="", metavar="URI", help=where)
-    experiment = "MLflow experiment of the run (default: what MLflow is set up for)"
+    experiment = "MLflow experiment of the run (default: what MLflow is configured for)"
     group.add_argument("--mlflow-experiment", default="", metavar="NAME", help=experiment)
 
 

@@ -51,7 +51,7 @@ class MlflowSync:
         if failure and not self._complained:
             self._complained = True
             why = self._reason(failure)
-            raise StokerError(f"{why}; the training goes on, and stoker retries after each epoch")
+            raise StokerError(f"{why}; the training continues, and stoker retries after each epoch")
 
     def end(self, status: str, time_s: float) -> None:
         """Sends everything that is left and how the run has ended.

@@ -49,7 +49,7 @@ class BackgroundWorker:
     def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - kept in `failure` for the caller; the training goes on
+        except BaseException as error:  # noqa: BLE001 - kept in `failure` for the caller; the training continues
             self.failure = error
         else:
             self.failure = None

@@ -75,19 +75,19 @@ OPTION_NAMES = {"picture": "no-picture"}
 
 
 @pytest.mark.parametrize(
-    ("name", "argv", "told", "variable", "exported", "entry", "written", "default"),
+    ("name", "argv", "given", "variable", "exported", "entry", "written", "default"),
     ORDER,
     ids=[row[0] for row in ORDER],
 )
 def test_command_line_goes_before_environment_before_file_before_default(
-    tmp_path: Path, name: str, argv: list[str], told: Any, variable: str, exported: Any, entry: str, written: Any,
+    tmp_path: Path, name: str, argv: list[str], given: Any, variable: str, exported: Any, entry: str, written: Any,
     default: Any,
 ):  # fmt: skip
     option = OPTION_NAMES.get(name, name.replace("_", "-"))
     key = f"STOKER_{option.replace('-', '_').upper()}"
     both = in_file(tmp_path, f"{option} = {entry}", {key: variable})
     file_only = Settings.find(tmp_path, {})
-    assert value(both, name, *argv) == Setting(told, "command line")
+    assert value(both, name, *argv) == Setting(given, "command line")
     assert value(both, name) == Setting(exported, key)
     assert value(file_only, name) == Setting(written, str(tmp_path / "stoker.toml"))
     assert value(Settings(), name) == Setting(default, "default")

@@ -1,4 +1,4 @@
-"""What stays at home: git's own rules, what never goes, and secrets by what is in them."""
+"""What is not uploaded: git's own rules, what never is, and secrets by their content."""
 
 from __future__ import annotations
 

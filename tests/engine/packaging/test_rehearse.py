@@ -102,7 +102,7 @@ def test_another_folder_is_refused(tmp_path: Path):
         rehearse(tmp_path)
 
 
-def test_a_plugin_that_fails_in_a_run_that_ends_well_is_told(data: Path, tmp_path: Path):
+def test_a_plugin_that_fails_in_a_successful_run_is_reported(data: Path, tmp_path: Path):
     text = (
         "from stoker.engine.hookspecs import hookimpl\n@hookimpl\ndef stoker_callbacks():\n    import hypothesis_not\n"
     )
@@ -118,7 +118,7 @@ def test_a_plugin_that_fails_in_a_run_that_ends_well_is_told(data: Path, tmp_pat
 @pytest.mark.parametrize(
     ("log", "what"),
     [
-        ("error: the data are bad\nhint: mend them\n", "the data are bad"),
+        ("error: the data are bad\nhint: fix them\n", "the data are bad"),
         ("something\nlast words\n\n", "last words"),
         ("", "it ended without a word"),
     ],

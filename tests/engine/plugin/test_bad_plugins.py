@@ -133,7 +133,7 @@ def test_a_job_has_only_plugins_that_could_be_loaded(here: Path):
         Plugins.load(asked)
 
 
-def test_a_setting_that_nobody_has_is_an_error_unless_a_plugin_is_missing_that_may_have_it(
+def test_an_unknown_setting_is_an_error_unless_a_missing_plugin_may_have_it(
     install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "stoker.toml").write_text("[zebra]\nnodes = 3\n")

@@ -94,7 +94,7 @@ def test_a_plugin_of_another_contract_that_was_asked_for_is_an_error(
     assert error == f"error: can't load the plugin ./other.py\n  received: {what}\nhint: {cure}\n"
 
 
-def test_an_older_plugin_is_told_so_when_the_contract_has_grown(install: Install, monkeypatch: pytest.MonkeyPatch):
+def test_an_older_plugin_is_refused_when_the_contract_has_grown(install: Install, monkeypatch: pytest.MonkeyPatch):
     bad = install("stoker_contract = 1\n", OFFERS)
     monkeypatch.setattr(hookspecs, "CONTRACT", 2)
     found = loaded(bad)

@@ -184,7 +184,7 @@ def test_callbacks_of_all_plugins_are_asked_for_with_job_and_folder(plugin: Call
 
 
 @shows("stoker_run_event")
-def test_an_observer_is_told_that_a_run_was_submitted(plugin: Callable[..., str], tmp_path: Path):
+def test_an_observer_gets_an_event_when_a_run_is_submitted(plugin: Callable[..., str], tmp_path: Path):
     name = plugin(
         BACKEND,
         "from pathlib import Path\n",
@@ -231,6 +231,6 @@ def test_every_hook_has_a_test():
         ("what an exception does", r"\b(An|any other)\s+exception\b"),
     ],
 )
-def test_the_words_of_a_hook_answer(name: str, question: str, answer: str):
+def test_the_docstring_of_a_hook_answers(name: str, question: str, answer: str):
     words = getattr(hookspecs, name).__doc__
-    assert re.search(answer, words, re.IGNORECASE), f"{name} does not tell {question}"
+    assert re.search(answer, words, re.IGNORECASE), f"{name} does not say {question}"

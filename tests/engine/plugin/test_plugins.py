@@ -1,4 +1,4 @@
-"""Plugins are found where they are; a bad one is named with its version and hook and breaks nothing of anybody else."""
+"""Plugins are found where they are; a bad one is named with its version and hook and breaks no other plugin."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ CURES = {
     "raises an error of ours": "; pip install ray",
     "lacks a package": "; install the package that has 'raytracer'",
 }
-"""What the warning says beside the reason, where the error tells it."""
+"""What the warning says beside the reason, where the error gives it."""
 ANSWERS = {
     "stoker_commands": ("return ['train']", "Command expected, not str"),
     "stoker_backends": ("return ['echo']", "Mapping expected, not list"),
@@ -252,7 +252,7 @@ GOOD = "".join(
         "stoker_add_options": "parser.add_argument('--good-option')",
         "stoker_configure_job": "from dataclasses import replace; return replace(job, seed=job.seed + 1)",
         "stoker_callbacks": "return ['callback']",
-        "stoker_run_event": "event.data['told'] = True",
+        "stoker_run_event": "event.data['seen'] = True",
         "stoker_export_model": "return 'good'",
         "stoker_register_model": "return {'good': name}",
     }.items()
@@ -272,7 +272,7 @@ def check_that_good_plugins_work(plugins: Plugins, tmp_path: Path, *, only: str 
         "stoker_get_model": lambda: plugins.get_model("good") == "model" and callable(plugins.get_model("dnn")),
         "stoker_configure_job": lambda: plugins.configure(TrainJob(seed=4)).seed == 5,
         "stoker_callbacks": lambda: plugins.callbacks(TrainJob(), tmp_path) == ["callback"],
-        "stoker_run_event": lambda: told(plugins),
+        "stoker_run_event": lambda: notified(plugins),
         "stoker_export_model": lambda: "good" in plugins.export_model("a model", tmp_path),
         "stoker_register_model": lambda: plugins.register_model(tmp_path, "x", {}) == [{"good": "x"}],
     }  # fmt: skip
@@ -291,10 +291,10 @@ def options_of(plugins: Plugins) -> list[str]:
     return list(parser._option_string_actions)
 
 
-def told(plugins: Plugins) -> bool:
+def notified(plugins: Plugins) -> bool:
     event = RunEvent(kind=EventKind.FINISHED, run_id="x")
     plugins.notify(event, TrainJob(), Path())
-    return bool(event.data.get("told"))
+    return bool(event.data.get("seen"))
 
 
 OURS = {"stoker_get_backend", "stoker_get_dataset", "stoker_get_model", "stoker_configure_job"}
@@ -508,7 +508,7 @@ def test_an_option_that_can_not_be_part_of_a_job_is_an_error_that_names_it(
 
 
 @pytest.mark.parametrize("kind", ["backend", "dataset", "model"])
-def test_a_name_that_nobody_offers_is_answered_with_the_nearest(kind: str):
+def test_an_unknown_name_is_answered_with_the_nearest(kind: str):
     plugins = Plugins.load()
     ask: dict[str, Callable[[], Any]] = {
         "backend": lambda: plugins.get_backend(BackendChoice(name="lokal")),

@@ -105,7 +105,7 @@ def run(place: Path, output: str) -> RunDirectory:
     return found
 
 
-def test_outputs_log_and_figures_come_home(run: RunDirectory, output: str, place: Path):
+def test_outputs_log_and_figures_are_collected(run: RunDirectory, output: str, place: Path):
     there = RunDirectory(place / "away" / run.run_id)
     assert run.log.read_bytes() == there.log.read_bytes()
     assert (run.model / "model.keras").read_bytes() == (there.model / "model.keras").read_bytes()
@@ -118,7 +118,7 @@ def test_outputs_log_and_figures_come_home(run: RunDirectory, output: str, place
     assert summary.registered == {"name": "far", "version": 1}
 
 
-def test_the_model_is_registered_once_the_run_is_home(place: Path, output: str, run: RunDirectory):
+def test_the_model_is_registered_once_the_run_is_collected(place: Path, output: str, run: RunDirectory):
     assert "registered: far version 1" in output
     (there,) = Registry.of_runs(place / "away").versions("far")
     (here,) = Registry.of_runs(place / "runs").versions("far")
@@ -133,7 +133,7 @@ def test_runs_show_has_the_figures(place: Path, run: RunDirectory):
     assert "model.keras" in done.stdout
 
 
-def test_a_run_that_is_watched_later_comes_home_then(place: Path):
+def test_a_run_that_is_watched_later_is_collected_then(place: Path):
     words = ("-p", "away.py", "train", "--backend", "away", *JOB, "--detach", "--runs-dir", "later")
     assert stoker(*words, cwd=place).returncode == 0
     (found,) = list_runs(place / "later")
@@ -172,7 +172,7 @@ def test_a_resume_takes_the_options_that_the_run_was_submitted_with_unless_other
     assert "and faster" in stoker(*go_on, "--epochs", 4, "--away-speed", "faster", cwd=place).stderr
 
 
-def test_a_run_whose_submission_nobody_saw_end_is_submitted_to_where_it_was_to_go(place: Path):
+def test_a_run_whose_submission_was_interrupted_is_submitted_to_its_first_backend(place: Path):
     words = ("-p", "away.py", "train", "--backend", "away", *JOB, "--runs-dir", "unsure")
     assert stoker(*words, cwd=place).returncode == 0
     (found,) = list_runs(place / "unsure")

@@ -1,4 +1,4 @@
-"""An epoch's order, and its chunks: which examples they hold, how large they are, and how they are made ahead."""
+"""An epoch's order, and its chunks: which examples they hold, how large they are, and how they are prefetched."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_gpu_gets_larger_chunks(keras: Any, monkeypatch: pytest.MonkeyPatch):
     assert chunk_capacity((np.zeros((10, 1 << 20), np.uint8),), 4, count=1000) == 16
 
 
-def test_chunks_made_ahead_are_the_same_and_in_order():
+def test_prefetched_chunks_are_the_same_and_in_order():
     made = [Chunk(index, 1) for index in range(20)]
     assert list(prefetch(iter(made))) == made
 

@@ -215,7 +215,7 @@ def test_saving_takes_the_state_of_that_moment(keras: Any, tmp_path: Path):
 
 
 @pytest.mark.parametrize("interrupted_after", [1, 2, 3, 4])
-def test_callbacks_go_on_where_they_were(keras: Any, tmp_path: Path, interrupted_after: int):
+def test_callbacks_continue_where_they_were(keras: Any, tmp_path: Path, interrupted_after: int):
     def callbacks() -> list[Any]:
         stopping = keras.callbacks.EarlyStopping(monitor="loss", mode="max", patience=2, restore_best_weights=True)
         return [stopping, keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", patience=1, factor=0.5)]

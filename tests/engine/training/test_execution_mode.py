@@ -45,7 +45,7 @@ def test_the_model_and_the_number_of_devices_decide_the_mode(
     assert (why in reason) if why else not reason
 
 
-def test_a_fallback_is_said_once_recorded_and_kept_by_a_resume(tmp_path: Path):
+def test_a_fallback_is_reported_once_recorded_and_kept_by_a_resume(tmp_path: Path):
     tiny.write(tmp_path / "data")
     (tmp_path / "conv.py").write_text(CONVOLUTION)
     done = stoker("train", "--data-folder", "data", "--model", "conv.py", "--epochs", 2, cwd=tmp_path)

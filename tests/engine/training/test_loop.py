@@ -1,4 +1,4 @@
-"""The compiled loop over the batches of a chunk: one program, the size of its chunks, and when it goes without XLA."""
+"""The compiled loop over the batches of a chunk: one program, the size of its chunks, and when it runs without XLA."""
 
 from __future__ import annotations
 

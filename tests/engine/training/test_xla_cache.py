@@ -1,4 +1,4 @@
-"""Compiled programs that a later run finds again, and that no damage, no other machine and nobody else can spoil."""
+"""Compiled programs: a later run finds them again, and skips those that are damaged or of another machine or user."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def test_another_processor_has_programs_of_its_own(
     cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, value: str
 ):
     compile_in(tmp_path / "own", TrainJob(), a=b"code")
-    told = environment._of_processor
-    monkeypatch.setattr(environment, "_of_processor", lambda asked: value if asked == field else told(asked))
+    real = environment._of_processor
+    monkeypatch.setattr(environment, "_of_processor", lambda asked: value if asked == field else real(asked))
     assert compile_in(tmp_path / "own", TrainJob()) == set()
 
 
-def test_a_damaged_program_is_removed_and_compiled_anew(cache_folder: Path, tmp_path: Path):
+def test_a_damaged_program_is_removed_and_compiled_again(cache_folder: Path, tmp_path: Path):
     compile_in(tmp_path / "own", TrainJob(), a=b"code", b=b"more")
     damaged = next(path for path in kept(cache_folder) if path.name.startswith("a"))
     damaged.write_bytes(b"c0de")
@@ -122,7 +122,7 @@ def test_flags_of_the_users_own_are_left_alone(cache_folder: Path, tmp_path: Pat
     assert not cache_folder.exists()
 
 
-def test_a_cache_that_can_not_be_written_hinders_nothing(cache_folder: Path, tmp_path: Path):
+def test_a_cache_that_can_not_be_written_stops_nothing(cache_folder: Path, tmp_path: Path):
     cache_folder.parent.mkdir()
     cache_folder.write_text("in the way")
     with XlaCache(TrainJob(), tmp_path / "own") as here:

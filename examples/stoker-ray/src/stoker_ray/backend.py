@@ -29,11 +29,11 @@ _HANDLE = re.compile(r"ray\|(https?://[^\s@|]+)\|((?![\w+.-]+://[^/]*@)[^|]+)\|(
 _STATES = {"PENDING": RunState.QUEUED, "RUNNING": RunState.RUNNING, "STOPPED": RunState.CANCELLED}
 
 for _name in ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # they tell of each upload
+    logging.getLogger(_name).setLevel(logging.WARNING)  # they log each upload
 
 
 class Cluster(JobSubmissionClient):  # type: ignore[misc, unused-ignore]
-    """Ray's client, with a time limit for each request, and another try after a passing fault."""
+    """Ray's client, with a time limit for each request; retries after transient faults."""
 
     def __init__(self, address: str) -> None:
         super(JobSubmissionClient, self).__init__(address)  # its own prefers what RAY_ADDRESS says
@@ -42,7 +42,7 @@ class Cluster(JobSubmissionClient):  # type: ignore[misc, unused-ignore]
         return super()._do_request(*arguments, timeout=20, **options)
 
     def ask(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """What a method answers; None if the cluster does not know the job, or has one of that id already."""
+        """Returns what a method answers; None if the cluster does not know the job, or has one of that id already."""
         for wait_s in (0, 1, 2, 4):
             time.sleep(wait_s)
             try:
@@ -108,10 +108,10 @@ class RayBackend:
             return RunStatus(state=RunState.LOST, message="no handle of a run on Ray")
         cluster, place, run = _open(handle)
         job = None if place.read() else cluster.ask("get_job_info", run.run_id)
-        if record := place.read():  # again, for it may have come between the two looks
+        if record := place.read():  # again, for it may have appeared between the two reads
             return RunStatus.from_json(record["status"])
         if not job or job.status.value == "SUCCEEDED":
-            return RunStatus(state=RunState.LOST, message=f"no job of it goes on, and nothing of it is in {place.url}")
+            return RunStatus(state=RunState.LOST, message=f"Ray has no job of it, and nothing of it is in {place.url}")
         if place.read("cancelled.json"):
             return RunStatus(state=RunState.CANCELLED)
         state = _STATES.get(job.status.value, RunState.FAILED)
@@ -137,7 +137,7 @@ class RayBackend:
         return (rest if mark or not ended else before).encode()
 
     def cancel(self, handle: Handle) -> None:
-        """Asks Ray to stop the job, which gives it three seconds, and looks until it has ended."""
+        """Asks Ray to stop the job, which gives it three seconds, and polls until it has ended."""
         cluster, place, run = _open(handle)
         deadline = time.monotonic() + 60
         while not (state := self.status(handle).state).ended:
@@ -149,7 +149,7 @@ class RayBackend:
             time.sleep(0.3)
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
-        """Brings the outputs here, checks them, and lets them appear in the target."""
+        """Downloads the outputs, checks them, and moves them into the target."""
         with tempfile.TemporaryDirectory() as folder:
             return copy_outputs(_open(handle)[1].fetch("outputs/", Path(folder)), target)
 
@@ -165,7 +165,7 @@ class RayBackend:
 
 
 def _open(handle: Handle, error: type[StokerError] = BackendError) -> tuple[Cluster, Storage, RunDirectory]:
-    """The cluster of a run, its place in the storage, and its folder on the machine that it came from."""
+    """The cluster of a run, its folder in the storage, and its folder on the machine that it came from."""
     parts = _HANDLE.fullmatch(f"{handle.backend}|{handle.reference}")
     if not parts:
         raise error("this can't be on Ray", expected="--ray-address http://HOST:8265, --ray-storage PLACE, no password")
