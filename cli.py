@@ -122,7 +122,7 @@ class Parsers:
         from stoker.engine.options.parser import CommandParser, TopParser
 
         first = only and only.partition(" ")[0]
-        top = TopParser(prog="stoker", description="Train Keras models here, or the same job elsewhere.")
+        top = TopParser(prog="stoker", description="train Keras models here, or the same job elsewhere")
         _add_global_options(top)
         below = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=CommandParser)
         for command in self.commands.values():

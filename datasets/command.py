@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.data import FOLDER
-from ..engine.errors import OptionError
+from ..engine.errors import InputError, OptionError
 from ..engine.plugin.context import Context
 from ..engine.terminal.bars import byte_progress
 
@@ -56,7 +56,10 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 
 def _fetch(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
-    dataset = context.plugins.get_dataset(options.name).load(None, progress=progress)
+    if options.name == FOLDER:
+        what = f"the data set {FOLDER!r} can't be fetched: it is what lies below --data-folder"
+        raise InputError(what, hint="`stoker data info` lists those that can be")
+    dataset = context.plugins.get_dataset(options.name, without=(FOLDER,)).load(None, progress=progress)
     return [f"{options.name} is ready", *_describe(dataset)]
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .errors import DatasetError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FOLDER", "Dataset", "DatasetReader", "ProgressCallback", "Split"]
+__all__ = ["FOLDER", "Dataset", "DatasetReader", "ProgressCallback", "Split", "require_folder"]
 
 FOLDER = "folder"
 """The name of the data set that is whatever lies below `--data-folder`."""
@@ -87,3 +90,22 @@ class DatasetReader(Protocol):
             DownloadError: It had to be downloaded and could not be.
         """
         ...
+
+
+def require_folder(folder: Path, *, expected: str = "a folder with the data files in it or below") -> None:
+    """Refuses a `--data-folder` that is no folder, without reading what is in it.
+
+    Args:
+        folder: What the user gave.
+        expected: What should be there.
+
+    Raises:
+        DatasetError: There is no such folder.
+    """
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a private folder
+        raise DatasetError(
+            f"{folder} is not a folder" if os.path.lexists(folder) else f"no such folder: {folder}",
+            expected=expected,
+            hint="check the path given with --data-folder",
+            path=folder,
+        )

@@ -55,7 +55,8 @@ class TrainJob:
             loss.
         threads: How many threads an operation may use, which decides the last digits of a result; 0 means all cores.
         device: "cpu", "gpu", or "auto" for a GPU where there is one.
-        allow_drift: Allows resuming with other versions, threads or devices; the result may differ in the last digits.
+        allow_drift: Allows resuming with other versions, processor, threads, devices or TensorFlow variables; the
+            result may differ in the last digits.
         register: The name to register the finished model under, or "".
         offline: Nothing may be downloaded.
         plugins: The plugins that `-p` named: modules and files that the training process loads too.
@@ -171,7 +172,7 @@ def check_name(what: str, name: str) -> None:
         OptionError: It is no such name.
     """
     if not _NAME.fullmatch(name):
-        expected = "1 to 64 letters, digits, '.', '_' or '-', a letter or digit first"
+        expected = "a name of 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first"
         raise OptionError.must_be(what, expected, received=repr(name))
 
 

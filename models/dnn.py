@@ -34,7 +34,8 @@ def stoker_add_options(parser: argparse.ArgumentParser, command: str) -> None:
     group = parser.add_argument_group("model dnn")
     for name, neurons in (("first", 300), ("second", 100)):
         option = f"--{name}-layer-neurons"
-        group.add_argument(option, type=positive_int, default=neurons, metavar="N", help=f"(default: {neurons})")
+        text = f"units of the {name} hidden layer (default: {neurons})"
+        group.add_argument(option, type=positive_int, default=neurons, metavar="N", help=text)
 
 
 @hookimpl

@@ -44,9 +44,13 @@ def check(path: Path, function: str) -> None:
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except OSError as error:
-        raise InputError(f"can't read the model's file {path}", received=error.strerror, path=path) from error
+        hint = "check the path given with --model"
+        raise InputError(
+            f"can't read the model's file {path}", received=error.strerror, hint=hint, path=path
+        ) from error
     except (SyntaxError, ValueError) as error:
-        raise InputError(f"the model's file {path} is not valid Python", received=str(error), path=path) from error
+        what = f"the model's file {path} is not valid Python"
+        raise InputError(what, received=str(error), hint="fix the file", path=path) from error
     known = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     imported = [
         alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ...engine.data import require_folder
 from ...engine.errors import DatasetError
 
 ROLES = ("train images", "train labels", "test images", "test labels")
@@ -48,13 +49,7 @@ def locate(folder: Path, *, prefer: str | None = None) -> dict[str, Path]:
         DatasetError: There is no such folder, a file is missing, there are several sets to choose from, or too many
             folders to search.
     """
-    if not folder.is_dir():
-        raise DatasetError(
-            f"no such folder: {folder}" if not folder.exists() else f"{folder} is not a folder",
-            expected=f"a folder with {', '.join(_USUAL.values())} (.gz or not) somewhere below",
-            hint="check the path given with --data-folder",
-            path=folder,
-        )
+    require_folder(folder, expected=f"a folder with {', '.join(_USUAL.values())} (.gz or not) somewhere below")
     seen: dict[Key, dict[str, Path]] = {}
     for level in _levels(folder):
         found = _sets(level)

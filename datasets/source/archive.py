@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...engine import files
@@ -32,21 +33,28 @@ def extract(
         DatasetError: The zip file is damaged, lacks the member, or the member is too large.
         StorageError: The target can't be written.
     """
+    done = 0
     with files.atomic_writer(target) as sink:
-        try:
-            with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
-                done, total = 0, opened.getinfo(member).file_size
-                while piece := source.read(PIECE_BYTES):
-                    done += len(piece)
-                    if done > limit_bytes:
-                        raise _unusable(archive, f"{member} has more than {limit_bytes} bytes")
-                    sink.write(piece)
-                    if progress:
-                        progress(f"extracting {member.rpartition('/')[2]}", done, total)
-        except KeyError as error:
-            raise _unusable(archive, f"no member {member}") from error
-        except _FAULTS as error:
-            raise _unusable(archive, f"{type(error).__name__}: {error}") from error
+        for piece, total in _pieces(archive, member):
+            done += len(piece)
+            if done > limit_bytes:
+                raise _unusable(archive, f"{member} has more than {limit_bytes} bytes")
+            sink.write(piece)
+            if progress:
+                progress(f"extracting {member.rpartition('/')[2]}", done, total)
+
+
+def _pieces(archive: Path, member: str) -> Iterator[tuple[bytes, int]]:
+    """Yields the content of a member in pieces, each with the size that the zip file claims for the whole member."""
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
+            total = opened.getinfo(member).file_size
+            while piece := source.read(PIECE_BYTES):
+                yield piece, total
+    except KeyError as error:
+        raise _unusable(archive, f"no member {member}") from error
+    except _FAULTS as error:
+        raise _unusable(archive, f"{type(error).__name__}: {error}") from error
 
 
 def _unusable(archive: Path, received: str) -> DatasetError:

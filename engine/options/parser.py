@@ -45,7 +45,8 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self.error(f"unexpected argument {word!r}")
         option = word.partition("=")[0]
-        near = nearest(option, self._option_string_actions)
+        known = {name.lstrip("-"): name for name in self._option_string_actions}  # dashes would make all names alike
+        near = known.get(nearest(option.lstrip("-"), known))
         raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
 
     def mark_plugin_options(self, own: Collection[str] = ()) -> None:

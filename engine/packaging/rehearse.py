@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data import require_folder
 from ..errors import InputError
 from ..rundir import RunDirectory
 from ..status import RunState
@@ -56,7 +57,10 @@ def rehearse(
 
     Raises:
         InputError: It is no such folder, or something in it was changed.
+        DatasetError: There is no such folder of data.
     """
+    if data_folder:
+        require_folder(data_folder)
     facts = _facts(folder)
     package = _unchanged(folder, facts)
     entry = Entry.from_json(facts["entry"])
@@ -96,7 +100,7 @@ def read(folder: Path) -> Package:
 def _facts(folder: Path) -> dict[str, Any]:
     if not is_plan(folder):
         raise InputError(
-            f"{folder} holds no package",
+            f"{folder} holds no package" if folder.exists() else f"no such folder: {folder}",
             expected="a folder that `stoker train --backend NAME --dry-run DIR` wrote for a backend that sends one",
             path=folder,
         )

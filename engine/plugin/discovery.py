@@ -99,7 +99,7 @@ def import_file(path: Path) -> ModuleType:
     """
     path = path.expanduser().resolve()
     if not path.is_file():
-        raise InputError(f"no such file: {path}", path=path)
+        raise InputError(f"no such file: {path}", hint="check the path", path=path)
     name = f"stoker_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,13 +152,18 @@ class Plugins:
         found: Backend = self._first("backend", choice.name, offered, "stoker_get_backend", options=choice.options)
         return found
 
-    def get_dataset(self, name: str) -> DatasetReader:
+    def get_dataset(self, name: str, *, without: Collection[str] = ()) -> DatasetReader:
         """Returns the reader of the data set of that name.
+
+        Args:
+            name: The name.
+            without: Names that an error does not offer, because they are of no use here.
 
         Raises:
             UnknownNameError, PluginError: As `get_backend`.
         """
-        found: DatasetReader = self._first("data set", name, self.datasets(), "stoker_get_dataset")
+        offered = {each: summary for each, summary in self.datasets().items() if each not in without}
+        found: DatasetReader = self._first("data set", name, offered, "stoker_get_dataset")
         return found
 
     def get_model(self, name: str) -> ModelBuilder:

@@ -15,7 +15,7 @@ def find_run(root: Path, name: str) -> RunDirectory:
 
     Raises:
         UnknownNameError: There is none.
-        InputError: There are several.
+        InputError: There are several, or there is no run at all.
     """
     if name and _is_run(Path(name)):
         return RunDirectory(Path(name).resolve())
@@ -24,6 +24,8 @@ def find_run(root: Path, name: str) -> RunDirectory:
         return runs[-1]
     exact = [run for run in runs if run.run_id == name]
     found = exact or [run for run in runs if name and (run.run_id.startswith(name) or run.run_id.endswith(name))]
+    if not runs:
+        raise _no_runs(root, name)
     if not found:
         raise UnknownNameError("run", name, _recent(runs), hint=f"`stoker runs list` shows the runs in {root}")
     if len(found) > 1:
@@ -44,6 +46,14 @@ def list_runs(root: Path) -> Iterable[RunDirectory]:
     except OSError as error:
         raise InputError(f"{root} can't be read", received=error.strerror, path=root) from error
     return [RunDirectory(path.resolve()) for path in folders if _is_run(path)]
+
+
+def _no_runs(root: Path, name: str) -> InputError:
+    """Returns the error for a folder without runs, which may also be the wrong folder for the name that was given."""
+    hint = "start one with `stoker train`, or name the folder of your runs with --runs-dir"
+    if name == "latest":
+        return InputError(f"there are no runs in {root}", hint=hint, path=root)
+    return UnknownNameError("run", name, (), hint=f"there are no runs in {root}; {hint}")
 
 
 def _is_run(folder: Path) -> bool:

@@ -63,6 +63,8 @@ def __getattr__(name: str) -> Any:
     try:
         import pytest  # noqa: F401
     except ModuleNotFoundError as error:
-        what = f"{name} needs pytest, which is not installed here; try: pip install 'stoker[testing]'"
-        raise ModuleNotFoundError(what, name=error.name) from None
+        from ..plugin.extras import missing_package
+
+        missing = missing_package(name, "pytest", "testing")
+        raise ModuleNotFoundError(f"{missing.what}; try: {missing.hint}", name=error.name) from None
     return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -21,6 +21,9 @@ from .execution_mode import ExecutionMode
 from .runtime import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+COMPARED = (*PACKAGES, "processor", "threads", "devices", "variables")
+"""What must be as it was when a run is resumed; the help of `--allow-drift` names it."""
+
 _VARIABLES = ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
 """Environment variables that choose how TensorFlow computes."""
 
@@ -108,8 +111,7 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what differs between two environments and may change a result's last digits, one phrase each."""
     then, here = ({**one.get("packages", {}), **one} for one in (before, now))
-    names = [*PACKAGES, "processor", "threads", "devices", "variables"]
-    return [f"{name}: {then.get(name)} → {here.get(name)}" for name in names if then.get(name) != here.get(name)]
+    return [f"{name}: {then.get(name)} → {here.get(name)}" for name in COMPARED if then.get(name) != here.get(name)]
 
 
 def processor() -> str:

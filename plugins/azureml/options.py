@@ -19,8 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--azureml-experiment", metavar="NAME", default="", help="experiment (default: from data set and model)")
     add("--azureml-compute", metavar="NAME", default=_DEFAULTS.compute, help="cluster (default: %(default)s)")
-    add("--azureml-vm-size", metavar="SIZE", default=_DEFAULTS.vm_size, help="of its nodes (default: %(default)s)")
-    add("--azureml-max-nodes", metavar="N", type=int, default=_DEFAULTS.max_nodes, help="(default: %(default)s)")
+    add("--azureml-vm-size", metavar="SIZE", default=_DEFAULTS.vm_size, help="size of its nodes (default: %(default)s)")
+    most = "most nodes that it may have (default: %(default)s)"
+    add("--azureml-max-nodes", metavar="N", type=int, default=_DEFAULTS.max_nodes, help=most)
     kept = "nodes that it keeps when idle (default: %(default)s)"
     add("--azureml-min-nodes", metavar="N", type=int, default=_DEFAULTS.min_nodes, help=kept)
     idle = "how long an idle node stays (default: %(default)s)"

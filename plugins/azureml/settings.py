@@ -71,10 +71,10 @@ class AzureSettings:
     def __post_init__(self) -> None:
         for name in ("experiment", "dataset", "image"):
             self._refuse_secret(name)
-        named = "letters, digits, '-' and '_', a letter or digit first"
+        named = "a name of letters, digits, '-' and '_', a letter or digit first"
         self._check("experiment", not self.experiment or bool(_NAME.fullmatch(self.experiment)), named)
         self._check("dataset", not self.dataset or bool(_NAME.fullmatch(self.dataset)), named)
-        cluster = "2 to 24 letters, digits and '-', a letter first, no '-' last"
+        cluster = "a name of 2 to 24 letters, digits and '-', a letter first, no '-' last"
         self._check("compute", bool(_COMPUTE.fullmatch(self.compute)), cluster)
         self._check("vm_size", bool(_NAME.fullmatch(self.vm_size)), f"a VM size, such as {catalogue.DEFAULT_SIZE}")
         self._check("max_nodes", self.max_nodes >= 1, "a whole number, 1 or more")

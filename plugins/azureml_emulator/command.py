@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...engine.errors import BackendError, OptionError, PluginError
+from ...engine.errors import BackendError, OptionError
+from ...engine.plugin.extras import missing_package
 
 _ENVIRONMENT = "environment.sh"
 
@@ -63,8 +64,7 @@ def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None
     try:
         emulator.start()
     except ModuleNotFoundError as error:
-        hint = "pip install 'stoker[emulator]'"
-        raise PluginError(f"the emulator needs the package {error.name!r}", hint=hint) from error
+        raise missing_package("the emulator", str(error.name), "emulator") from error
     except OSError as error:
         hint = "leave --port out for a free one"
         raise BackendError(f"can't listen on 127.0.0.1:{port}: {error.strerror}", hint=hint) from error

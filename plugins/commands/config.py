@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ...engine.command import Command
@@ -37,11 +38,27 @@ def run(options: argparse.Namespace, context: Context) -> int:
         print(json.dumps({name: {"value": one.value, "source": one.source} for name, one in shown.items()}, **_JSON))
         return 0
     print(f"settings file: {context.settings.path or 'none (stoker.toml, or [tool.stoker] in pyproject.toml)'}")
-    rows = [(name, _text(one.value), one.source) for name, one in shown.items()]
-    width, value_width = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
-    for name, value, source in rows:
-        print(f"{name:<{width}}  {value:<{value_width}}  {source}")
+    file = context.settings.path
+    rows = [
+        (name, _text(one.value), file.name if file and one.source == str(file) else one.source)
+        for name, one in shown.items()
+    ]
+    for line in _table(rows, shutil.get_terminal_size().columns):
+        print(line)
     return 0
+
+
+def _table(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
+    """Yields a line for each option; a value that is too long for its column comes below the name, whole."""
+    name_width, source_width = (max((len(row[column]) for row in rows), default=0) for column in (0, 2))
+    room = width - name_width - source_width - 4
+    value_width = max((len(value) for _, value, _ in rows if len(value) <= room), default=0)
+    for name, value, source in rows:
+        if len(value) <= room:
+            yield f"{name:<{name_width}}  {value:<{value_width}}  {source}"
+        else:
+            yield f"{name:<{name_width}}  {'':<{value_width}}  {source}"
+            yield f"    {value}"
 
 
 def _text(value: Any) -> str:

@@ -23,7 +23,7 @@ def add_job_options(group: Any) -> None:
 
     def add(name: str, help_: str, *, default: str = "", **more: Any) -> None:
         value = getattr(_DEFAULTS, name.replace("-", "_"))
-        group.add_argument(f"--{name}", default=value, help=f"{help_} (default: {default or value})".lstrip(), **more)
+        group.add_argument(f"--{name}", default=value, help=f"{help_} (default: {default or value})", **more)
 
     data = "folder with the data files, anywhere below it (default: stoker's own copy)"
     group.add_argument("--data-folder", type=Path, metavar="DIR", help=data)
@@ -38,7 +38,7 @@ def add_job_options(group: Any) -> None:
     add("validation-fraction", held_out, default="0, use the test set", type=float, metavar="F")
     add("keep", "which epoch's weights the model keeps", choices=KEEPS)
     add("threads", "threads of an operation", default="0, one per core", type=int, metavar="N")
-    add("device", "", default="auto, a GPU where there is one", choices=DEVICES)
+    add("device", "what computes", default="auto, a GPU where there is one", choices=DEVICES)
     add("name", "name of the run", default="from data set and model", metavar="NAME")
 
 

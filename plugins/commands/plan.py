@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
+from typing import Any
 
 from ...engine import files
 from ...engine.backend import Backend, BackendChoice, Plan
+from ...engine.data import require_folder
 from ...engine.errors import InputError
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
@@ -19,19 +22,57 @@ def planned(job: TrainJob, choice: BackendChoice, context: Context) -> tuple[Bac
 
     Raises:
         UnknownNameError: No plugin offers the backend, or the model or data set of the job.
+        DatasetError: The job's data would be read on this machine, and there is no such folder.
         InputError: The job can't run there.
     """
     context.plugins.check_names(job)
     backend = context.plugins.get_backend(choice)
+    if backend.runs_here and job.data_folder:  # elsewhere, the data are the backend's matter
+        require_folder(Path(job.data_folder))
     return backend, backend.plan(job)
 
 
-def show_plan(plan: Plan, folder: str) -> None:
-    """Prints a plan, and writes it into a folder unless that is `SAY_ONLY`."""
+def show_plan(plan: Plan, folder: str, *, quiet: bool, json: bool) -> None:
+    """Writes a plan into a folder unless that is `SAY_ONLY`, and prints the plan.
+
+    Args:
+        plan: The plan.
+        folder: The value of `--dry-run`.
+        quiet: Whether to print nothing.
+        json: Whether to print one JSON object on one line instead of words.
+
+    Raises:
+        InputError: The folder is not empty.
+        StorageError: It can't be written.
+    """
+    written = "" if folder == SAY_ONLY else folder
+    if written:
+        write_plan(plan, Path(written).expanduser())
+    if quiet:
+        return
+    if json:
+        print(dumps(plan_as_json(plan, written)))
+        return
     print(describe_plan(plan))
-    if folder != SAY_ONLY:
-        write_plan(plan, Path(folder).expanduser())
-        print(f"written to {folder}")
+    if written:
+        print(f"written to {written}")
+
+
+def plan_as_json(plan: Plan, written: str) -> dict[str, Any]:
+    """Returns a plan as JSON values; of its documents, the names.
+
+    Args:
+        plan: The plan.
+        written: The folder that it was written into; "" for none.
+    """
+    return {
+        "backend": plan.backend,
+        "steps": plan.steps,
+        "warnings": plan.warnings,
+        "files": dict(plan.files),
+        "documents": sorted(plan.documents),
+        "written_to": written,
+    }
 
 
 def describe_plan(plan: Plan) -> str:

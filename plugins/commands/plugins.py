@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ...engine.command import Command
-from ...engine.hookspecs import PROJECT, hookimpl
+from ...engine.errors import OptionError
+from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
 from ...engine.plugin.record import PluginRecord
 from .scaffold.new_plugin import add_new_options, write_plugin
 
 COLUMNS = ("plugin", "from", "version", "contract", "state")
-_NAMED = ("command", "backend", "data set", "model", "option")
+_NAMED = {
+    "command": ("stoker_commands",),
+    "backend": ("stoker_backends", "stoker_get_backend"),
+    "data set": ("stoker_datasets", "stoker_get_dataset"),
+    "model": ("stoker_models", "stoker_get_model"),
+    "option": ("stoker_add_options",),
+}
+"""What a plugin offers by name, and the hooks that offer it."""
 _NAMELESS = {
     "stoker_callbacks": "callbacks",
     "stoker_configure_job": "changes to jobs",
@@ -40,15 +47,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the form of the list, and the sub-commands; without one, `plugins` lists."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
     below = parser.add_subparsers(dest="action", metavar="ACTION")
-    child = below.add_parser("list", help="list the plugins (the default)", description="List the plugins.")
+    summary = "list the plugins (the default)"
+    child = below.add_parser("list", help=summary, description=summary)
     # Suppressed, because its default would undo a --json that came before the word `list`.
     child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON instead of text")
     summary = "write a plugin that installs and passes its tests unchanged"
-    add_new_options(below.add_parser("new", help=summary, description=f"{summary.capitalize()}."))
+    add_new_options(below.add_parser("new", help=summary, description=summary))
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Lists the plugins, or writes a new one."""
+    """Lists the plugins, or writes a new one.
+
+    Raises:
+        OptionError: `--json`, which is for the list, was given with `new`.
+    """
+    if options.action == "new" and "json" in context.options.given:
+        raise OptionError("--json is for the list of plugins, not for `new`", hint="leave it out")
     _ask_all(context)
     if options.action == "new":
         return write_plugin(options, context)
@@ -90,11 +104,12 @@ def _table(records: Sequence[PluginRecord], width: int) -> Iterator[str]:
     rows = [COLUMNS, *(_cells(record) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     left = sum(widths) + 2 * len(widths)
-    beside = width - left >= _LEAST
-    indent = left if beside else 4
     yield _line(COLUMNS, widths) + "offers"
     for record, cells in zip(records, rows[1:], strict=True):
-        first, *rest = textwrap.wrap(_offers(record), max(_LEAST, width - indent), break_on_hyphens=False) or [""]
+        offers = list(_offers(record))
+        beside = width - left >= max(_LEAST, *(len(offer) for offer in offers), 0)
+        indent = left if beside else 4
+        first, *rest = _wrapped(offers, width - indent) or [""]
         if beside:
             yield f"{_line(cells, widths)}{first}".rstrip()
         else:
@@ -114,12 +129,29 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
     return "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True))
 
 
-def _offers(record: PluginRecord) -> str:
-    """Returns what a plugin offers: "command train; options --a, --b; callbacks"."""
+def _offers(record: PluginRecord) -> Iterator[str]:
+    """Yields what a plugin offers, in pieces that stay whole: "command", "train;", "options", "--a,", "--b"."""
     named = [(kind, record.offers[kind]) for kind in _NAMED if kind in record.offers]
-    parts = [f"{kind if len(names) == 1 else f'{kind}s'} {', '.join(names)}" for kind, names in named]
-    parts += [word for hook, word in _NAMELESS.items() if hook in record.hooks]
-    return "; ".join(parts or [hook.removeprefix(f"{PROJECT}_") for hook in record.hooks])
+    parts = [[kind if len(names) == 1 else f"{kind}s", ", ".join(names)] for kind, names in named]
+    parts += [[word] for hook, word in _NAMELESS.items() if hook in record.hooks]
+    # A plugin that makes what it can't list by name, such as a model from any file, has nothing else to show.
+    parts = parts or [[f"{kind}s"] for kind, hooks in _NAMED.items() if {*hooks} & {*record.hooks}]
+    for number, (*kinds, last) in enumerate(parts, 1):
+        yield from kinds
+        *most, end = last.split(", ")
+        yield from (f"{name}," for name in most)
+        yield end if number == len(parts) else f"{end};"
+
+
+def _wrapped(pieces: Iterable[str], width: int) -> list[str]:
+    """Fills lines with pieces, and breaks lines between these only."""
+    lines: list[str] = []
+    for piece in pieces:
+        if lines and len(lines[-1]) + 1 + len(piece) <= width:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(piece)
+    return lines
 
 
 def _complaints(record: PluginRecord) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("folder", type=Path, metavar="DIR", help="what `stoker train --backend NAME --dry-run DIR` wrote")
     data = "the data that would be mounted (default: MNIST's, if the job takes those)"
     add("--data-folder", type=Path, metavar="DIR", help=data)
-    add("--epochs", type=positive_int, default=None, metavar="N", help="(default: the job's)")
+    add("--epochs", type=positive_int, default=None, metavar="N", help="epochs to train (default: the job's)")
 
 
 def run(options: argparse.Namespace, context: Context) -> int:

@@ -26,7 +26,11 @@ from .train import add_runs_dir
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
     """Offers the command `runs`."""
-    return [Command(name="runs", summary="list, show, follow, cancel and fetch runs", add_options=add_options, run=run)]
+    return [
+        Command(
+            name="runs", summary="list, show, follow, cancel, fetch and adopt runs", add_options=add_options, run=run
+        )
+    ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -174,7 +178,7 @@ def _add_attach(below: Any) -> None:
 
 
 def _add_cancel(below: Any) -> None:
-    _action_on_run(below, "cancel", "end a run; it can be resumed", _cancel)
+    _action_on_run(below, "cancel", "end a run, which can be resumed", _cancel)
 
 
 def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,29 +26,36 @@ if TYPE_CHECKING:
 
 @hookimpl
 def stoker_commands() -> Iterable[Command]:
-    """Offers the commands `train` and `plan`, which have the same options."""
+    """Offers the commands `train` and `plan`, which has the options of `train` that a plan depends on."""
     plan_summary = "show what `train` with the same options would do"
     return [
         Command(name="train", summary="train a model, here or elsewhere", add_options=add_options, run=run),
-        Command(name="plan", summary=plan_summary, add_options=add_options, run=plan, like="train"),
+        Command(name="plan", summary=plan_summary, add_options=add_plan_options, run=plan, like="train"),
     ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of a job, and those of its run."""
+    group = add_plan_options(parser)
+    group.add_argument("--detach", action="store_true", help="return as soon as the run has started")
+
+
+def add_plan_options(parser: argparse.ArgumentParser) -> Any:
+    """Adds the options that a plan depends on too; returns the group of those of a run."""
     add_job_options(parser.add_argument_group("job"))
     group = parser.add_argument_group("run")
     group.add_argument("--backend", default="local", metavar="NAME", help="where to train (default: local)")
     add_runs_dir(group)
     group.add_argument("--resume", default="", metavar="RUN", help="continue a run from its last checkpoint")
-    drift = "allow resuming with other versions or threads; the result may differ in the last digits"
+    changes = "other versions, processor, threads, devices or TensorFlow variables"
+    drift = f"allow resuming with {changes}; the result may differ in the last digits"
     group.add_argument("--allow-drift", action="store_true", help=drift)
     dry = "only show what would happen; with DIR, also write it there, as files"
     group.add_argument("--dry-run", nargs="?", const=SAY_ONLY, default="", metavar="DIR", help=dry)
-    group.add_argument("--detach", action="store_true", help="return as soon as the run has started")
     group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
     group.add_argument("--offline", action="store_true", help="don't download anything")
     add_display_options(group)
+    return group
 
 
 def add_runs_dir(group: Any) -> None:
@@ -68,7 +76,7 @@ def plan(values: argparse.Namespace, context: Context) -> int:
     """Shows what `run` would do, and with `--dry-run DIR` writes it there."""
     job, choice = resumed_job(context)[1:] if values.resume else new_job(context)
     _, found = planned(job, choice, context)
-    show_plan(found, values.dry_run or SAY_ONLY)
+    show_plan(found, values.dry_run or SAY_ONLY, quiet=values.quiet, json=values.json)
     return 0
 
 
@@ -117,5 +125,8 @@ def _data_progress(
 def _follow(started: RunDirectory, backend: Backend, values: argparse.Namespace, offset: int = 0) -> int:
     if not values.detach:
         return follow(started, backend, values, offset)
-    print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
+    if values.json and not values.quiet:
+        print(json.dumps({"kind": "started", "run": started.run_id}))
+    elif not values.quiet:
+        print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
     return 0

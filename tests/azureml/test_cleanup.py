@@ -176,6 +176,13 @@ def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
     assert done.stderr.endswith("hint: end its runs first: `stoker runs cancel RUN`\n")
 
 
+@pytest.mark.parametrize("option", ["--yes", "--running"])
+def test_an_option_that_says_how_to_delete_is_refused_without_delete(tmp_path: Path, option: str):
+    done = stoker("azureml", "cleanup", option, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {option} does nothing without --delete\nhint: ")
+
+
 def test_what_can_not_be_listed_is_reported_and_the_rest_is_still_listed(place: Place):
     place.make("one")
     place.emulator.fault("/environment/", FaultKind.FORBIDDEN, times=None)

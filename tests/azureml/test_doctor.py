@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stoker import cli
+from stoker.engine.options.parser import option_strings, sub_parsers
 from stoker.engine.packaging import isolation
 from stoker.engine.plugin.plugins import Plugins
 from stoker.plugins.azureml import catalogue
@@ -299,10 +300,13 @@ def parsers() -> Any:
 
 def test_the_doctor_takes_the_options_that_train_has_for_this_backend(parsers: Any):
     def options(parser: ArgumentParser) -> set[str]:
-        return {name for action in parser._actions for name in action.option_strings if "azureml" in name}
+        return {name for name in option_strings(parser) if "azureml" in name}
 
-    def below(parser: Any, name: str) -> Any:
-        return next(action for action in parser._actions if isinstance(action.choices, dict)).choices[name]
+    def below(parser: ArgumentParser, name: str) -> ArgumentParser:
+        actions = sub_parsers(parser)
+        assert actions
+        found: ArgumentParser = actions.choices[name]
+        return found
 
     train = below(parsers("train"), "train")
     doctor = below(below(parsers("azureml"), "azureml"), "doctor")

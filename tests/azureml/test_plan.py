@@ -23,6 +23,7 @@ from .. import child
 from ..patience import PATIENCE_S
 
 TODAY = date(2026, 11, 25)
+HERE = str(Path(__file__).parent)
 TIMED = """
 import ast, socket, sys, time
 
@@ -67,11 +68,12 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
         ({}, {"new_dataset_version": True}, "as 'mnist-dataset', as a new version"),
         ({}, {"dataset": "mine"}, "mount the registered data set 'mine'"),
         (
-            {"dataset": "", "data_folder": "/d"},
+            {"dataset": "", "data_folder": HERE},
             {},
-            "upload /d to the default datastore and register it under a name made",
+            f"upload {HERE} to the default datastore and register it under a name made",
         ),
-        ({"dataset": "", "data_folder": "/d"}, {"dataset": "mine"}, "register it as 'mine'"),
+        ({"dataset": "", "data_folder": HERE}, {"dataset": "mine"}, "register it as 'mine'"),
+        ({"dataset": ""}, {}, "leave it to the node to get the data\n"),
         ({"dataset": "fashion-mnist"}, {}, "leave it to the node to get the data set 'fashion-mnist'"),
         ({}, {}, "'gpu-cluster': 0 to 4 dedicated nodes of Standard_NC4as_T4_v3 (4 cores, 28 GiB, 1 T4)"),
         ({}, {"low_priority": True}, "0 to 4 low-priority nodes"),

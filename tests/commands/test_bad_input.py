@@ -116,9 +116,16 @@ OPTIONS = {
     "unknown model": (("--model", "dnnn"), ("dnnn", "did you mean 'dnn'?")),
     "unknown backend": (("--backend", "locale"), ("locale", "did you mean 'local'?")),
     "unknown option": (("--epoch", 3), ("--epoch", "--epochs")),
-    "no such model file": (("--model", "none.py"), ("none.py", "No such file")),
-    "no such run": (("--resume", "20260101"), ("20260101", "runs list")),
-    "a name with a slash": (("--name", "a/b"), ("--name", "a/b", "letters")),
+    "no such model file": (
+        ("--model", "none.py"),
+        ("none.py", "No such file", "hint: check the path given with --model"),
+    ),
+    "no such plugin file": (
+        ("-p", "none.py"),
+        ("can't load the plugin none.py", "no such file", "hint: check the path"),
+    ),
+    "no such run": (("--resume", "20260101"), ("20260101", "there are no runs in runs", "stoker train")),
+    "a name with a slash": (("--name", "a/b"), ("--name must be a name of 1 to 64 letters", "a/b")),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stoker.cli import main
+from stoker.plugins.azureml.settings import AzureSettings
 
 from .. import plugin_files
 from ..plugin_files import hook
@@ -54,10 +55,22 @@ def test_people_get_a_table(here: Path, capsys: pytest.CaptureFixture[str]):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"settings file: {here / 'stoker.toml'}"
     rows = {line.split()[0]: line.split()[1:] for line in lines[1:]}
-    assert rows["epochs"] == ["7", str(here / "stoker.toml")]
+    assert rows["epochs"] == ["7", "stoker.toml"]
     assert rows["seed"] == ["3", "command", "line"]
     assert rows["model"] == ["dnn", "default"]
     assert len({line.index("default") for line in lines if line.endswith(" default")}) == 1
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_table_fits_the_terminal_and_keeps_each_value_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["config"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > width or line != line.rstrip()] == []
+    (image,) = [line for line in lines if AzureSettings().image in line.split()]
+    assert image.strip() == AzureSettings().image or image.endswith(f"{AzureSettings().image}  default")
 
 
 def test_without_a_file_the_table_says_what_it_would_be_called(capsys: pytest.CaptureFixture[str]):

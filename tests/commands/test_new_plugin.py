@@ -176,7 +176,9 @@ def test_stoker_in_front_of_a_name_is_not_doubled(here: Path):
 )
 def test_a_name_that_not_all_can_have_is_refused(here: Path, capsys: pytest.CaptureFixture[str], name: str):
     assert main(["plugins", "new", "--", name]) == 2
-    assert "name must be small letters, digits and single dashes, a letter first" in capsys.readouterr().err
+    assert (
+        "name must be made of lower-case letters, digits and single dashes, a letter first" in capsys.readouterr().err
+    )
     assert list(here.iterdir()) == []
 
 

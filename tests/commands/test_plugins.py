@@ -120,6 +120,34 @@ def test_what_a_plugin_offers_comes_below_it_where_there_is_no_room_beside(
     assert lines[number + 1] == "    model long"
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_names_stay_whole_and_none_of_them_is_that_of_a_hook(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    words = " ".join(shown(capsys)).replace(",", " ").replace(";", " ").split()
+    offered = [name for each in listed(capsys, "plugins").values() for name in each["offers"].get("option", ())]
+    assert len(offered) > 15
+    assert [name for name in offered if name not in words] == []
+    assert [word for word in words if word.startswith(("get_", "stoker_"))] == []
+
+
+def test_what_a_plugin_makes_without_naming_it_is_listed_by_its_kind(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "120")
+    plugin_files.write(place / "silent.py", hook("stoker_get_model", "pass"), hook("stoker_get_dataset", "pass"))
+    lines = shown(capsys, "-p", "./silent.py")
+    assert any(re.match(r"file +.* models$", line) for line in lines)
+    assert any(re.match(r"silent +.* data sets; models$", line) for line in lines)
+
+
+def test_json_is_for_the_list_only(place: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["plugins", "--json", "new", "mine"]) == 2
+    assert capsys.readouterr().err.startswith("error: --json is for the list of plugins")
+    assert not (place / "stoker-mine").exists()
+
+
 def test_help_shows_both_actions(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["plugins", "--help"])

@@ -115,3 +115,10 @@ def test_the_plan_of_a_backend_that_sends_no_package_can_not_be_rehearsed(place:
     assert done.stderr.startswith(
         "error: here holds no package\n  expected: a folder that `stoker train --backend NAME"
     )
+
+
+@pytest.mark.parametrize("words", [("nowhere",), ("of model", "--data-folder", "nowhere")], ids=" ".join)
+def test_a_folder_that_does_not_exist_is_an_error_that_says_so(place: Path, words: tuple[str, ...]):
+    done = stoker("rehearse", *words, cwd=place)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no such folder: nowhere\n")

@@ -112,7 +112,8 @@ def test_a_folder_is_verified_to_the_last_byte(environment: dict[str, str], fold
 
 def test_wrong_words_are_refused(environment: dict[str, str], folder: Path, tmp_path: Path) -> None:
     assert "did you mean 'mnist'?" in complained(environment, "fetch", "mnits")
-    assert "pass --data-folder" in complained(environment, "fetch", "folder")
+    assert "can't be fetched: it is what lies below --data-folder" in complained(environment, "fetch", "folder")
+    assert "fashion-mnist, kmnist, mnist" in stoker(environment, "fetch", "foldr").stderr
     assert "--count" in complained(environment, "show", "--data-folder", folder, "--count", "-1")
     assert "PNG" in complained(environment, "show", "--data-folder", folder, "--output", tmp_path / "a.jpg")
     assert "can't write" in complained(environment, "show", "--data-folder", folder, "--output", "/no/such/a.png")

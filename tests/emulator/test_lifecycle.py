@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine.errors import BackendError, OptionError
+from stoker.engine.errors import BackendError, OptionError, PluginError
 from stoker.engine.options.parser import Parser
 from stoker.plugins.azureml_emulator import Emulator, command
 
@@ -118,3 +118,13 @@ def test_a_port_that_is_taken_or_none_is_said_in_one_sentence(tmp_path: Path, em
     command.add_options(parser)
     with pytest.raises(OptionError, match="--port"):
         command.run(parser.parse_args(["--port", "70000"]), None)  # type: ignore[arg-type]
+
+
+def test_a_missing_package_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(emulator: Emulator) -> None:
+        raise ModuleNotFoundError(name="yaml")
+
+    monkeypatch.setattr("stoker.plugins.azureml_emulator.emulator.Emulator.start", start)
+    with pytest.raises(PluginError, match="the emulator needs the package 'yaml', which is not installed") as caught:
+        command.serve(tmp_path)
+    assert caught.value.hint == "pip install 'stoker[emulator]'"

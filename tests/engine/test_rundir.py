@@ -147,6 +147,15 @@ def test_a_name_that_fits_no_run_is_refused_with_where_to_look(tmp_path: Path, n
     assert caught.value.hint == f"`stoker runs list` shows the runs in {tmp_path / 'runs'}"
 
 
+@pytest.mark.parametrize("name", ["latest", "20261124", "nul\0"])
+def test_where_there_are_no_runs_at_all_the_error_says_so_and_how_to_start_one(tmp_path: Path, name: str):
+    with pytest.raises(InputError) as caught:
+        find_run(tmp_path / "runs", name)
+    words = f"{caught.value.what}; {caught.value.hint}"
+    assert f"there are no runs in {tmp_path / 'runs'}; start one with `stoker train`" in words
+    assert (name == "latest") == ("unknown run" not in words)
+
+
 def test_a_misspelled_name_is_answered_with_the_nearest(tmp_path: Path):
     RunDirectory.create(tmp_path, JOB, "20261124-060000-mine-aaa111")
     with pytest.raises(UnknownNameError) as caught:
@@ -157,7 +166,7 @@ def test_a_misspelled_name_is_answered_with_the_nearest(tmp_path: Path):
 def test_a_root_that_is_missing_or_a_file_has_no_runs(tmp_path: Path):
     (tmp_path / "file").touch()
     assert list(list_runs(tmp_path / "file")) == list(list_runs(tmp_path / "nothing")) == []
-    with pytest.raises(UnknownNameError):
+    with pytest.raises(InputError):
         find_run(tmp_path / "nothing", "latest")
 
 

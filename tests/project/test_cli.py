@@ -208,6 +208,7 @@ def test_a_name_that_the_terminal_can_not_show_stops_nothing(tmp_path: Path, enc
         (["runs", "lits"], "unknown action: 'lits'", "did you mean 'list'?"),
         (["runs"], "the following arguments are required: ACTION", "see `stoker runs --help`"),
         (["train", "--epoch", "3"], "unknown option --epoch", "did you mean --epochs?"),
+        (["plan", "--detach"], "unknown option --detach", "see `stoker plan --help`"),
         (["train", "--first-layer-neuron=3"], "unknown option --first-layer-neuron", "--first-layer-neurons?"),
         (["runs", "list", "--run-dir", "x"], "unknown option --run-dir", "did you mean --runs-dir?"),
         (["models", "extra"], "unexpected argument 'extra'", "see `stoker models --help`"),

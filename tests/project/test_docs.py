@@ -19,6 +19,7 @@ from stoker import cli
 from stoker.engine import hookspecs
 from stoker.engine.backend import Backend
 from stoker.engine.data import DatasetReader
+from stoker.engine.options.parser import own_actions, sub_parsers
 from stoker.engine.options.settings import PREFIX
 from stoker.engine.plugin import hooks
 from stoker.engine.plugin.discovery import import_file
@@ -65,10 +66,8 @@ def parser(*plugins: str) -> ArgumentParser:
 
 def below(parent: ArgumentParser) -> dict[str, ArgumentParser]:
     """The sub-commands of a parser that are for people."""
-    for action in parent._subparsers._actions if parent._subparsers else ():
-        if isinstance(action.choices, dict):
-            return {choice.dest: action.choices[choice.dest] for choice in action._choices_actions}  # type: ignore[attr-defined]
-    return {}
+    found = sub_parsers(parent)
+    return {name: child for name, child in found.choices.items() if child.description} if found else {}
 
 
 def table(page: Path) -> dict[str, list[str]]:
@@ -109,7 +108,7 @@ def test_each_promise_and_method_of_a_protocol_is_on_the_page_of_the_contract(pr
 
 def options_of_train() -> list[Any]:
     train = below(parser())["train"]
-    return [action for action in train._actions if action.option_strings and action.default is not SUPPRESS]
+    return [action for action in own_actions(train) if action.option_strings and action.default is not SUPPRESS]
 
 
 @pytest.mark.parametrize("action", [pytest.param(each, id=each.dest) for each in options_of_train()])
@@ -168,7 +167,7 @@ def test_each_settings_block_is_toml(text: str):
 
 
 def test_each_variable_of_the_environment_is_that_of_an_option():
-    known = {f"{PREFIX}{action.dest}".upper() for action in (*options_of_train(), *parser()._actions)}
+    known = {f"{PREFIX}{action.dest}".upper() for action in (*options_of_train(), *own_actions(parser()))}
     known.add("STOKER_CACHE_DIR")
     mentioned = {name for page in PAGES for name in re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]", page.read_text())}
     assert mentioned

@@ -39,7 +39,11 @@ MAY_IMPORT = {
     "stoker.plugins.local": ("stoker.engine", "stoker.plugins.local"),
     "stoker.plugins.azureml": ("stoker.engine", "stoker.plugins.azureml", "azureml", "azure"),
     "stoker.plugins.azureml_emulator": ("stoker.engine.files", "stoker.plugins.azureml_emulator"),
-    "stoker.plugins.azureml_emulator.command": ("stoker.engine.errors", "stoker.plugins.azureml_emulator.emulator"),
+    "stoker.plugins.azureml_emulator.command": (
+        "stoker.engine.errors",
+        "stoker.engine.plugin.extras",
+        "stoker.plugins.azureml_emulator.emulator",
+    ),
     "stoker.plugins.azureml_emulator.plugin": (
         "stoker.engine.command",
         "stoker.engine.hookspecs",

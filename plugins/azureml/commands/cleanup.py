@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ....engine.backend import Reporter
-from ....engine.errors import BackendError
+from ....engine.errors import BackendError, OptionError
 from ....engine.terminal.prompt import confirmed, say, status_line
 from ....engine.terminal.text import labelled
 from ..cluster import cluster
@@ -82,7 +82,15 @@ def cost(one: Cluster) -> str:
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Lists what stoker has made, and deletes the clusters with `--delete`; 1 if one of them is left after that."""
+    """Lists what stoker has made, and deletes the clusters with `--delete`; 1 if one of them is left after that.
+
+    Raises:
+        OptionError: An option that says how to delete was given without `--delete`.
+        BackendError: The clusters can't be listed.
+    """
+    for name in ("yes", "running"):
+        if not options.delete and name in context.options.given:
+            raise OptionError(f"--{name} does nothing without --delete", hint="pass --delete too, or leave it out")
     settings = settings_of(options)
     service = Service(Scope.from_config(settings.config), settings.auth, Patience())
     with status_line() as show:

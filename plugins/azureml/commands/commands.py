@@ -12,12 +12,12 @@ def _add_azureml_options(parser: argparse.ArgumentParser) -> None:
     from ..options import add_options, add_workspace_options
 
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    summary = "check everything that a job needs; takes the options of `train` for this backend"
-    doctor = below.add_parser("doctor", help="check everything that a job needs", description=f"{summary}.")
+    summary = "check everything that a job needs, with the options of `train` for this backend"
+    doctor = below.add_parser("doctor", help=summary, description=summary)
     doctor.add_argument("--json", action="store_true", help="JSON instead of text")
     add_options(doctor)
     summary = "show what stoker has made in the workspace, and delete what costs money"
-    cleanup = below.add_parser("cleanup", help=summary, description=f"{summary}.")
+    cleanup = below.add_parser("cleanup", help=summary, description=summary)
     cleanup.add_argument("--delete", action="store_true", help="delete the clusters, after a question")
     cleanup.add_argument("--yes", action="store_true", help="don't ask")
     cleanup.add_argument("--running", action="store_true", help="also clusters that are at work")
@@ -34,7 +34,7 @@ def _azureml(options: argparse.Namespace, context: Context) -> int:
 COMMANDS = (
     Command(
         name="azureml",
-        summary="check a workspace of Azure ML, or clean it up",
+        summary="check a workspace of Azure ML, clean it up, or run one here",
         add_options=_add_azureml_options,
         run=_azureml,
     ),

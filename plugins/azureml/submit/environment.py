@@ -104,7 +104,8 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"can't read the environment {path}", received=reason, path=path) from error
+        hint = "check the path given with --azureml-environment"
+        raise InputError(f"can't read the environment {path}", received=reason, hint=hint, path=path) from error
     finding = secrets.find(text.encode())
     if finding:
         hint = "give the node its access by a connection of the workspace"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from ....engine.backend import Plan
+from ....engine.data import require_folder
 from ....engine.errors import BackendError
 from ....engine.job import TrainJob
 from ....engine.package import Package, package_documents
@@ -41,11 +43,14 @@ def plan(
         prepare: Gives what is sent.
 
     Raises:
+        DatasetError: There is no folder of the job's data to upload.
         InputError: The job can't run there.
         BackendError: The SDK does not take it.
     """
     day = today or date.today()
     settings.refuse_retired(day)
+    if job.data_folder:
+        require_folder(Path(job.data_folder))
     prepared = prepare(job, settings)
     package, environment = prepared.package, prepared.environment
     data = data_name(job, settings)
@@ -114,7 +119,7 @@ def _data_step(job: TrainJob, settings: AzureSettings) -> str:
         return f"register the four files of MNIST on the web as {name!r}{new}; mount it, read-only"
     if name:
         return f"mount the registered data set {name!r}, read-only"
-    return f"leave it to the node to get the data set {job.dataset!r}"
+    return f"leave it to the node to get {f'the data set {job.dataset!r}' if job.dataset else 'the data'}"
 
 
 def _hardware(settings: AzureSettings) -> str:

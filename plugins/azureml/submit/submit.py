@@ -79,27 +79,38 @@ def submit(
     number = len(runs) + 1
     service, reference = cloud_run.service, cloud_run.reference
     prepared = prepare(job, settings)
-    package = prepared.package
     workspace = _open(service, report)
     data = dataset.find_or_register(service, workspace, job, settings, report)
     provision.find_or_create(service, workspace, settings, report)
     if number > 1:
         _note_attempt(service, runs[0], reference, number)
+    words = ENTRY.arguments(
+        run_id=reference.run_id, data_folder=_mounted(data), checkpoints=_checkpoints(workspace, reference)
+    )
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
-        folder = package.write(Path(temporary) / "package")
-        words = ENTRY.arguments(
-            run_id=reference.run_id, data_folder=_mounted(data), checkpoints=_checkpoints(workspace, reference)
-        )
-        config = sdk.bounded(
-            "the run configuration can't be made",
-            lambda: runconfig.script_run_config(folder, words, settings, prepared.environment, package.job),
-        )
-        size = megabytes(sum(package.sizes.values()))
-        report(f"submitting {reference.attempt(number)}: {len(package.files)} files, {size}")
-        began = time.monotonic()
-        _start(cloud_run, workspace, config, number, package)
-        report(f"submitted in {time.monotonic() - began:.1f} s")
+        folder = prepared.package.write(Path(temporary) / "package")
+        config = _configuration(folder, words, settings, prepared)
+        _start(cloud_run, workspace, config, number, prepared.package, report=report)
     return reference.attempt(number)
+
+
+def _configuration(folder: Path, words: list[Any], settings: AzureSettings, prepared: Prepared) -> Any:
+    """Makes the SDK's configuration of a run, which starts the package in a folder with these words."""
+    return sdk.bounded(
+        "the run configuration can't be made",
+        lambda: runconfig.script_run_config(folder, words, settings, prepared.environment, prepared.package.job),
+    )
+
+
+def _start(
+    cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package, *, report: Reporter
+) -> None:
+    """Starts an attempt, and reports what is sent and how long it took."""
+    size = megabytes(sum(package.sizes.values()))
+    report(f"submitting {cloud_run.reference.attempt(number)}: {len(package.files)} files, {size}")
+    began = time.monotonic()
+    _submit_once(cloud_run, workspace, config, number, package)
+    report(f"submitted in {time.monotonic() - began:.1f} s")
 
 
 def _open(service: Service, report: Reporter) -> Any:
@@ -128,7 +139,7 @@ def _checkpoints(workspace: Any, reference: Reference) -> Any:
     return sdk.bounded("the workspace has no default datastore", make)
 
 
-def _start(cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package) -> None:
+def _submit_once(cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package) -> None:
     """Submits, and after a failure looks for the run: it may have started although the answer was lost."""
     run_id = cloud_run.reference.attempt(number)
     timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(package.sizes.values()))

@@ -43,7 +43,7 @@ _LONGEST = 40
 def add_new_options(parser: argparse.ArgumentParser) -> None:
     """Adds the name, kind and folder of the new plugin."""
     add = parser.add_argument
-    add("name", type=plugin_name, metavar="NAME", help="its name: small letters, digits and single dashes")
+    add("name", type=plugin_name, metavar="NAME", help="its name: lower-case letters, digits and single dashes")
     # Only a backend needs a package; for the others a file is enough (-p ./file.py, FILE.py:FUNCTION).
     kinds = ", ".join(f"{kind}: {words}" for kind, (words, _) in KINDS.items())
     add("--kind", choices=KINDS, default="backend", help=f"what it offers (default: backend); {kinds}")
@@ -58,7 +58,7 @@ def plugin_name(text: str) -> str:
     """
     name = text.removeprefix("stoker-")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        expected = f"small letters, digits and single dashes, a letter first, at most {_LONGEST} in all"
+        expected = f"made of lower-case letters, digits and single dashes, a letter first, {_LONGEST} at most"
         raise argparse.ArgumentTypeError(f"expected {expected}")
     return name
 

@@ -15,7 +15,7 @@ from stoker.engine.backend import BackendChoice
 from stoker.engine.errors import InputError, PluginError, UnknownNameError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
-from stoker.engine.options.parser import Parser
+from stoker.engine.options.parser import Parser, option_strings
 from stoker.engine.plugin.discovery import BUILT_IN, import_file
 from stoker.engine.plugin.hooks import NAMES
 from stoker.engine.plugin.plugins import Plugins
@@ -171,7 +171,7 @@ def test_the_training_process_leaves_out_what_the_job_leaves_out(install: Instal
     ("name", "received", "hint"),
     [
         ("nosuch", "No module named 'nosuch'", "for a file, say -p ./nosuch.py"),
-        ("no/such.py", "no such file", ""),
+        ("no/such.py", "no such file", "check the path"),
         ("broken.py", "SyntaxError", "fix the plugin"),
         ("raises.py", "ValueError: boom", "fix the plugin"),
         ("exits.py", "SystemExit: 3", "fix the plugin"),
@@ -288,7 +288,7 @@ def local(plugins: Plugins) -> bool:
 def options_of(plugins: Plugins) -> list[str]:
     parser = Parser(prog="x")
     plugins.add_options(parser, "train")
-    return list(parser._option_string_actions)
+    return option_strings(parser)
 
 
 def notified(plugins: Plugins) -> bool:
