@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -22,11 +23,19 @@ from stoker.engine.cache import VARIABLE  # noqa: E402 - the package is made abo
 
 
 @pytest.fixture(scope="session", autouse=True)
-def answers_ctrl_c() -> Iterator[None]:
-    """Lets the processes that the suite starts see Ctrl-C: one that a shell puts in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def signals_arrive() -> None:
+    """Has the processes that the suite starts obey signals that `nohup`, or a shell's `&`, made it ignore.
+
+    A child inherits what is ignored, but not a handler: with one in its place, the child has the default.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Returns how many workers `--numprocesses auto` starts: one more than there are cores, since tests wait a lot."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ from stoker.engine.training.fit import Fit, Subset
 from ... import tiny
 
 
-def make(keras: Any, seed: int = 0) -> Fit:
+def make(keras: Any, seed: int = 0, mode: ExecutionMode = ExecutionMode.GRAPH) -> Fit:
     """The training of a model whose every part has a state: dropout, batch normalization, Adam."""
     import tensorflow as tf
 
@@ -52,7 +52,7 @@ def make(keras: Any, seed: int = 0) -> Fit:
         epochs=4,
         seed=0,
         stop=threading.Event(),
-        mode=ExecutionMode.XLA,
+        mode=mode,
         strategy=tf.distribute.get_strategy(),
     )
 
@@ -93,13 +93,14 @@ def test_two_generations_are_kept(saved: Path):
     assert sorted(path.name for path in saved.iterdir()) == ["000003", "000004"]
 
 
-def test_training_that_was_resumed_ends_with_the_same_bits(keras: Any, tmp_path: Path):
-    straight = make(keras)
+@pytest.mark.parametrize("mode", [ExecutionMode.XLA, ExecutionMode.GRAPH])
+def test_training_that_was_resumed_ends_with_the_same_bits(keras: Any, tmp_path: Path, mode: ExecutionMode):
+    straight = make(keras, mode=mode)
     straight.run([], lambda report: None)
-    first = make(keras)
+    first = make(keras, mode=mode)
     first.epochs = 2
     save_all(first, Checkpoints(tmp_path))
-    second = make(keras, seed=99)  # what it begins with doesn't matter
+    second = make(keras, seed=99, mode=mode)  # what it begins with doesn't matter
     newest = Checkpoints(tmp_path).latest()
     assert newest is not None
     found = restore(newest, second.model, "run")
