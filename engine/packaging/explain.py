@@ -50,4 +50,4 @@ def _errors(log: str) -> Iterable[tuple[str, str]]:
 
 
 def _last_line(log: str) -> str:
-    return next((line for line in reversed(log.splitlines()) if line.strip()), "it ended without a word")
+    return next((line for line in reversed(log.splitlines()) if line.strip()), "it ended and printed nothing")

@@ -100,7 +100,7 @@ class LocalBackend:
         return RunStatus(
             state=RunState.LOST,
             attempt=status.attempt,
-            message="its process is gone without a word: killed, or the machine went down",
+            message="its process ended without reporting a status: killed, or the machine went down",
             progress=status.progress,
         )
 

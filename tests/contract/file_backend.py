@@ -45,7 +45,7 @@ class FileBackend:
         except errors.BackendError as error:
             return RunStatus(state=RunState.LOST, message=error.what)
         with files.lock(run.lock, timeout_s=0) as held:
-            lost = RunStatus(state=RunState.LOST, message="its process has ended without a word")
+            lost = RunStatus(state=RunState.LOST, message="its process ended without reporting a status")
         status = record.status if (record := run.status_record()) else lost
         return status if status.state.ended or held is None else lost
 

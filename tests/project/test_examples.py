@@ -148,6 +148,12 @@ def test_own_dataset_reads_npz_files(tmp_path: Path):
     assert "90 examples of uint8 [6, 5]" in text
 
 
+def test_own_dataset_is_verified_by_its_reader(tmp_path: Path):
+    write_tables(tmp_path / "tables", "npz")
+    code, text = table("data", "verify", "table", "--data-folder", "tables", cwd=tmp_path)
+    assert (code, text) == (0, "these are 90 + 30 examples, all in order\n")
+
+
 def test_own_dataset_is_listed(tmp_path: Path):
     assert "table " in table("data", "info", cwd=tmp_path)[1]
 

@@ -333,7 +333,7 @@ def test_a_training_that_dies_without_a_word_has_failed(tmp_path: Path, backend:
         time.sleep(0.1)
     os.kill(found[0], signal.SIGKILL)
     wait(backend, handle, RunState.FAILED)
-    assert backend.status(handle).message == "the training process ended without a word"
+    assert backend.status(handle).message == "the training process ended without reporting a status"
 
 
 def _processes(*words: bytes) -> list[int]:

@@ -120,7 +120,7 @@ def test_a_plugin_that_fails_in_a_successful_run_is_reported(data: Path, tmp_pat
     [
         ("error: the data are bad\nhint: fix them\n", "the data are bad"),
         ("something\nlast words\n\n", "last words"),
-        ("", "it ended without a word"),
+        ("", "it ended and printed nothing"),
     ],
 )
 def test_a_log_that_names_nothing_missing_is_summed_up(log: str, what: str):

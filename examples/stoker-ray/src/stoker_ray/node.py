@@ -36,7 +36,7 @@ def main(storage: str, run_id: str) -> bool:
         record = run.status_record()
         status = record.status if record else RunStatus(state=RunState.PREPARING)
         if not status.state.ended:
-            status = RunStatus(state=RunState.FAILED, message="the training process ended without a word")
+            status = RunStatus(state=RunState.FAILED, message="the training process ended without reporting a status")
         place.publish(run.path, status=status.to_json())
     return status.state is not RunState.COMPLETED
 
