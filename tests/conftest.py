@@ -33,6 +33,7 @@ def signals_arrive() -> None:
             signal.signal(number, lambda *_: None)
 
 
+@pytest.hookimpl(optionalhook=True)  # where xdist is not loaded, there is no such hook
 def pytest_xdist_auto_num_workers() -> int:
     """Returns how many workers `--numprocesses auto` starts: one more than there are cores, since tests wait a lot."""
     return (os.cpu_count() or 1) + 1

@@ -224,25 +224,45 @@ def test_nodes_are_described_in_words_with_the_reason_why_there_are_no_more():
     assert provision.nodes({}) == "none of at most ?"
 
 
-def test_a_run_that_waits_says_for_what(slow: Cloud):
-    backend = slow.backend()
-    handle = slow.submit(backend)
-    seen = [*slow.statuses(backend, handle)]
-    messages = [status.message for status in seen]
-    assert {status.state for status in seen if status.message and not status.state.ended} <= WAITING
-    assert "preparing the environment: Step 1/4 : FROM the base image" in messages
-    assert any(message.startswith("preparing the environment: Step 3/4 : ") for message in messages)
-    assert "waiting for a node of the cluster: 1 preparing of at most 4" in messages
-    assert (seen[-1].state, messages[-1]) == (RunState.COMPLETED, "")
+WAITS: dict[str, tuple[dict[str, float], str]] = {
+    "an image": ({"prepare_s": 4 * PATIENCE_S}, "preparing the environment: Step 1/4 : FROM the base image"),
+    "a node": (
+        {"prepare_s": 0, "scale_up_s": PATIENCE_S},
+        "waiting for a node of the cluster: 1 preparing of at most 4",
+    ),
+}
+"""What a run waits for: how the service never gets to it, and the message that the run then has."""
 
 
-def test_a_status_is_reported_even_if_what_the_run_waits_for_is_unknown(slow: Cloud):
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_run_that_waits_says_for_what(tmp_path: Path, wait: str):
+    settings, message = WAITS[wait]
+    with clouded(tmp_path, **settings) as cloud:
+        backend = cloud.backend()
+        handle = cloud.submit(backend)
+        status = next(each for each in cloud.statuses(backend, handle) if each.message == message)
+        assert status.state in WAITING
+        backend.cancel(handle)
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_status_is_reported_even_if_what_the_run_waits_for_is_unknown(tmp_path: Path, wait: str):
+    settings, message = WAITS[wait]
+    with clouded(tmp_path, **settings) as cloud:
+        backend = cloud.backend()
+        handle = cloud.submit(backend)
+        fault = cloud.emulator.fault("GET .*/details|GET .*/computes/", FaultKind.FORBIDDEN, times=None)
+        looks = cloud.statuses(backend, handle)
+        assert any(each.message == message.partition(":")[0] and fault.hits for each in looks)
+        next(looks)
+        assert fault.hits == 1, "it is asked once, not at each look"
+        backend.cancel(handle)
+
+
+def test_a_run_that_has_ended_waits_for_nothing(slow: Cloud):
     backend = slow.backend()
-    handle = slow.submit(backend)
-    fault = slow.emulator.fault("GET .*/details|GET .*/computes/", FaultKind.FORBIDDEN, times=None)
-    messages = {status.message for status in slow.statuses(backend, handle)}
-    assert {"preparing the environment", "waiting for a node of the cluster"} <= messages
-    assert fault.hits == 2
+    *_, last = slow.statuses(backend, slow.submit(backend))
+    assert (last.state, last.message) == (RunState.COMPLETED, "")
 
 
 class BuildLogs:
