@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
+from ..errors import InputError, OptionError
 from ..metrics import LEARNING_RATE, VALIDATION, EpochReport
 from ..status import Progress
 from . import callback_state
 from .batches import chunk_capacity, chunk_like, chunks, epoch_order, prefetch
-from .checkpoint import TrainingState
+from .checkpoint import TrainingState, variables_of
 from .execution_mode import ExecutionMode, Fallback
 from .loop import Loop
 
@@ -60,6 +60,7 @@ class Fit:
         history: The figures of the finished epochs by Keras' names; those before a resume included.
         more_variables: The TensorFlow variables that a step uses beside those of the model and its optimizer, such as
             those of an optimizer that is an attribute of the model.
+        epochs_done: How many epochs were finished, those before a resume included.
     """
 
     model: Any
@@ -73,6 +74,7 @@ class Fit:
     strategy: Any
     history: dict[str, list[float]] = field(default_factory=dict)
     more_variables: list[Any] = field(default_factory=list)
+    epochs_done: int = 0
     _train_loop: Loop = field(init=False)
     _test_loop: Loop = field(init=False)
     _replicas: int = field(init=False)
@@ -165,18 +167,22 @@ class Fit:
         """
         watchers = self._watchers(callbacks)
         self.model.stop_training = False
-        watchers.on_train_begin()
-        done = self._resume(callbacks, resumed) if resumed else 0
+        compiled = _compiled(self.model)
+        self.epochs_done = self._begin(watchers, callbacks, resumed)
         logs: dict[str, Any] = {}
-        for epoch in range(done, 0 if self.model.stop_training else self.epochs):
+        for epoch in range(self.epochs_done, 0 if self.model.stop_training else self.epochs):
             started = time.perf_counter()
             watchers.on_epoch_begin(epoch)
+            if _compiled(self.model) != compiled:
+                what = "a callback compiled the model again, which Keras' fit can't train any further either"
+                raise InputError(what, hint="change variables of the optimizer, or train a second run from the first")
             logs = self._epoch(epoch, watchers, on_progress)
             rate = learning_rate(self.model.optimizer)  # of this epoch: a callback may change it for the next one
             watchers.on_epoch_end(epoch, logs)
             figures = figures_of(logs)
             for name, value in figures.items():
                 self.history.setdefault(name, []).append(value)
+            self.epochs_done = epoch + 1
             seconds = time.perf_counter() - started
             # Callbacks and the history have the model's own figures, as in Keras; the rate goes into the report alone.
             reported = figures | ({} if rate is None else {LEARNING_RATE: rate})
@@ -185,6 +191,21 @@ class Fit:
                 break
         finalize_weights(self.model)
         watchers.on_train_end(logs)
+
+    def _begin(self, watchers: Any, callbacks: Sequence[Any], resumed: TrainingState | None) -> int:
+        """Begins the training, or continues it; the epochs that are done."""
+        import keras
+
+        if not resumed:
+            watchers.on_train_begin()
+            return self.model._initial_epoch or 0  # where Keras' BackupAndRestore writes how far its backup is
+        backups = any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks)
+        variables = variables_of(self.model, self.more_variables) if backups else []
+        restored = [variable.numpy() for variable in variables]
+        watchers.on_train_begin()
+        for variable, value in zip(variables, restored, strict=True):  # the checkpoint is newer than any backup
+            variable.assign(value)
+        return self._resume(callbacks, resumed)
 
     def _resume(self, callbacks: Sequence[Any], state: TrainingState) -> int:
         """Continues history and callbacks where a checkpoint was made; the epochs that are done."""
@@ -248,7 +269,7 @@ class Fit:
         watchers.on_test_end(validation)
         return logs | {VALIDATION + name: value for name, value in validation.items()}
 
-    def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Iterator[int]:
+    def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Generator[int, None, None]:
         """Runs a loop over examples; gives the number of steps after each chunk."""
         order = order[: len(order) - len(order) % self._replicas]
         batch_size = min(batch_size, len(order))
@@ -282,6 +303,11 @@ class Fit:
         return keras.callbacks.CallbackList(
             list(callbacks), add_history=True, model=self.model, epochs=self.epochs, steps=self.steps, verbose=0
         )
+
+
+def _compiled(model: Any) -> tuple[int, int]:
+    """Returns what changes whenever a model is compiled: Keras then makes a new object for the loss."""
+    return id(model.optimizer), id(getattr(model, "_compile_loss", None))
 
 
 def _build_untraced(model: Any, data: Any) -> None:

@@ -211,9 +211,9 @@ class Training:
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; returns whether they differ from those of the last."""
-        best = best_epoch(fit.history)
+        best = best_epoch(fit.history, fit.epochs_done)
         print(f"the model has the weights of its best epoch: {best}")
-        if best == len(fit.history["loss"]):
+        if best == fit.epochs_done:
             return False
         folder = self._recorder.checkpoints.path_of(best)
         from .fit import finalize_weights

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stoker.engine.errors import OptionError
+from stoker.engine.errors import InputError, OptionError
 from stoker.engine.training.batches import epoch_order
-from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore
+from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, restore
 from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, compile_watched
 from stoker.engine.training.fit import Fit, Subset
 
@@ -324,3 +324,119 @@ def test_floats_reach_the_model_as_floatx(keras: Any):
     ours(model).run([], lambda report: None)
     assert len(seen) > 0
     assert all("float32" in one for one in seen)
+
+
+def test_a_callback_that_compiles_is_refused_with_a_reason(keras: Any):
+    class Compiles(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                self.model.compile(self.model.optimizer, "sparse_categorical_crossentropy")
+
+    with pytest.raises(InputError, match="a callback compiled the model again"):
+        ours(dense(keras), epochs=2).run([Compiles()], lambda report: None)
+    mine = dense(keras)
+    with pytest.raises(TypeError):
+        mine.fit(*data(), epochs=2, verbose=0, callbacks=[Compiles()])
+
+
+def interrupted(keras: Any, folder: Path) -> Any:
+    """A callback that leaves a backup of two epochs."""
+    model = dense(keras)
+
+    class Leaves(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data(), epochs=5, verbose=0, callbacks=[Leaves(), keras.callbacks.BackupAndRestore(folder)])
+
+
+def test_a_backup_of_keras_is_continued_and_its_epochs_are_counted(keras: Any, tmp_path: Path):
+    interrupted(keras, tmp_path / "backup")
+    epochs: list[int] = []
+    fit = ours(dense(keras), epochs=4)
+    fit.run([keras.callbacks.BackupAndRestore(tmp_path / "backup")], lambda report: epochs.append(report.epoch))
+    assert epochs == [3, 4]
+    assert (fit.epochs_done, best_epoch(fit.history, fit.epochs_done)) == (4, 4)
+
+
+def test_a_resume_wins_over_a_backup_of_keras(keras: Any, tmp_path: Path):
+    interrupted(keras, tmp_path / "backup")
+    fit = ours(dense(keras), epochs=1)
+    before = fit.model.get_weights()
+    state = TrainingState(run_id="run", epoch=1, history={"loss": [1.0]}, time_s=0.0)
+    fit.run([keras.callbacks.BackupAndRestore(tmp_path / "backup")], lambda report: None, state)
+    for one, two in zip(fit.model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    orders = [epoch_order(seed, epoch, 50).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert orders == [epoch_order(seed, epoch, 50).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_callbacks_for_batches_are_called_once_a_chunk(keras: Any):
+    seen: list[int] = []
+
+    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(batch)
+
+    ours(dense(keras), batch_size=1).run([Watcher()], lambda report: None)
+    assert seen == sorted(set(seen))
+    assert (len(seen) < 330, seen[-1]) == (True, 329)
+
+
+def test_figures_of_an_evaluation_do_not_depend_on_its_batches(keras: Any):
+    fit = ours(dense(keras))
+    images, labels = data()
+    expected = fit.model.evaluate(images, labels, batch_size=7, verbose=0, return_dict=True)
+    assert fit.evaluate(fit.validation) == pytest.approx(expected, abs=1e-9)
+
+
+def test_random_numbers_change_with_the_execution_mode(keras: Any):
+    def make(keras: Any) -> Any:
+        layers = [keras.Input(tiny.SHAPE), keras.layers.Flatten(), keras.layers.Dropout(0.5)]
+        model = keras.Sequential([*layers, keras.layers.Dense(3, activation="softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    losses = []
+    for mode in (ExecutionMode.XLA, ExecutionMode.GRAPH):
+        keras.utils.set_random_seed(1)
+        fit = ours(make(keras), mode=mode)
+        fit.run([], lambda report: None)
+        losses.append(fit.history["loss"][0])
+    assert losses[0] != pytest.approx(losses[1], rel=1e-4)
+
+
+HELD = {
+    "the weights at the end": test_the_finished_model_has_the_averages_of_its_optimizer,
+    "figures": test_figures_are_what_the_models_own_step_returned,
+    "a metric with several numbers": test_a_metric_of_several_numbers_is_several_figures,
+    "variables": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
+    "optimizers of the model's own": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
+    "a model with a fixed batch size": test_a_model_with_a_fixed_batch_size_trains,
+    "`jit_compile=False`": test_what_the_user_asked_of_xla_is_respected,
+    "floating-point data": test_floats_reach_the_model_as_floatx,
+    "Keras' `BackupAndRestore`": test_a_backup_of_keras_is_continued_and_its_epochs_are_counted,
+    "the order of the examples": test_the_order_depends_on_seed_and_epoch_alone,
+    "callbacks for batches": test_callbacks_for_batches_are_called_once_a_chunk,
+    "`stop_training` set during an epoch": test_a_batch_callback_ends_the_epoch_after_its_chunk,
+    "the batches of an evaluation": test_figures_of_an_evaluation_do_not_depend_on_its_batches,
+    "a last batch that does not fit a fixed batch size": (
+        test_batches_that_do_not_fit_are_refused_before_the_first_step
+    ),
+    "a callback that compiles the model": test_a_callback_that_compiles_is_refused_with_a_reason,
+    "dropout and other random numbers with `xla`": test_random_numbers_change_with_the_execution_mode,
+}
+"""For each row of the tables in docs/training.md, the test that holds it."""
+
+
+def test_each_row_of_the_tables_is_held_by_a_test():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    section = page.partition("## The same as `fit`")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
+    assert [row for row in rows if not row.startswith(("the same as", "differs from", "---"))] == list(HELD)
