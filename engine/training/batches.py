@@ -100,6 +100,23 @@ def chunk_capacity(data: Any, batch_size: int, count: int) -> int:
     return max(1, min(most // max(1, row * batch_size), count // batch_size))
 
 
+def chunk_like(data: Any, batch_size: int, capacity: int) -> Any:
+    """Returns arrays of the shapes and dtypes of a whole chunk, which take no memory: one zero, seen many times.
+
+    Args:
+        data: Any structure of arrays [N, ...].
+        batch_size: Examples of one step.
+        capacity: Batches that a chunk holds.
+    """
+    import keras
+    import numpy as np
+
+    def like(array: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(np.zeros((), _dtype(array)), (capacity, batch_size, *array.shape[1:]))
+
+    return keras.tree.map_structure(like, data)
+
+
 def prefetch(made: Iterator[Chunk]) -> Iterator[Chunk]:
     """Yields the same chunks, each made by a thread while the one before is in use.
 
@@ -144,6 +161,14 @@ def _gather(readers: Any, data: Any, rows: NDArray[np.integer[Any]], capacity: i
     def copied(read: RowReader, array: NDArray[Any]) -> NDArray[Any]:
         block = np.empty((capacity * batch_size, *array.shape[1:]), array.dtype.newbyteorder("="))
         read(rows, block)
-        return block.reshape(capacity, batch_size, *array.shape[1:])
+        return block.reshape(capacity, batch_size, *array.shape[1:]).astype(_dtype(array), copy=False)
 
     return keras.tree.map_structure(copied, readers, data)
+
+
+def _dtype(array: NDArray[Any]) -> np.dtype[Any]:
+    """The dtype in which the model is given an array: floats as Keras' `floatx`, as in Keras' `ArrayDataAdapter`."""
+    import keras
+    import numpy as np
+
+    return np.dtype(keras.config.floatx()) if array.dtype.kind == "f" else array.dtype.newbyteorder("=")

@@ -1,6 +1,7 @@
 """Checkpoints: everything that training needs to continue, in folders that are whole or don't count.
 
-checkpoints/000003/variables.npz    the model's variables (seed states included), then the optimizer's
+checkpoints/000003/variables.npz    the model's variables (seed states included), the optimizer's, and all others that
+                                    a step uses
 checkpoints/000003/state.json       epoch, history, run
 checkpoints/000003/COMMIT           sha256 and size of the two; written last; without it the checkpoint does not count
 """
@@ -8,6 +9,7 @@ checkpoints/000003/COMMIT           sha256 and size of the two; written last; wi
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -66,18 +68,19 @@ class Checkpoints:
         """Returns the folder of the checkpoint after an epoch, counted from 1; it need not be there."""
         return self.root / f"{epoch:06}"
 
-    def save(self, model: Any, state: TrainingState) -> None:
+    def save(self, model: Any, state: TrainingState, more: Sequence[Any] = ()) -> None:
         """Copies the state of the model now and writes it in the background.
 
         Args:
             model: The model, with its optimizer.
             state: What else the checkpoint holds.
+            more: Variables that the training changes and the model does not know.
 
         Raises:
             StorageError: The one before could not be written.
         """
         self.wait()
-        arrays = {f"{index:04}": variable.numpy().copy() for index, variable in enumerate(_variables(model))}
+        arrays = {f"{index:04}": variable.numpy().copy() for index, variable in enumerate(variables_of(model, more))}
         arrays |= {_CALLBACK + name: array for name, array in state.arrays.items()}
         self._pending = self._writer.submit(self._write, arrays, state)
 
@@ -113,24 +116,34 @@ class Checkpoints:
             facts = {name: _digest_and_size(beside / name) for name in (_VARIABLES, _STATE)}
             files.write_bytes(beside / _COMMIT, _commit(facts))
         for old in sorted(self.root.glob("[0-9]*"))[:-KEEP]:
-            if old != self.path_of(best_epoch(state.history)):
+            if old != self.path_of(best_epoch(state.history, state.epoch)):
                 files.remove_tree(old)
         return state.epoch
 
 
-def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
-    """Returns the epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any."""
+def best_epoch(history: Mapping[str, Sequence[float]], epochs_done: int) -> int:
+    """Returns the epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any.
+
+    A loss that is no number is never the best: if none is one, the last epoch is returned.
+
+    Args:
+        history: The figures of the last epochs, by Keras' names.
+        epochs_done: How many epochs are done; Keras' BackupAndRestore may have done some before the history begins.
+    """
     losses = history.get(f"{VALIDATION}loss") or history.get("loss") or ()
-    return 1 + min(range(len(losses)), key=losses.__getitem__) if losses else 0
+    finite = [index for index, loss in enumerate(losses) if math.isfinite(loss)]
+    best = min(finite, key=losses.__getitem__) if finite else len(losses) - 1
+    return epochs_done - len(losses) + 1 + best if losses else 0
 
 
-def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
+def restore(folder: Path, model: Any, run_id: str, more: Sequence[Any] = ()) -> TrainingState:
     """Puts a verified checkpoint back into a model that is built and compiled as it was.
 
     Args:
         folder: The checkpoint.
         model: The model, whose variables and optimizer are overwritten.
         run_id: The run that is resumed.
+        more: The variables that were saved with those of the model, in the same order.
 
     Returns:
         The state of the training at that checkpoint.
@@ -144,7 +157,7 @@ def restore(folder: Path, model: Any, run_id: str) -> TrainingState:
         raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)
     arrays = load_arrays(folder)
     captured = {name.removeprefix(_CALLBACK): arrays.pop(name) for name in list(arrays) if name.startswith(_CALLBACK)}
-    variables = _variables(model)
+    variables = variables_of(model, more)
     if [array.shape for array in arrays.values()] != [tuple(variable.shape) for variable in variables]:
         raise CheckpointError(f"{folder} is of another model", hint="has the model's code changed?", path=folder)
     for array, variable in zip(arrays.values(), variables, strict=True):
@@ -194,5 +207,11 @@ def _digest_and_size(path: Path) -> dict[str, Any]:
     return {"sha256": files.sha256_file(path), "size_bytes": path.stat().st_size}
 
 
-def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
+def variables_of(model: Any, more: Sequence[Any] = ()) -> list[Any]:
+    """Returns the variables of a training in the order in which a checkpoint holds them.
+
+    Args:
+        model: The model, with its optimizer.
+        more: Variables that the training changes and the model does not know.
+    """
+    return [*model.variables, *(model.optimizer.variables if model.optimizer is not None else ()), *more]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -33,12 +36,46 @@ class Fallback:
     reason: str
 
 
-def choose_mode(model: Any, strategy: Any) -> tuple[ExecutionMode, str]:
+@contextlib.contextmanager
+def compile_watched() -> Iterator[dict[int, Any]]:
+    """Records what each call of `compile` asks for in the body; afterwards a model no longer knows.
+
+    Keras resolves `jit_compile="auto"` at once, on a CPU to False, so that a False of the user's can't be told from it.
+    A model that is loaded from a file is compiled with what was resolved when it was saved, which says nothing either.
+
+    Yields:
+        For each model that was compiled, by its `id`, the argument `jit_compile`.
+    """
+    import keras
+
+    asked: dict[int, Any] = {}
+    owner: Any = next(kind for kind in keras.Model.__mro__ if "compile" in vars(kind))
+    compile_, load = owner.compile, owner.compile_from_config  # a model that is loaded compares its own with these
+    signature = inspect.signature(compile_)
+
+    def watched(model: Any, *arguments: Any, **named: Any) -> Any:
+        asked[id(model)] = signature.bind(model, *arguments, **named).arguments.get("jit_compile", "auto")
+        return compile_(model, *arguments, **named)
+
+    def loaded(model: Any, config: Any) -> Any:
+        returned = load(model, config)
+        asked[id(model)] = "auto"
+        return returned
+
+    owner.compile, owner.compile_from_config = watched, loaded
+    try:
+        yield asked
+    finally:
+        owner.compile, owner.compile_from_config = compile_, load
+
+
+def choose_mode(model: Any, strategy: Any, jit_compile: Any = "auto") -> tuple[ExecutionMode, str]:
     """Chooses the mode to begin with.
 
     Args:
         model: A compiled Keras model.
         strategy: The `tf.distribute.Strategy` that trains it.
+        jit_compile: What the model was compiled with.
 
     Returns:
         The mode, and in a few words why; "" for XLA, the usual one.
@@ -46,6 +83,8 @@ def choose_mode(model: Any, strategy: Any) -> tuple[ExecutionMode, str]:
     replicas = strategy.num_replicas_in_sync
     if model.run_eagerly:
         return ExecutionMode.EAGER, "the model was compiled with run_eagerly=True"
+    if jit_compile is False:
+        return ExecutionMode.GRAPH, "the model was compiled with jit_compile=False"
     if replicas > 1:
         return ExecutionMode.GRAPH, f"{replicas} devices train together, and an XLA program has one"
     return ExecutionMode.XLA, ""

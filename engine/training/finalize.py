@@ -60,11 +60,10 @@ class Finalization:
         if complaint:
             print(f"note: the picture could not be drawn: {complaint}")
         report.write(self.run, fit.history, figures, self.drawing.output)
-        epochs = len(fit.history.get("loss", ()))
-        self.run.append_metrics(epochs, figures, time_s)
+        self.run.append_metrics(fit.epochs_done, figures, time_s)
         self._say(figures)
         version = self._register() if self.job.register else None
-        self.run.write_summary(RunSummary.of(figures, epochs, version))
+        self.run.write_summary(RunSummary.of(figures, fit.epochs_done, version))
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():

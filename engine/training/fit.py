@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
+from ..errors import InputError, OptionError
 from ..metrics import LEARNING_RATE, VALIDATION, EpochReport
 from ..status import Progress
 from . import callback_state
-from .batches import chunk_capacity, chunks, epoch_order, prefetch
-from .checkpoint import TrainingState
+from .batches import chunk_capacity, chunk_like, chunks, epoch_order, prefetch
+from .checkpoint import TrainingState, variables_of
 from .execution_mode import ExecutionMode, Fallback
 from .loop import Loop
 
@@ -57,6 +58,9 @@ class Fit:
         mode: The mode to begin with; see `engine.training.execution_mode`.
         strategy: The `tf.distribute.Strategy` that the model was built for.
         history: The figures of the finished epochs by Keras' names; those before a resume included.
+        more_variables: The TensorFlow variables that a step uses beside those of the model and its optimizer, such as
+            those of an optimizer that is an attribute of the model.
+        epochs_done: How many epochs were finished, those before a resume included.
     """
 
     model: Any
@@ -69,6 +73,8 @@ class Fit:
     mode: ExecutionMode
     strategy: Any
     history: dict[str, list[float]] = field(default_factory=dict)
+    more_variables: list[Any] = field(default_factory=list)
+    epochs_done: int = 0
     _train_loop: Loop = field(init=False)
     _test_loop: Loop = field(init=False)
     _replicas: int = field(init=False)
@@ -81,14 +87,59 @@ class Fit:
                 received=f"--batch-size {self.batch_size}",
                 expected=f"a multiple of {self._replicas}",
             )
-        build(self.model, self.train.data)
-        self._train_loop = Loop(self.model.train_step, self.mode, self.strategy)
-        self._test_loop = Loop(self.model.test_step, self.mode, self.strategy)
+        self._check_batches()
+        model, mode, strategy = self.model, self.mode, self.strategy
+        self._train_loop = Loop(model.train_step, mode, strategy, keeps_logs=_returns_logs(model, "train_step"))
+        self._test_loop = Loop(model.test_step, mode, strategy, keeps_logs=_returns_logs(model, "test_step"))
+        self._build()
+
+    def _check_batches(self) -> None:
+        """Refuses before the first step what would fail at the last, smaller batch of an epoch."""
+        fixed = _fixed_batch_size(self.model)
+        if not fixed:
+            return
+        if self.batch_size != fixed:
+            raise OptionError(
+                "the model takes batches of one size only",
+                received=f"--batch-size {self.batch_size}",
+                expected=f"--batch-size {fixed}, as its input says",
+            )
+        for subset, name in ((self.train, "training"), (self.validation, "validation")):
+            rest = len(subset.rows) % fixed
+            if rest:
+                raise OptionError(
+                    f"the model takes batches of {fixed} only, and the last of an epoch would have {rest}",
+                    received=f"{len(subset.rows):,} {name} examples",
+                    expected=f"a multiple of {fixed}",
+                    hint="let the model's input take batches of any size, or take another --batch-size for both",
+                )
+
+    def _build(self) -> None:
+        """Creates all variables that the training uses, as Keras' `fit` does at its first batch."""
+        if (
+            self.mode is ExecutionMode.EAGER or self._replicas > 1
+        ):  # variables of several devices can't be made in a trace
+            _build_untraced(self.model, self.train.data)
+            return
+        size = min(self.batch_size, len(self.train.rows))
+        capacity = chunk_capacity(self.train.data, size, len(self.train.rows))
+        self.more_variables = _untracked(
+            self.model, self._train_loop.trace(chunk_like(self.train.data, size, capacity))
+        )
 
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
         return -(-len(self.train.rows) // self.batch_size)
+
+    @property
+    def changes_at_end(self) -> bool:
+        """Whether the finished model has other weights than the last validation: the optimizer averages them."""
+        import keras
+
+        own = getattr(type(self.model.optimizer), "finalize_variable_values", None)
+        usual = own in (None, keras.optimizers.Optimizer.finalize_variable_values)
+        return not usual or bool(getattr(self.model.optimizer, "use_ema", False))
 
     @property
     def fallback(self) -> Fallback | None:
@@ -116,24 +167,45 @@ class Fit:
         """
         watchers = self._watchers(callbacks)
         self.model.stop_training = False
-        watchers.on_train_begin()
-        done = self._resume(callbacks, resumed) if resumed else 0
-        figures: dict[str, float] = {}
-        for epoch in range(done, 0 if self.model.stop_training else self.epochs):
+        compiled = _compiled(self.model)
+        self.epochs_done = self._begin(watchers, callbacks, resumed)
+        logs: dict[str, Any] = {}
+        for epoch in range(self.epochs_done, 0 if self.model.stop_training else self.epochs):
             started = time.perf_counter()
             watchers.on_epoch_begin(epoch)
-            figures = self._epoch(epoch, watchers, on_progress)
+            if _compiled(self.model) != compiled:
+                what = "a callback compiled the model again, which Keras' fit can't train any further either"
+                raise InputError(what, hint="change variables of the optimizer, or train a second run from the first")
+            logs = self._epoch(epoch, watchers, on_progress)
             rate = learning_rate(self.model.optimizer)  # of this epoch: a callback may change it for the next one
-            watchers.on_epoch_end(epoch, figures)
+            watchers.on_epoch_end(epoch, logs)
+            figures = figures_of(logs)
             for name, value in figures.items():
                 self.history.setdefault(name, []).append(value)
+            self.epochs_done = epoch + 1
             seconds = time.perf_counter() - started
             # Callbacks and the history have the model's own figures, as in Keras; the rate goes into the report alone.
             reported = figures | ({} if rate is None else {LEARNING_RATE: rate})
             on_epoch(EpochReport(epoch=epoch + 1, epochs=self.epochs, metrics=reported, seconds=seconds))
             if self.model.stop_training:
                 break
-        watchers.on_train_end(figures)
+        finalize_weights(self.model)
+        watchers.on_train_end(logs)
+
+    def _begin(self, watchers: Any, callbacks: Sequence[Any], resumed: TrainingState | None) -> int:
+        """Begins the training, or continues it; the epochs that are done."""
+        import keras
+
+        if not resumed:
+            watchers.on_train_begin()
+            return self.model._initial_epoch or 0  # where Keras' BackupAndRestore writes how far its backup is
+        backups = any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks)
+        variables = variables_of(self.model, self.more_variables) if backups else []
+        restored = [variable.numpy() for variable in variables]
+        watchers.on_train_begin()
+        for variable, value in zip(variables, restored, strict=True):  # the checkpoint is newer than any backup
+            variable.assign(value)
+        return self._resume(callbacks, resumed)
 
     def _resume(self, callbacks: Sequence[Any], state: TrainingState) -> int:
         """Continues history and callbacks where a checkpoint was made; the epochs that are done."""
@@ -156,30 +228,48 @@ class Fit:
         Raises:
             Stopped: `stop` was set.
         """
-        self.model.reset_metrics()
-        for _ in self._over(self._test_loop, part, part.rows, TEST_BATCH * self._replicas):
-            self._check_stop()
-        return self._figures()
+        return figures_of(self._evaluate(part))
 
-    def _epoch(self, epoch: int, watchers: Any, on_progress: Callable[[Progress], None]) -> dict[str, float]:
+    def _evaluate(self, part: Subset, watchers: Any = None) -> dict[str, Any]:
+        self.model.reset_metrics()
+        step, logs = 0, dict[str, Any]()
+        for steps in self._over(self._test_loop, part, part.rows, self._test_batch):
+            if watchers:
+                watchers.on_test_batch_begin(step)
+            step += steps
+            logs = self._logs(self._test_loop)
+            if watchers:
+                watchers.on_test_batch_end(step - 1, logs)
+            self._check_stop()
+        return logs
+
+    @property
+    def _test_batch(self) -> int:
+        return (_fixed_batch_size(self.model) or TEST_BATCH) * self._replicas
+
+    def _epoch(self, epoch: int, watchers: Any, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
+        """Trains and validates; the logs of the epoch, as callbacks see them."""
         self.model.reset_metrics()
         order = self.train.rows[epoch_order(self.seed, epoch, len(self.train.rows))]
-        step, started = 0, time.perf_counter()
+        step, started, logs = 0, time.perf_counter(), dict[str, Any]()
         watchers.on_train_batch_begin(step)
-        for steps in self._over(self._train_loop, self.train, order, self.batch_size):
-            step += steps
-            figures = self._figures()
-            watchers.on_train_batch_end(step - 1, figures)
-            on_progress(self._progress(epoch, step, figures, time.perf_counter() - started))
-            self._check_stop()
-            if step < self.steps:
-                watchers.on_train_batch_begin(step)
+        with contextlib.closing(self._over(self._train_loop, self.train, order, self.batch_size)) as chunks_run:
+            for steps in chunks_run:
+                step += steps
+                logs = self._logs(self._train_loop)
+                watchers.on_train_batch_end(step - 1, logs)
+                on_progress(self._progress(epoch, step, figures_of(logs), time.perf_counter() - started))
+                self._check_stop()
+                if self.model.stop_training:
+                    break
+                if step < self.steps:
+                    watchers.on_train_batch_begin(step)
         watchers.on_test_begin()
-        validation = self.evaluate(self.validation)
+        validation = self._evaluate(self.validation, watchers)
         watchers.on_test_end(validation)
-        return figures | {VALIDATION + name: value for name, value in validation.items()}
+        return logs | {VALIDATION + name: value for name, value in validation.items()}
 
-    def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Iterator[int]:
+    def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Generator[int, None, None]:
         """Runs a loop over examples; gives the number of steps after each chunk."""
         order = order[: len(order) - len(order) % self._replicas]
         batch_size = min(batch_size, len(order))
@@ -194,8 +284,14 @@ class Fit:
             epoch=epoch + 1, epochs=self.epochs, step=step, steps=self.steps, metrics=figures, step_rate=step / seconds
         )
 
-    def _figures(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+    def _logs(self, loop: Loop) -> dict[str, Any]:
+        """Returns what Keras gives to callbacks: the model's metrics, or what the user's own step has returned.
+
+        The rule is Keras' own (`Trainer._get_metrics_result_or_logs`): the metrics, if the step returns the same names.
+        """
+        metrics: dict[str, Any] = self.model.get_metrics_result()
+        own = loop.logs
+        return _plain(metrics if own is None or own.keys() == metrics.keys() else own)
 
     def _check_stop(self) -> None:
         if self.stop.is_set():
@@ -209,15 +305,84 @@ class Fit:
         )
 
 
-def build(model: Any, data: Any) -> None:
-    """Builds what Keras would build at the first batch: weights, metrics and the optimizer's variables."""
+def _compiled(model: Any) -> tuple[int, int]:
+    """Returns what changes whenever a model is compiled: Keras then makes a new object for the loss."""
+    return id(model.optimizer), id(getattr(model, "_compile_loss", None))
+
+
+def _build_untraced(model: Any, data: Any) -> None:
+    """Builds a model without tracing its step; what can't be built like this is built at the first batch."""
     import keras
 
     batch = keras.tree.map_structure(lambda array: array[:2], data)
     # Private in Keras 3.15 (keras/src/trainers/trainer.py), where `fit` calls it under a distribution strategy: no
     # public call also builds the metrics and the loss.
-    model._symbolic_build(data_batch=batch)
-    model.optimizer.build(model.trainable_variables)
+    with contextlib.suppress(Exception):
+        model._symbolic_build(data_batch=batch)
+    if model.optimizer is not None and not model.optimizer.built and model.trainable_variables:
+        model.optimizer.build(model.trainable_variables)
+
+
+def _untracked(model: Any, used: Sequence[Any]) -> list[Any]:
+    """Returns those of some TensorFlow variables that neither model nor optimizer knows."""
+    optimizer = model.optimizer.variables if model.optimizer is not None else ()
+    known = {id(variable.value) for variable in (*model.variables, *model.metrics_variables, *optimizer)}
+    return [variable for variable in used if id(variable) not in known]
+
+
+def finalize_weights(model: Any) -> None:
+    """Gives a model the weights that its optimizer makes at the end: with `use_ema=True`, their moving averages.
+
+    Keras' `fit` does this once, after the last epoch; doing it again changes nothing.
+    """
+    import keras
+
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and model.optimizer.built:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+
+
+def _plain(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Converts logs as Keras does for callbacks: dictionaries laid flat, numbers as float, the rest as arrays."""
+    import keras
+
+    plain: dict[str, Any] = {}
+    for name, value in sorted(logs.items()):
+        if isinstance(value, Mapping):
+            plain |= _plain(value)
+        else:
+            array = keras.ops.convert_to_numpy(value)
+            plain[name] = float(array) if array.size == 1 else array
+    return plain
+
+
+def _returns_logs(model: Any, step: str) -> bool:
+    """Returns whether a step of a model may return other figures than the model's metrics: it is the user's own."""
+    import keras
+
+    methods = [(getattr(model, name), getattr(keras.Model, name)) for name in (step, "compute_metrics")]
+    return any(getattr(own, "__func__", own) is not kerases for own, kerases in methods)
+
+
+def _fixed_batch_size(model: Any) -> int:
+    """Returns the number of examples that every batch of a model must have; 0 if any number will do."""
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    return next((int(shape[0]) for shape in shapes if shape and shape[0] is not None), 0)
+
+
+def figures_of(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Returns one figure for each number in the logs of a step: `recall` with two numbers is `recall_0`, `recall_1`.
+
+    Args:
+        logs: What callbacks are given: {name: number or array}.
+    """
+    import numpy as np
+
+    figures = {}
+    for name, value in logs.items():
+        numbers = np.asarray(value)
+        for index, number in enumerate(numbers.ravel()):
+            figures[name if not numbers.ndim else f"{name}_{index}"] = float(number)
+    return figures
 
 
 def learning_rate(optimizer: Any) -> float | None:

@@ -26,23 +26,30 @@ class Loop:
     Attributes:
         mode: How it runs; from XLA it falls back to GRAPH when XLA can't compile the step, or is slow at it.
         fallback: What it fell back to at its first chunk, and why; None if it did not.
+        logs: What the last step of the last chunk returned, as tensors; None if the loop does not keep it.
         target_steps: Batches that the next chunk should have, from the time that the ones before took. The thread that
             gathers chunks reads it while this one computes and may write it: it is one whole number, replaced at once,
             and a chunk made by the number before is right too, only longer or shorter.
     """
 
-    def __init__(self, step: Callable[[Any], Any], mode: ExecutionMode, strategy: Any) -> None:
+    def __init__(
+        self, step: Callable[[Any], Any], mode: ExecutionMode, strategy: Any, *, keeps_logs: bool = False
+    ) -> None:
         """Takes a step; nothing is compiled before the first chunk.
 
         Args:
             step: What to do with one batch: a model's `train_step` or `test_step`.
             mode: How to begin.
             strategy: The `tf.distribute.Strategy` of the model.
+            keeps_logs: Keep what the step returns. That costs a second trace, and the usual steps return no more than
+                the metrics of the model, which can be asked for when they are needed.
         """
         self._step = step
         self._strategy = strategy
+        self._keeps_logs = keeps_logs
         self.mode = mode
         self.fallback: Fallback | None = None
+        self.logs: Any = None
         self.target_steps = _FIRST
         self._programs = 0
         self._run = self._compile()
@@ -52,27 +59,47 @@ class Loop:
         import tensorflow as tf
 
         arrays, steps, started = self._placed(chunk.arrays), tf.constant(chunk.steps), time.perf_counter()
-        if self.mode is ExecutionMode.XLA:
-            self._run_xla(arrays, steps)
-        else:
-            self._run(arrays, steps)
+        returned = self._run_xla(arrays, steps) if self.mode is ExecutionMode.XLA else self._run(arrays, steps)
+        self.logs = returned if self._keeps_logs else None
         self._learn(chunk.steps, time.perf_counter() - started)
 
-    def _run_xla(self, arrays: Any, steps: Any) -> None:
+    def trace(self, arrays: Any) -> list[Any]:
+        """Traces the step, which creates all variables that it uses, as Keras' `fit` does at its first batch.
+
+        The first chunk of the same shapes then runs what was traced here.
+
+        This is for one replica.
+
+        Args:
+            arrays: Arrays of the shapes and dtypes that most chunks have; their values don't matter.
+
+        Returns:
+            The TensorFlow variables that the step reads or writes, in the order of their use; none in the mode EAGER,
+            which traces nothing.
+        """
+        import tensorflow as tf
+
+        if self.mode is ExecutionMode.EAGER:
+            return []
+        specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), arrays)
+        traced = self._run.get_concrete_function(specs, tf.TensorSpec((), tf.int32))
+        by_handle = {id(variable.handle): variable for variable in traced.graph.variables}  # which has no fixed order
+        return [by_handle[id(handle)] for handle in traced.captured_inputs if id(handle) in by_handle]
+
+    def _run_xla(self, arrays: Any, steps: Any) -> Any:
         """Runs the compiled loop, or falls back to another; XLA refuses before the first step is taken."""
         import tensorflow as tf
 
         reason = "" if self._programs else self._why_not_xla(arrays, steps)
         try:
             if not reason:
-                self._run(arrays, steps)
-                return
+                return self._run(arrays, steps)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
             reason = f"XLA can't compile the model: {str(error.message).partition(chr(10))[0]}"
         self.mode = ExecutionMode.GRAPH
         self.fallback = Fallback(mode=self.mode, reason=reason)
         self._run = self._compile()
-        self._run(arrays, steps)
+        return self._run(arrays, steps)
 
     def _why_not_xla(self, arrays: Any, steps: Any) -> str:
         """Returns why XLA should not compile the step, or ""; the trace made for this is the one that the loop runs."""
@@ -92,18 +119,33 @@ class Loop:
     def _compile(self) -> Any:
         import tensorflow as tf
 
-        def step_at(arrays: Any, index: Any) -> None:
-            self._step(tf.nest.map_structure(lambda array: array[index], arrays))
+        def step_at(arrays: Any, index: Any) -> Any:
+            logs = self._step(tf.nest.map_structure(lambda array: array[index], arrays))
+            return tf.nest.map_structure(tf.convert_to_tensor, logs) if self._keeps_logs else ()
 
-        def run(arrays: Any, steps: Any) -> None:
-            def body(index: Any) -> Any:
-                self._strategy.run(step_at, args=(arrays, index))
-                return [index + 1]
+        def on_each_replica(arrays: Any, index: Any) -> Any:
+            logs = self._strategy.run(step_at, args=(arrays, index))
+            if self._strategy.num_replicas_in_sync == 1:
+                return logs
+            mean = tf.distribute.ReduceOp.MEAN  # as in Keras; `reduce_per_replica` in its TensorFlow trainer
+            return tf.nest.map_structure(lambda value: self._strategy.reduce(mean, value, axis=None), logs)
 
-            tf.while_loop(lambda index: index < steps, body, [tf.constant(0)], parallel_iterations=1)
+        def run_eagerly(arrays: Any, steps: Any) -> Any:
+            logs: Any = ()
+            for index in range(int(steps)):
+                logs = on_each_replica(arrays, tf.constant(index))
+            return logs
+
+        def run(arrays: Any, steps: Any) -> Any:
+            def body(index: Any, _: Any) -> Any:
+                return index + 1, on_each_replica(arrays, index)
+
+            none = _zeros(tf.function(on_each_replica), arrays) if self._keeps_logs else ()
+            start = (tf.constant(0), none)
+            return tf.while_loop(lambda index, _: index < steps, body, start, parallel_iterations=1)[1]
 
         if self.mode is ExecutionMode.EAGER:
-            return run
+            return run_eagerly
         return tf.function(run, jit_compile=self.mode is ExecutionMode.XLA or None)
 
     def _placed(self, arrays: Any) -> Any:
@@ -121,3 +163,11 @@ class Loop:
             )
 
         return tf.nest.map_structure(shares, arrays)
+
+
+def _zeros(step: Any, arrays: Any) -> Any:
+    """Returns zeros of the shapes and dtypes that a step returns, for the loop to begin with."""
+    import tensorflow as tf
+
+    returned = step.get_concrete_function(arrays, tf.constant(0)).structured_outputs
+    return tf.nest.map_structure(lambda tensor: tf.zeros(tensor.shape, tensor.dtype), returned)

@@ -10,6 +10,7 @@ from ..errors import InputError, OptionError, PluginError, StokerError
 from ..job import TrainJob
 from ..model import ModelConfig
 from ..plugin.plugins import Plugins
+from .execution_mode import compile_watched
 
 if TYPE_CHECKING:
     from .fit import Subset
@@ -50,13 +51,16 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
     return dataset
 
 
-def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
+def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> tuple[Any, Any]:
     """Builds the compiled model of a job.
 
     Args:
         job: The job.
         dataset: What it is to be trained on.
         plugins: Those that offer models.
+
+    Returns:
+        The model, and the argument `jit_compile` that it was compiled with.
 
     Raises:
         UnknownNameError: No plugin offers it.
@@ -69,9 +73,11 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> Any:
         learning_rate=job.learning_rate,
         options=job.options,
     )
-    model = plugins.get_model(job.model)(config)
+    build = plugins.get_model(job.model)
+    with compile_watched() as asked:
+        model = build(config)
     _check_model(job.model, model)
-    return model
+    return model, asked.get(id(model), "auto")
 
 
 def _check_model(name: str, model: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -135,7 +136,7 @@ class Training:
         self._heartbeat.set(RunState.FINALIZING)
         self._recorder.durable()
         last = self._job.keep == "last" or not self._take_best(fit)
-        reuse = last and unchanged and not self._job.validation_fraction
+        reuse = last and unchanged and not self._job.validation_fraction and not fit.changes_at_end
         finalization = Finalization(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
         finalization.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
 
@@ -149,7 +150,7 @@ class Training:
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed)
-        model = build_model(job, dataset, self._plugins)
+        model, jit_compile = build_model(job, dataset, self._plugins)
         fit = Fit(
             model=model,
             train=train,
@@ -158,13 +159,13 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=self._environment.mode or self._choose_mode(model, strategy),
+            mode=self._environment.mode or self._choose_mode(model, strategy, jit_compile),
             strategy=strategy,
         )
         return fit, test
 
-    def _choose_mode(self, model: Any, strategy: Any) -> ExecutionMode:
-        mode, reason = choose_mode(model, strategy)
+    def _choose_mode(self, model: Any, strategy: Any, jit_compile: Any) -> ExecutionMode:
+        mode, reason = choose_mode(model, strategy, jit_compile)
         self._environment.record_mode(mode, reason)
         return mode
 
@@ -183,7 +184,7 @@ class Training:
 
     def _resume(self, fit: Fit, newest: Path) -> TrainingState:
         """Gives the model the variables of a checkpoint."""
-        state = restore(newest, fit.model, self._run.run_id)
+        state = restore(newest, fit.model, self._run.run_id, fit.more_variables)
         if self._run.summary():  # it had finished, and is given more epochs
             state = replace(state, stopped=False)
         self._before_s = state.time_s
@@ -202,7 +203,7 @@ class Training:
             arrays=arrays,
         )
         self._recorder.durable()
-        self._recorder.checkpoints.save(fit.model, state)
+        self._recorder.checkpoints.save(fit.model, state, fit.more_variables)
         self._xla_cache.store()
         self._run.append_metrics(report.epoch, epoch_names(report.metrics), state.time_s)
         print(report.line(), flush=True)
@@ -210,13 +211,16 @@ class Training:
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; returns whether they differ from those of the last."""
-        best = best_epoch(fit.history)
+        best = best_epoch(fit.history, fit.epochs_done)
         print(f"the model has the weights of its best epoch: {best}")
-        if best == len(fit.history["loss"]):
+        if best == fit.epochs_done:
             return False
         folder = self._recorder.checkpoints.path_of(best)
+        from .fit import finalize_weights
+
         verify(folder)
-        restore(folder, fit.model, self._run.run_id)
+        restore(folder, fit.model, self._run.run_id, fit.more_variables)
+        finalize_weights(fit.model)
         return True
 
 
@@ -224,6 +228,11 @@ def _introduction(dataset: Dataset, model: Any, device: str) -> str:
     shape = "×".join(str(size) for size in dataset.shape)
     return (
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
-        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {model.count_params():,} "
+        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {_parameters(model):,} "
         f"parameters; {device}"
     )
+
+
+def _parameters(model: Any) -> int:
+    """Counts the parameters; `count_params` of Keras refuses a model without `call`, as a GAN may be."""
+    return sum(math.prod(weight.shape) for weight in model.weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import math
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from stoker.engine import files
 from stoker.engine.errors import CheckpointError, StorageError
 from stoker.engine.metrics import EpochReport
 from stoker.engine.training.callback_state import capture
-from stoker.engine.training.checkpoint import Checkpoints, TrainingState, load_arrays, restore, verify
+from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, load_arrays, restore, verify
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Subset
 
@@ -248,3 +249,18 @@ def test_callbacks_continue_where_they_were(keras: Any, tmp_path: Path, interrup
     assert second.history == straight.history
     if interrupted_after < len(straight.history["loss"]):  # else the first part has ended by its epochs
         assert values(second) == values(straight)
+
+
+@pytest.mark.parametrize(
+    ("losses", "done", "best"),
+    [
+        ((0.3, 0.2, 0.2), 3, 2),
+        ((math.nan, 0.5, 0.4), 3, 3),
+        ((math.nan, 0.4, math.inf), 3, 2),
+        ((math.nan, math.nan), 2, 2),
+        ((0.3, 0.4), 5, 4),
+        ((), 0, 0),
+    ],
+)
+def test_the_best_epoch_has_the_lowest_loss_that_is_a_number(losses: tuple[float, ...], done: int, best: int):
+    assert best_epoch({"val_loss": losses, "loss": (9.0,) * len(losses)}, done) == best

@@ -1,0 +1,442 @@
+"""What Keras' `fit` does besides its steps, with `fit` as the judge: one epoch of the same batches, in float64."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stoker.engine.errors import InputError, OptionError
+from stoker.engine.training.batches import epoch_order
+from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, restore
+from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, compile_watched
+from stoker.engine.training.fit import Fit, Subset
+
+from ... import tiny
+
+BATCH, SEED = 30, 5
+
+
+@pytest.fixture(autouse=True)
+def float64(keras: Any) -> Iterator[None]:
+    """Float64 throughout: in float32, rounding near a zero gradient moves weights by more than any error would."""
+    for name in ("float64", "float32"):
+        keras.config.set_floatx(name)
+        keras.config.set_dtype_policy(name)
+        if name == "float64":
+            yield
+
+
+def data() -> tuple[Any, Any]:
+    images, labels = tiny.arrays(330, 1)
+    return images.astype(np.float64) / 255, labels
+
+
+def ours(model: Any, *, epochs: int = 1, mode: ExecutionMode = ExecutionMode.GRAPH, **changed: Any) -> Fit:
+    import tensorflow as tf
+
+    part = Subset(data=data(), rows=np.arange(330))
+    settings: dict[str, Any] = {"train": part, "validation": part, "batch_size": BATCH, "seed": SEED}
+    more = {"epochs": epochs, "stop": threading.Event(), "mode": mode, "strategy": tf.distribute.get_strategy()}
+    return Fit(model=model, **settings | more | changed)
+
+
+def theirs(keras: Any, model: Any, callbacks: Any = ()) -> dict[str, list[Any]]:
+    """The history of Keras' `fit` over the batches of our first epoch."""
+    images, labels = data()
+    order = epoch_order(SEED, 0, len(labels))
+    history: dict[str, list[Any]] = model.fit(
+        images[order], labels[order], batch_size=BATCH, shuffle=False, verbose=0, callbacks=list(callbacks)
+    ).history
+    return history
+
+
+def twins(keras: Any, make: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """Two models of the same initial weights."""
+    models = []
+    for _ in range(2):
+        keras.utils.set_random_seed(1)
+        models.append(make(keras))
+    return models[0], models[1]
+
+
+def dense(keras: Any, optimizer: Any = "adam", **compiled: Any) -> Any:
+    model = keras.Sequential(
+        [keras.Input(tiny.SHAPE), keras.layers.Flatten(), keras.layers.Dense(tiny.CLASSES, activation="softmax")]
+    )
+    model.compile(optimizer, "sparse_categorical_crossentropy", **{"metrics": ["accuracy"]} | compiled)
+    return model
+
+
+def agree(mine: Any, other: Any) -> None:
+    for one, two in zip(mine.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-9)
+
+
+AVERAGED: dict[str, Callable[[Any], Any]] = {
+    "ema": lambda keras: keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9),
+    "ema, overwritten every third step": lambda keras: keras.optimizers.Adam(
+        use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3
+    ),
+    "ema in a loss scale": lambda keras: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", AVERAGED)
+def test_the_finished_model_has_the_averages_of_its_optimizer(keras: Any, kind: str):
+    mine, other = twins(keras, lambda keras: dense(keras, AVERAGED[kind](keras)))
+    fit = ours(mine)
+    fit.run([], lambda report: None)
+    theirs(keras, other)
+    agree(mine, other)
+    assert fit.changes_at_end
+
+
+def test_a_checkpoint_has_the_weights_from_before_the_averages(keras: Any, tmp_path: Path):
+    """A resume with more epochs continues from these."""
+    fit, checkpoints = ours(dense(keras, keras.optimizers.SGD(0.5, use_ema=True))), Checkpoints(tmp_path)
+    raw: list[Any] = []
+
+    def save(report: Any) -> None:
+        raw.extend(fit.model.get_weights())
+        checkpoints.save(fit.model, TrainingState(run_id="run", epoch=1, history={}, time_s=0.0))
+
+    fit.run([], save)
+    checkpoints.wait()
+    again = ours(dense(keras, keras.optimizers.SGD(0.5, use_ema=True)))
+    restore(tmp_path / "000001", again.model, "run")
+    for one, two in zip(again.model.get_weights(), raw, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any(not np.array_equal(one, two) for one, two in zip(fit.model.get_weights(), raw, strict=True))
+
+
+def own_step(keras: Any) -> Any:
+    """A model whose step returns more than its metrics know."""
+    import tensorflow as tf
+
+    class Own(keras.Sequential):  # type: ignore[misc]
+        def train_step(self, data: Any) -> Any:
+            images, labels = data
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x=images, y=labels, y_pred=self(images, training=True))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            norm = tf.linalg.global_norm(gradients)
+            return {"loss": loss, "norms": {"whole": norm, "half": norm / 2}, "each": tf.stack([loss, norm])}
+
+    model = Own([keras.Input(tiny.SHAPE), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("mode", ExecutionMode)
+def test_figures_are_what_the_models_own_step_returned(keras: Any, mode: ExecutionMode):
+    mine, other = twins(keras, own_step)
+    fit = ours(mine, mode=mode)
+    fit.run([], lambda report: None)
+    expected = theirs(keras, other)
+    assert fit.history["loss"] == pytest.approx(expected["loss"], abs=1e-9)
+    assert fit.history["whole"] == pytest.approx(expected["whole"], abs=1e-9)
+    assert [fit.history["each_0"][0], fit.history["each_1"][0]] == pytest.approx(expected["each"][0], abs=1e-9)
+    agree(mine, other)
+
+
+def test_callbacks_see_the_logs_that_they_see_in_fit(keras: Any):
+    seen: list[set[str]] = []
+
+    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seen.append({name for name in logs if not name.startswith("val_")})
+
+    mine, other = twins(keras, own_step)
+    ours(mine).run([Watcher()], lambda report: None)
+    theirs(keras, other, [Watcher()])
+    assert seen[0] == seen[1] == {"loss", "whole", "half", "each"}
+
+
+def test_a_metric_of_several_numbers_is_several_figures(keras: Any):
+    class PerClass(keras.metrics.Metric):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="seen")
+            self.counts = self.add_weight(shape=(3,), initializer="zeros", name="counts")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            one_hot = keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32"), 3)
+            self.counts.assign_add(keras.ops.cast(keras.ops.sum(one_hot, axis=0), self.counts.dtype))
+
+        def result(self) -> Any:
+            return self.counts / 1
+
+    fit = ours(dense(keras, metrics=[PerClass()]))
+    fit.run([], lambda report: None)
+    assert [fit.history[f"seen_{index}"] for index in range(3)] == [[110.0]] * 3
+    assert fit.history["val_seen_2"] == [110.0]
+
+
+def test_a_batch_callback_ends_the_epoch_after_its_chunk(keras: Any):
+    class Ends(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.stop_training = True
+
+    model = dense(keras)
+    ended: list[int] = []
+    fit = ours(model, batch_size=1, epochs=5)
+    fit.run([Ends()], lambda report: ended.append(report.epoch))
+    assert ended == [1]
+    assert int(model.optimizer.iterations) < 330
+
+
+def without_call(keras: Any) -> Any:
+    """A model in the manner of a GAN: no `call`, two optimizers of its own, a variable that nobody tracks."""
+    import tensorflow as tf
+
+    class Pair(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4), keras.layers.Dropout(0.2)])
+            self.second = keras.Sequential([keras.layers.Dense(1)])
+            self.optimizers = {"a": keras.optimizers.Adam(0.01), "b": keras.optimizers.SGD(0.01, momentum=0.9)}
+            self.steps = tf.Variable(0, dtype=tf.int64)
+
+        def train_step(self, data: Any) -> Any:
+            with tf.GradientTape(persistent=True) as tape:
+                loss = tf.reduce_mean(tf.square(self.second(self.first(data[0], training=True)) - 1.0))
+            for name, part in (("a", self.first), ("b", self.second)):
+                gradients = tape.gradient(loss, part.trainable_variables)
+                self.optimizers[name].apply(gradients, part.trainable_variables)
+            self.steps.assign_add(1)
+            return {"loss": loss, "steps": self.steps}
+
+        def test_step(self, data: Any) -> Any:
+            return {"loss": tf.reduce_mean(tf.square(self.second(self.first(data[0])) - 1.0))}
+
+    model = Pair()
+    model.compile(optimizer=None)
+    return model
+
+
+@pytest.mark.parametrize("mode", [ExecutionMode.XLA, ExecutionMode.GRAPH])
+def test_a_model_without_call_trains_and_resumes_to_the_same_bits(keras: Any, tmp_path: Path, mode: ExecutionMode):
+    keras.utils.set_random_seed(1)
+    whole = ours(without_call(keras), epochs=2, mode=mode)
+    whole.run([], lambda report: None)
+    assert whole.history["steps"] == [11.0, 22.0]
+    keras.utils.set_random_seed(1)
+    first, checkpoints = ours(without_call(keras), mode=mode), Checkpoints(tmp_path)
+
+    def save(report: Any) -> None:
+        state = TrainingState(run_id="run", epoch=report.epoch, history=first.history, time_s=0.0)
+        checkpoints.save(first.model, state, first.more_variables)
+
+    first.run([], save)
+    checkpoints.wait()
+    keras.utils.set_random_seed(7)
+    second = ours(without_call(keras), epochs=2, mode=mode)
+    state = restore(tmp_path / "000001", second.model, "run", second.more_variables)
+    second.run([], lambda report: None, state)
+    assert second.history == whole.history
+    for mine, other in zip(second.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_a_loss_scale_optimizer_has_the_variables_that_it_has_in_fit(keras: Any):
+    mine, other = twins(keras, lambda keras: dense(keras, keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())))
+    ours(mine).run([], lambda report: None)
+    theirs(keras, other)
+    shapes = [[tuple(variable.shape) for variable in model.optimizer.variables] for model in (mine, other)]
+    assert shapes[0] == shapes[1]
+    agree(mine, other)
+
+
+def fixed(keras: Any) -> Any:
+    model = keras.Sequential([keras.Input(batch_shape=(BATCH, *tiny.SHAPE)), keras.layers.LSTM(4, stateful=True)])
+    model.add(keras.layers.Dense(tiny.CLASSES, activation="softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_a_model_with_a_fixed_batch_size_trains(keras: Any):
+    mine, other = twins(keras, fixed)
+    fit = ours(mine)
+    fit.run([], lambda report: None)
+    assert fit.history["loss"] == pytest.approx(theirs(keras, other)["loss"], abs=1e-9)
+
+
+@pytest.mark.parametrize(("size", "rows", "said"), [(10, 330, "--batch-size 30"), (30, 320, "a multiple of 30")])
+def test_batches_that_do_not_fit_are_refused_before_the_first_step(keras: Any, size: int, rows: int, said: str):
+    with pytest.raises(OptionError) as caught:
+        ours(fixed(keras), batch_size=size, validation=Subset(data=data(), rows=np.arange(rows)))
+    assert said in caught.value.expected
+    assert "batch" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("compiled", "mode"),
+    [({}, "xla"), ({"jit_compile": "auto"}, "xla"), ({"jit_compile": True}, "xla"), ({"jit_compile": False}, "graph")],
+)
+def test_what_the_user_asked_of_xla_is_respected(keras: Any, compiled: dict[str, Any], mode: str):
+    import tensorflow as tf
+
+    with compile_watched() as asked:
+        model = dense(keras, **compiled)
+    found, reason = choose_mode(model, tf.distribute.get_strategy(), asked[id(model)])
+    assert found == mode
+    assert ("jit_compile=False" in reason) == (mode == "graph")
+
+
+def test_a_model_from_a_file_asks_for_nothing(keras: Any, tmp_path: Path):
+    dense(keras, "sgd").save(tmp_path / "model.keras")
+    with compile_watched() as asked:
+        model = keras.models.load_model(tmp_path / "model.keras")
+    assert asked[id(model)] == "auto"
+
+
+def test_floats_reach_the_model_as_floatx(keras: Any):
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    seen: list[str] = []
+
+    class Watched(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            seen.append(str(inputs.dtype))
+            return inputs
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    class Whole(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(autocast=False)
+            self.watched = Watched(autocast=False)
+            self.rest = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
+
+        def call(self, inputs: Any) -> Any:
+            return self.rest(self.watched(inputs))
+
+    model = Whole()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    ours(model).run([], lambda report: None)
+    assert len(seen) > 0
+    assert all("float32" in one for one in seen)
+
+
+def test_a_callback_that_compiles_is_refused_with_a_reason(keras: Any):
+    class Compiles(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                self.model.compile(self.model.optimizer, "sparse_categorical_crossentropy")
+
+    with pytest.raises(InputError, match="a callback compiled the model again"):
+        ours(dense(keras), epochs=2).run([Compiles()], lambda report: None)
+    mine = dense(keras)
+    with pytest.raises(TypeError):
+        mine.fit(*data(), epochs=2, verbose=0, callbacks=[Compiles()])
+
+
+def interrupted(keras: Any, folder: Path) -> Any:
+    """A callback that leaves a backup of two epochs."""
+    model = dense(keras)
+
+    class Leaves(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data(), epochs=5, verbose=0, callbacks=[Leaves(), keras.callbacks.BackupAndRestore(folder)])
+
+
+def test_a_backup_of_keras_is_continued_and_its_epochs_are_counted(keras: Any, tmp_path: Path):
+    interrupted(keras, tmp_path / "backup")
+    epochs: list[int] = []
+    fit = ours(dense(keras), epochs=4)
+    fit.run([keras.callbacks.BackupAndRestore(tmp_path / "backup")], lambda report: epochs.append(report.epoch))
+    assert epochs == [3, 4]
+    assert (fit.epochs_done, best_epoch(fit.history, fit.epochs_done)) == (4, 4)
+
+
+def test_a_resume_wins_over_a_backup_of_keras(keras: Any, tmp_path: Path):
+    interrupted(keras, tmp_path / "backup")
+    fit = ours(dense(keras), epochs=1)
+    before = fit.model.get_weights()
+    state = TrainingState(run_id="run", epoch=1, history={"loss": [1.0]}, time_s=0.0)
+    fit.run([keras.callbacks.BackupAndRestore(tmp_path / "backup")], lambda report: None, state)
+    for one, two in zip(fit.model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    orders = [epoch_order(seed, epoch, 50).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert orders == [epoch_order(seed, epoch, 50).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_callbacks_for_batches_are_called_once_a_chunk(keras: Any):
+    seen: list[int] = []
+
+    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(batch)
+
+    ours(dense(keras), batch_size=1).run([Watcher()], lambda report: None)
+    assert seen == sorted(set(seen))
+    assert (len(seen) < 330, seen[-1]) == (True, 329)
+
+
+def test_figures_of_an_evaluation_do_not_depend_on_its_batches(keras: Any):
+    fit = ours(dense(keras))
+    images, labels = data()
+    expected = fit.model.evaluate(images, labels, batch_size=7, verbose=0, return_dict=True)
+    assert fit.evaluate(fit.validation) == pytest.approx(expected, abs=1e-9)
+
+
+def test_random_numbers_change_with_the_execution_mode(keras: Any):
+    def make(keras: Any) -> Any:
+        layers = [keras.Input(tiny.SHAPE), keras.layers.Flatten(), keras.layers.Dropout(0.5)]
+        model = keras.Sequential([*layers, keras.layers.Dense(3, activation="softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    losses = []
+    for mode in (ExecutionMode.XLA, ExecutionMode.GRAPH):
+        keras.utils.set_random_seed(1)
+        fit = ours(make(keras), mode=mode)
+        fit.run([], lambda report: None)
+        losses.append(fit.history["loss"][0])
+    assert losses[0] != pytest.approx(losses[1], rel=1e-4)
+
+
+HELD = {
+    "the weights at the end": test_the_finished_model_has_the_averages_of_its_optimizer,
+    "figures": test_figures_are_what_the_models_own_step_returned,
+    "a metric with several numbers": test_a_metric_of_several_numbers_is_several_figures,
+    "variables": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
+    "optimizers of the model's own": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
+    "a model with a fixed batch size": test_a_model_with_a_fixed_batch_size_trains,
+    "`jit_compile=False`": test_what_the_user_asked_of_xla_is_respected,
+    "floating-point data": test_floats_reach_the_model_as_floatx,
+    "Keras' `BackupAndRestore`": test_a_backup_of_keras_is_continued_and_its_epochs_are_counted,
+    "the order of the examples": test_the_order_depends_on_seed_and_epoch_alone,
+    "callbacks for batches": test_callbacks_for_batches_are_called_once_a_chunk,
+    "`stop_training` set during an epoch": test_a_batch_callback_ends_the_epoch_after_its_chunk,
+    "the batches of an evaluation": test_figures_of_an_evaluation_do_not_depend_on_its_batches,
+    "a last batch that does not fit a fixed batch size": (
+        test_batches_that_do_not_fit_are_refused_before_the_first_step
+    ),
+    "a callback that compiles the model": test_a_callback_that_compiles_is_refused_with_a_reason,
+    "dropout and other random numbers with `xla`": test_random_numbers_change_with_the_execution_mode,
+}
+"""For each row of the tables in docs/training.md, the test that holds it."""
+
+
+def test_each_row_of_the_tables_is_held_by_a_test():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    section = page.partition("## The same as `fit`")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
+    assert [row for row in rows if not row.startswith(("the same as", "differs from", "---"))] == list(HELD)
