@@ -227,5 +227,15 @@ def _reason(error: Exception) -> str:
         return "no answer in time"
     cause: Any = error.args[0] if error.args else ""
     reason = getattr(cause, "reason", None) or cause or type(error).__name__
-    # urllib3 begins with the object concerned: "HTTPSConnection(host='…', port=443): Failed to …", "<…Connection …>: …"
-    return re.sub(r"^(\w*Connection\w*\([^)]*\)|<[^>]*>): ", "", str(reason))
+    proxied = getattr(reason, "original_error", None)
+    if proxied:  # an error of a proxy: what failed, and the error behind it
+        return f"{reason.args[0]}: {_plain(proxied)}"
+    return _plain(reason)
+
+
+def _plain(error: object) -> str:
+    """Returns an error on one line, without the object concerned.
+
+    urllib3 begins with it: "HTTPSConnection(host='…', port=443): Failed to …", "<…Connection …>: …".
+    """
+    return re.sub(r"^(\w*Connection\w*\([^)]*\)|<[^>]*>): ", "", " ".join(str(error).split()))
