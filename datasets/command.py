@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .source.verify import Finding
 
 _DEFAULT = "mnist"
-_MOST = 1000
-"""Samples on one sheet: more would take minutes to draw, and nobody could see them."""
+_MOST = 300
+"""Samples on one sheet: more would take minutes to draw into a file, and nobody could see them."""
 _ACTIONS = {
     "fetch": "download a named data set into the cache",
     "verify": "read every byte and compare digests",

@@ -326,3 +326,37 @@ def test_a_run_without_outputs_is_not_fetched_and_says_in_which_state_it_is(
     assert f"error: the run has no outputs yet: {run.run_id} is {state}\n" in printed.err
     assert hint in printed.err
     assert [path.name for path in here.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (["train", "--data-folder", ""], "--data-folder"),
+        (["train", "--data-folder="], "--data-folder"),
+        (["train", "--runs-dir", ""], "--runs-dir"),
+        (["train", "--dry-run", ""], "--dry-run"),
+        (["train", "--resume", ""], "--resume"),
+        (["plan", "--azureml-config", ""], "--azureml-config"),
+        (["runs", "fetch", "--output", ""], "--output"),
+        (["data", "info", "--data-folder", ""], "--data-folder"),
+        (["data", "show", "--output", ""], "--output"),
+        (["plugins", "new", "mine", "--folder", ""], "--folder"),
+        (["azureml", "emulator", "--root", ""], "--root"),
+        (["rehearse", ""], "dir"),
+    ],
+)
+def test_a_path_from_an_unset_variable_is_refused_and_not_taken_for_the_current_folder(
+    here: Path, capsys: pytest.CaptureFixture[str], argv: list[str], option: str
+):
+    assert main(argv) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"error: {option} is empty\n" in printed.err
+    assert "hint: is a variable of the shell not set?" in printed.err
+    assert list(here.iterdir()) == []
+
+
+def test_an_empty_path_in_the_settings_file_is_refused(here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "stoker.toml").write_text('runs-dir = ""\n')
+    assert main(["runs", "list"]) == 2
+    assert f"error: runs-dir in {here / 'stoker.toml'} is empty\n" in capsys.readouterr().err
