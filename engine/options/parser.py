@@ -2,7 +2,8 @@
 
 argparse has no public way to list the options of a parser or to replace how a value is converted. This module uses
 its private names (`_actions`, `_option_string_actions`, `_SubParsersAction`, `_choices_actions`, `_registry_get`,
-`_get_values`, `_get_value`, `_check_value`), which are the same from Python 3.11 to 3.13; others go through the functions here.
+`_get_values`, `_get_value`, `_check_value`), which are the same from Python 3.11 to 3.13; others go through the
+functions here.
 """
 
 from __future__ import annotations

@@ -199,8 +199,11 @@ def _add_fetch(below: Any) -> None:
 
 
 def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
+    from ...engine.terminal.interrupt import interrupted_by_signals
+
     try:
-        manifest = backend.fetch(found.handle(), values.output)
+        with interrupted_by_signals():  # else a folder of half of the files stays
+            manifest = backend.fetch(found.handle(), values.output)
     except BackendError as error:
         raise _with_state(error, found, backend) from error
     print(f"{len(manifest.files)} files in {values.output}, each checked by its SHA-256")

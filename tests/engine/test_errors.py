@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stoker.engine import errors
-from stoker.engine.errors import DatasetError, DownloadError, InputError, OptionError, StokerError, StorageError, UnknownNameError
+from stoker.engine.errors import (
+    DatasetError,
+    DownloadError,
+    InputError,
+    OptionError,
+    StokerError,
+    StorageError,
+    UnknownNameError,
+)
 
 
 def test_a_message_has_what_failed_what_was_received_and_what_was_expected():
