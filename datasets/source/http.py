@@ -226,10 +226,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
         return "no answer in time"
     cause: Any = error.args[0] if error.args else ""
-    reason = getattr(cause, "reason", None) or cause or type(error).__name__
-    proxied = getattr(reason, "original_error", None)
-    if proxied:  # an error of a proxy: what failed, and the error behind it
-        return f"{reason.args[0]}: {_plain(proxied)}"
+    reason: Any = getattr(cause, "reason", None) or cause or type(error).__name__
+    if isinstance(reason, urllib3.exceptions.ProxyError):  # what failed, and the error behind it
+        return f"{reason.args[0]}: {_plain(reason.original_error)}"
     return _plain(reason)
 
 
