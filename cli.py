@@ -78,7 +78,8 @@ def _dispatch(argv: list[str]) -> int:
     name = "".join(words[:1])
     plugins.refuse_clash("command", name)
     plugins.refuse_clash("command", " ".join(words[:2]))
-    if settings.values and name:
+    if settings.values and name not in {"", "config"} and not {"-h", "--help"}.intersection(rest):
+        # The two that help with a wrong settings file must not fail because of it.
         _check_settings(settings, parsers(), {*plugins.left_out, *plugins.broken()})
     top = parsers(name)
     options = settings.parse(top, rest)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .source.verify import Finding
 
 _DEFAULT = "mnist"
+_MOST = 300
+"""Samples on one sheet: more would take minutes to draw into a file, and nobody could see them."""
 _ACTIONS = {
     "fetch": "download a named data set into the cache",
     "verify": "read every byte and compare digests",
@@ -41,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_show_options(child: argparse.ArgumentParser) -> None:
     child.add_argument("--offline", action="store_true", help="don't download anything")
     child.add_argument("--output", type=Path, metavar="FILE.png", help="write a PNG instead of drawing here")
-    child.add_argument("--count", type=int, default=0, metavar="N", help="how many samples; 50 in a file, else 10")
+    count = f"how many samples, 1 to {_MOST:,} (default: 50 in a file, else 10)"
+    child.add_argument("--count", type=int, default=None, metavar="N", help=count)
     child.add_argument("--split", choices=("train", "test"), default="train", help="which split to choose them from")
 
 
@@ -120,9 +123,16 @@ def _size_bytes(known: KnownSet) -> int:
 def _describe(dataset: Dataset) -> list[str]:
     """Describes a data set in a few lines: its splits, its classes, its sources, and its notes."""
     rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", str(dataset.classes))]
-    rows += [("file", f"{name}  {source}") for name, source in dataset.sources.items()]
+    rows += [("file", f"{name}  {_source(name, source)}") for name, source in dataset.sources.items()]
     rows += [("note", note) for note in dataset.notes]
     return [f"{name:<10}  {text}" for name, text in rows]
+
+
+def _source(name: str, source: str) -> str:
+    """Returns where a file's content came from; a digest, of which nothing else says what it is the digest of."""
+    if not source.startswith("sha256:"):
+        return source
+    return f"{source}, of the content{', decompressed' if name.endswith('.gz') else ''}"
 
 
 def _count(split: Split) -> str:
@@ -135,8 +145,9 @@ def _count(split: Split) -> str:
 
 
 def _show(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
-    if options.count < 0:
-        raise OptionError("--count must be positive", received=options.count, hint="try --count 20")
+    if options.count is not None and not 1 <= options.count <= _MOST:
+        expected = f"a whole number from 1 to {_MOST:,}"
+        raise OptionError.must_be("--count", expected, received=options.count, hint="try --count 20")
     if options.output and options.output.suffix.lower() != ".png":
         raise OptionError(
             "--output must name a PNG file", received=options.output, hint=f"--output {options.output.stem}.png"

@@ -37,6 +37,8 @@ __all__ = [
 
 _SHOWN = 300
 """Characters of a received value that a message shows; the error itself carries all of them."""
+_ITEMS = 20
+"""Items of a received list that a message shows."""
 
 
 class StokerError(Exception):
@@ -72,7 +74,7 @@ class StokerError(Exception):
         """The message: what failed, what was received, what was expected; one line each."""
         lines = [self.what]
         if self.received:
-            lines.append(f"  received: {_shortened(self.received)}")
+            lines.append(f"  received:{_shown(self.received)}")
         if self.expected and not self.what.endswith(self.expected):
             lines.append(f"  expected: {self.expected}")
         return "\n".join(lines)
@@ -173,6 +175,15 @@ class CheckpointError(RunError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like `name`; "" if none is like it."""
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+
+
+def _shown(received: str) -> str:
+    """Returns a received value as it stands behind its label; a list has a line for each item, cut by itself."""
+    if not received.startswith("\n"):
+        return f" {_shortened(received)}"
+    items = received.lstrip("\n").split("\n")
+    more = [f"    … and {len(items) - _ITEMS:,} more"] if len(items) > _ITEMS else []
+    return "\n".join(["", *map(_shortened, items[:_ITEMS]), *more])
 
 
 def _shortened(text: str) -> str:

@@ -25,12 +25,12 @@ def copy_outputs(source: Path, target: Path) -> Manifest:
         >>> list(manifest.files)
         ['notes.txt']
     """
-    if not source.is_dir():
+    manifest = list_files(source)
+    if not manifest.files:
         raise BackendError("the run has no outputs yet", path=source, hint="wait until it has finished")
     target = target.resolve()
     if source.resolve() in target.parents:
         raise InputError(f"{target} is inside the folder to copy", hint="choose another folder", path=target)
-    manifest = list_files(source)
     _check_target(target, manifest)
     files.make_folder(target.parent)
     with files.atomic_folder(target) as beside:

@@ -5,6 +5,7 @@ Run it with the Python that stoker is installed for: `python examples/own_data.p
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def main(arguments: list[str]) -> None:
     """Writes the data set into the folder that the one argument names."""
     folder = Path(arguments[0] if arguments else "stripes")
     write(folder)
-    print(f"wrote four files into {folder}; train on them with:\nstoker train --data-folder {folder} --epochs 10")
+    command = shlex.join(["stoker", "train", "--data-folder", str(folder), "--epochs", "10"])
+    print(f"wrote four files into {folder}; train on them with:\n{command}")
 
 
 if __name__ == "__main__":

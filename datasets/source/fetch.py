@@ -51,7 +51,7 @@ def fetch(
     with files.lock(folder / "lock"):
         missing = _missing(known)
         if offline:
-            return _without_network(known, missing, "offline", progress)
+            return _without_network(known, missing, "nothing was downloaded", progress)
         try:
             with _network(known, transport) as network:
                 return _download(known, missing, network, progress)
@@ -90,7 +90,6 @@ def _without_network(
     if not known.bundled:
         raise DatasetError(
             f"the data set {known.name} is not on this machine yet, and downloads are not allowed",
-            received=reason,
             expected=f"its files in {store.place_of(known.name, '')}",
             hint=f"run `stoker data fetch {known.name}` where there is a network, or pass --data-folder",
         )

@@ -226,6 +226,15 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
         return "no answer in time"
     cause: Any = error.args[0] if error.args else ""
-    reason = getattr(cause, "reason", None) or cause or type(error).__name__
-    # urllib3 begins with the object concerned: "HTTPSConnection(host='…', port=443): Failed to …", "<…Connection …>: …"
-    return re.sub(r"^(\w*Connection\w*\([^)]*\)|<[^>]*>): ", "", str(reason))
+    reason: Any = getattr(cause, "reason", None) or cause or type(error).__name__
+    if isinstance(reason, urllib3.exceptions.ProxyError):  # what failed, and the error behind it
+        return f"{reason.args[0]}: {_plain(reason.original_error)}"
+    return _plain(reason)
+
+
+def _plain(error: object) -> str:
+    """Returns an error on one line, without the object concerned.
+
+    urllib3 begins with it: "HTTPSConnection(host='…', port=443): Failed to …", "<…Connection …>: …".
+    """
+    return re.sub(r"^(\w*Connection\w*\([^)]*\)|<[^>]*>): ", "", " ".join(str(error).split()))

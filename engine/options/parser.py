@@ -2,7 +2,8 @@
 
 argparse has no public way to list the options of a parser or to replace how a value is converted. This module uses
 its private names (`_actions`, `_option_string_actions`, `_SubParsersAction`, `_choices_actions`, `_registry_get`,
-`_get_value`, `_check_value`), which are the same from Python 3.11 to 3.13; others go through the functions here.
+`_get_values`, `_get_value`, `_check_value`), which are the same from Python 3.11 to 3.13; others go through the
+functions here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from ..errors import OptionError, UnknownNameError, nearest
 PLUGIN_OPTIONS = "_plugin_options"
 """The attribute that carries the names of the options that plugins added, from a parser to `Settings.parse`."""
 
+_NEVER_EMPTY = {"DIR": "a path", "FILE": "a path", "RUN": "a run"}
+"""What options take by their metavars, if an empty text can only be a mistake: an unset variable of the shell."""
 _EXPECTED: dict[Any, str] = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
 
 
@@ -60,6 +63,11 @@ class Parser(argparse.ArgumentParser):
     def advice(self) -> str:
         """Returns where to read on."""
         return f"see `{self.prog} --help`"
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.option_strings and "" in arg_strings and str(action.metavar) in _NEVER_EMPTY:
+            raise _empty(called(action), _NEVER_EMPTY[str(action.metavar)])
+        return super()._get_values(action, arg_strings)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         convert = self._registry_get("type", action.type, action.type)
@@ -146,12 +154,20 @@ def option_value(text: str, convert: Callable[[str], Any], what: str, *, hint: s
     Raises:
         OptionError: It can't be converted.
     """
+    if convert is Path and not text:  # Path("") is the current folder
+        raise _empty(what, "a path")
     try:
         return convert(text)
     except argparse.ArgumentTypeError as error:
         raise wrong_value(what, repr(text), str(error).removeprefix("expected "), hint) from error
     except (ValueError, TypeError) as error:
         raise wrong_value(what, repr(text), expectation(convert), hint) from error
+
+
+def _empty(what: str, expected: str) -> OptionError:
+    """Returns the error for an option that is given, but empty."""
+    hint = "is a variable of the shell not set?" + (" The current folder is `.`" if expected == "a path" else "")
+    return OptionError(f"{what} is empty", expected=expected, hint=hint)
 
 
 def expectation(convert: Callable[[str], Any]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import cache
 from ..errors import InputError, OptionError, UnknownNameError, nearest
 from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, option_value, wrong_value
 
@@ -18,6 +19,10 @@ _LOCAL_FILE = re.compile(r"\.{1,2}/.*|[^:]*\.py(:\w+)?")
 """A text that names a file, as `--plugin`, `--model` and options of plugins may."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
+_FILE = "stoker.toml"
+_TABLE = ("tool", "stoker")
+"""The table of `pyproject.toml` that stands for the whole of `stoker.toml`."""
+_UNKNOWN = "remove it, or load the plugin that has this option with -p"
 
 _GATHERING = (argparse._AppendAction, argparse._AppendConstAction, argparse._CountAction)
 """Actions that add to their default, which must then be a list or a number."""
@@ -82,13 +87,14 @@ class Settings:
 
         Raises:
             InputError: The file is not TOML.
+            OptionError: It has two values for one option.
         """
-        names: tuple[tuple[str, tuple[str, ...]], ...] = (("stoker.toml", ()), ("pyproject.toml", ("tool", "stoker")))
+        names: tuple[tuple[str, tuple[str, ...]], ...] = ((_FILE, ()), ("pyproject.toml", _TABLE))
         for parent in (folder, *folder.parents):
             for name, table in names:
                 values = _read_table(parent / name, table)
                 if values is not None:
-                    return cls(environ=environ, values=dict(_flat(values)), path=parent / name)
+                    return cls(environ=environ, values=_options_of(values, parent / name), path=parent / name)
         return cls(environ=environ)
 
     def parse(self, parser: Parser, argv: Sequence[str]) -> Options:
@@ -124,13 +130,34 @@ class Settings:
         Raises:
             OptionError: With the nearest name.
         """
-        known = {called(action)[2:] for action in all_actions(parser) if called(action).startswith("--")}
+        for error in self.unknown_names(parser, absent):
+            raise error
+
+    def unknown_names(self, parser: argparse.ArgumentParser, absent: Iterable[str] = ()) -> Iterator[OptionError]:
+        """Yields an error for each name in the file that no option of any command has; see `check_names`."""
+        known = _option_names(parser)
         prefixes = tuple(f"{name.replace('_', '-')}-" for name in absent)
-        for name in self.values:
-            if name not in known and not f"{name}-".startswith(prefixes):
+        misplaced = "-".join(_TABLE) + "-"
+        unknown = [name for name in self.values if name not in known and not f"{name}-".startswith(prefixes)]
+        if self.path and self.path.name == _FILE and any(name.startswith(misplaced) for name in unknown):
+            unknown = [name for name in unknown if not name.startswith(misplaced)]
+            yield OptionError(
+                f"the table [{'.'.join(_TABLE)}] in {self.path} belongs in pyproject.toml",
+                hint=f"remove the line [{'.'.join(_TABLE)}], for options stand in {_FILE} without a table",
+            )
+        for name in unknown:
+            near = nearest(name, known)
+            hint = f"did you mean {near!r}?" if near else _UNKNOWN
+            yield OptionError(f"unknown option {name!r} in {self.path}", hint=hint)
+
+    def unknown_variables(self, parser: argparse.ArgumentParser) -> Iterator[OptionError]:
+        """Yields an error for each variable of the environment that looks like an option, and that no command has."""
+        known = {_variable(name) for name in _option_names(parser)} | {cache.VARIABLE}
+        for name in sorted(self.environ):
+            if name.startswith(PREFIX) and name not in known:
                 near = nearest(name, known)
-                hint = f"did you mean {near!r}?" if near else "`stoker config` shows the names"
-                raise OptionError(f"unknown option {name!r} in {self.path}", hint=hint)
+                hint = f"did you mean {near}?" if near else _UNKNOWN
+                yield OptionError(f"unknown option {name} in the environment", hint=hint)
 
     def _prepared(self, parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         """Prepares the options of a parser so that what the command line leaves out can be recognized after parsing.
@@ -173,7 +200,7 @@ class Settings:
     def _find(self, action: argparse.Action) -> tuple[Any, str, str, Path | None] | None:
         """Finds an option in the environment (not empty) or the file; returns value, description, source and folder."""
         name = called(action).removeprefix("--")
-        variable = PREFIX + name.replace("-", "_").upper()
+        variable = _variable(name)
         if self.environ.get(variable):
             return self.environ[variable], f"{variable} in the environment", variable, None
         if name in self.values and self.path:
@@ -232,11 +259,44 @@ def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     return dict(table)
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the options of a table: `[azureml] max-nodes = 2` is azureml-max-nodes; underscores become dashes."""
-    for name, value in table.items():
-        key = prefix + name.replace("_", "-")
+def _options_of(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Returns the options of a table by their names.
+
+    Raises:
+        OptionError: Two entries mean the same option.
+    """
+    spelled: dict[str, str] = {}
+    options = {}
+    for written, name, value in _flat(table):
+        if name in spelled:
+            raise OptionError(
+                f"{path} has two values for the option {name!r}",
+                received=f"{spelled[name]} and {written}",
+                expected="one of them",
+                hint="delete the other",
+            )
+        spelled[name], options[name] = written, value
+    return options
+
+
+def _flat(table: Mapping[str, Any], above: str = "", prefix: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Yields the options of a table as written, by name, and their values.
+
+    `[azureml] max_nodes = 2` is azureml.max_nodes as written, and azureml-max-nodes by name.
+    """
+    for key, value in table.items():
+        written, name = above + key, prefix + key.replace("_", "-")
         if isinstance(value, dict):
-            yield from _flat(value, f"{key}-")
+            yield from _flat(value, f"{written}.", f"{name}-")
         else:
-            yield key, value
+            yield written, name, value
+
+
+def _option_names(parser: argparse.ArgumentParser) -> set[str]:
+    """Returns the names of the options of all commands, without dashes in front."""
+    return {called(action)[2:] for action in all_actions(parser) if called(action).startswith("--")}
+
+
+def _variable(name: str) -> str:
+    """Returns the variable of the environment that an option's value may come from."""
+    return PREFIX + name.replace("-", "_").upper()

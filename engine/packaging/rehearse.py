@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,10 +78,11 @@ def rehearse(
         )
         environment = _environment(base, folder, facts)
         lines = []
-        for line in _run([sys.executable, entry.name, *map(str, arguments)], top, environment):
-            lines.append(line.replace(str(top), "PACKAGE"))
-            if say:
-                say(lines[-1])
+        with contextlib.closing(_run([sys.executable, entry.name, *map(str, arguments)], top, environment)) as written:
+            for line in written:
+                lines.append(line.replace(str(top), "PACKAGE"))
+                if say:
+                    say(lines[-1])
         record = RunDirectory(top / RECORD).status_record()
         failed = record is None or record.status.state != RunState.COMPLETED
         made = tuple(sorted(path.relative_to(top).as_posix() for path in top.glob("outputs/**/*") if path.is_file()))
@@ -130,8 +133,8 @@ def _unchanged(folder: Path, facts: Mapping[str, Any]) -> Package:
     return package
 
 
-def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Yields the lines that a process writes."""
+def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Generator[str, None, None]:
+    """Yields the lines that a process writes; kills it and what it has started if it is not to go on."""
     with subprocess.Popen(
         words,
         cwd=folder,
@@ -139,9 +142,15 @@ def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as process:
-        for line in process.stdout or ():
-            yield line.decode(errors="replace").rstrip("\n")
+        try:
+            for line in process.stdout or ():
+                yield line.decode(errors="replace").rstrip("\n")
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def _bundled(package: Package) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,7 +174,12 @@ class Plugins:
         Raises:
             UnknownNameError, PluginError: As `get_backend`.
         """
-        found: ModelBuilder = self._first("model", name, self.models(), "stoker_get_model")
+        try:
+            found: ModelBuilder = self._first("model", name, self.models(), "stoker_get_model")
+        except UnknownNameError as error:
+            if error.kind == "model":  # and not a function of a model's file
+                _offer_files(error)
+            raise
         return found
 
     def add_options(self, parser: Any, command: str) -> None:
@@ -300,3 +307,11 @@ def _remedy(error: BaseException, name: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
         return f"for a file, say -p ./{name}.py; a module must be installed, or its folder must be on PYTHONPATH"
     return remedy(error)
+
+
+def _offer_files(error: UnknownNameError) -> None:
+    """Adds to the error for an unknown model that it may be in a file, and the name of that file if it is here."""
+    error.expected = f"{error.expected}, or FILE.py:FUNCTION".removeprefix(", or ")
+    stem, colon, function = error.name.partition(":")
+    if stem and os.path.isfile(f"{stem}.py"):  # noqa: PTH113 - Path.is_file raises for a name too long
+        error.hint = f"did you mean --model {shlex.quote(f'{stem}.py{colon}{function}')}?"

@@ -9,6 +9,9 @@ from pathlib import Path
 from ..errors import InputError, UnknownNameError
 from ..rundir import RunDirectory
 
+_SHOWN = 5
+"""Runs that an error names."""
+
 
 def find_run(root: Path, name: str) -> RunDirectory:
     """Finds the run of that name: a run id, the start or end of one, a path, or "latest".
@@ -27,9 +30,11 @@ def find_run(root: Path, name: str) -> RunDirectory:
     if not runs:
         raise _no_runs(root, name)
     if not found:
-        raise UnknownNameError("run", name, _recent(runs), hint=f"`stoker runs list` shows the runs in {root}")
+        error = UnknownNameError("run", name, _ids(runs), hint=f"`stoker runs list` shows the runs in {root}")
+        error.expected = _one_of(runs)
+        raise error
     if len(found) > 1:
-        raise InputError(f"{len(found)} runs match {name!r}", expected=f"one of {', '.join(_recent(found))}")
+        raise InputError(f"{len(found)} runs match {name!r}", expected=_one_of(found))
     return found[0]
 
 
@@ -60,5 +65,12 @@ def _is_run(folder: Path) -> bool:
     return os.path.isfile(folder / "job.json")  # noqa: PTH113 - Path.is_file raises for a name too long, a private folder
 
 
-def _recent(runs: Iterable[RunDirectory]) -> list[str]:
-    return [run.run_id for run in runs][-5:]
+def _ids(runs: Iterable[RunDirectory]) -> list[str]:
+    return [run.run_id for run in runs]
+
+
+def _one_of(runs: Iterable[RunDirectory]) -> str:
+    """Returns what is expected instead: the newest runs, and how many others there are."""
+    ids = _ids(runs)
+    more = f", … and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
+    return f"one of {', '.join(ids[-_SHOWN:])}{more}"

@@ -24,8 +24,8 @@ _SELDOM_NEEDED = ("tensorflow._api.v2.compat.v1", "tensorflow._api.v2.compat.v2"
 def import_keras() -> tuple[Any, Any]:
     """Imports TensorFlow and Keras.
 
-    Environment variables that the user set win; the garbage collector rests during the import, for it finds nothing
-    among a hundred thousand new objects that all stay.
+    Environment variables that the user set win, but for `KERAS_BACKEND`, which is always set to `tensorflow`. The
+    garbage collector rests during the import, for it finds nothing among a hundred thousand new objects that all stay.
 
     Returns:
         The modules `tensorflow` and `keras`, ready for use.
@@ -35,9 +35,8 @@ def import_keras() -> tuple[Any, Any]:
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    os.environ["KERAS_BACKEND"] = (
-        "tensorflow"  # the engine's loops are TensorFlow's, whatever the user's own scripts take
-    )
+    # The engine's loops are TensorFlow's, whatever the user's own scripts take.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from typing import Any
 
 from ...engine.errors import BackendError, OptionError
 from ...engine.plugin.extras import missing_package
+from ...engine.terminal.interrupt import interrupted_by_signals
 
 _ENVIRONMENT = "environment.sh"
 
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Any) -> int:
-    """Runs the emulator until Ctrl-C or SIGTERM.
+    """Runs the emulator until Ctrl-C, SIGTERM or the end of the terminal.
 
     Args:
         options: The options of the command.
@@ -36,11 +37,11 @@ def run(options: argparse.Namespace, context: Any) -> int:
     if not 0 <= options.port <= 65535:
         raise OptionError("--port is no port", received=options.port, expected="a number from 0 to 65535")
     # A shell makes what it runs in the background ignore Ctrl-C, and ends it with SIGTERM.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if options.root:
-        return serve(options.root, port=options.port)
-    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as folder:
-        return serve(Path(folder), port=options.port)
+    with interrupted_by_signals():
+        if options.root:
+            return serve(options.root, port=options.port)
+        with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as folder:
+            return serve(Path(folder), port=options.port)
 
 
 def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None) -> int:
@@ -72,7 +73,8 @@ def serve(root: Path, *, port: int = 0, wait: Callable[[], object] | None = None
         _announce(emulator.client_environment(), root, emulator.write_config(root))
         (wait or threading.Event().wait)()
     except KeyboardInterrupt:
-        print("# stopped", flush=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("# stopped", flush=True)
     finally:
         emulator.stop()
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -31,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Prints each option with its value and its source."""
+    """Prints each option with its value and its source; warns of what no option of any command is."""
+    _warn(context)
     parsed = context.settings.parse(context.parsers(options.of), [options.of, *options.rest])
     shown = {name.replace("_", "-"): one for name, one in parsed.sources.items() if name not in _GLOBAL}
     if options.json:
@@ -46,6 +48,17 @@ def run(options: argparse.Namespace, context: Context) -> int:
     for line in _table(rows, shutil.get_terminal_size().columns):
         print(line)
     return 0
+
+
+def _warn(context: Context) -> None:
+    """Warns of names in the file and the environment that no option has: every other command refuses those in the file.
+
+    An option may also be one of a plugin that is broken or left out.
+    """
+    every = context.parsers()
+    absent = {*context.plugins.left_out, *context.plugins.broken()}
+    for error in (*context.settings.unknown_names(every, absent), *context.settings.unknown_variables(every)):
+        print(f"warning: {error.what}; {error.hint}", file=sys.stderr)
 
 
 def _table(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:

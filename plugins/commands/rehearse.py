@@ -30,9 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> int:
     """Runs the package, shows its log, and says what it lacks."""
     from ...engine.packaging.rehearse import rehearse
+    from ...engine.terminal.interrupt import interrupted_by_signals
     from ...engine.terminal.prompt import say
 
-    done = rehearse(options.folder, options.data_folder, epochs=options.epochs or 0, say=say)
+    with interrupted_by_signals():
+        done = rehearse(options.folder, options.data_folder, epochs=options.epochs or 0, say=say)
     if not done.missing:
         print(f"the package runs by itself; the service would keep: {', '.join(done.outputs)}")
         return 0

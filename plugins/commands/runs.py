@@ -12,7 +12,7 @@ from typing import Any
 
 from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command
-from ...engine.errors import InputError, StokerError
+from ...engine.errors import BackendError, InputError, RunError, StokerError
 from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
@@ -199,9 +199,28 @@ def _add_fetch(below: Any) -> None:
 
 
 def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
-    manifest = backend.fetch(found.handle(), values.output)
+    from ...engine.terminal.interrupt import interrupted_by_signals
+
+    try:
+        with interrupted_by_signals():  # else a folder of half of the files stays
+            manifest = backend.fetch(found.handle(), values.output)
+    except BackendError as error:
+        raise _with_state(error, found, backend) from error
     print(f"{len(manifest.files)} files in {values.output}, each checked by its SHA-256")
     return 0
+
+
+def _with_state(error: BackendError, found: RunDirectory, backend: Backend) -> StokerError:
+    """Returns the error of a backend with the state of the run, if it has not completed: that may well be why."""
+    try:
+        state = backend.status(found.handle()).state
+    except StokerError:
+        return error
+    if state is RunState.COMPLETED:
+        return error
+    what = f"{error.what}: {found.run_id} is {state}"
+    hint = f"`stoker runs logs {found.run_id}` shows why" if state.ended else error.hint
+    return RunError(what, received=error.received, expected=error.expected, hint=hint, path=error.path)
 
 
 def _add_adopt(below: Any) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ...engine.backend import Backend
 from ...engine.command import Command, positive_int
-from ...engine.errors import InputError, RunError
+from ...engine.errors import InputError, RunError, StokerError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
-from ...engine.runs.find import find_run
+from ...engine.runs.find import find_run, list_runs
+from ...engine.terminal.interrupt import interrupted_by_signals
 from .train import add_runs_dir
 
 _LOOK_S = 0.02
@@ -52,16 +55,28 @@ def run(options: argparse.Namespace, context: Context) -> int:
     plugins = (*job.plugins, *_NOT_SHOWN_IN)
     job = replace(job, epochs=options.epochs, register="", allow_drift=False, plugins=plugins)
     context.plugins.add_requested(job.plugins)
-    with tempfile.TemporaryDirectory(prefix="stoker-verify-") as folder:
+    with _temporary_folder() as folder:
         began = time.monotonic()
-        whole = _whole(job, Path(folder), context)
+        whole = _whole(job, folder, context)
         seconds = time.monotonic() - began
-        print(f"in one piece: {options.epochs} epochs, {seconds:.1f} s")
-        killed = _killed(job, Path(folder), context, options.kills, seconds)
+        print(f"in one piece: {_counted(options.epochs, 'epoch')}, {seconds:.1f} s")
+        killed = _killed(job, folder, context, options.kills, seconds)
         equal = _bits(whole, job.epochs) == _bits(killed, job.epochs)
     verdict = "equal" if equal else "NOT equal"
-    print(f"after {options.kills} kills: all variables of the model and the optimizer are {verdict}")
+    print(f"after {_counted(options.kills, 'kill')}: all variables of the model and the optimizer are {verdict}")
     return 0 if equal else 1
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Yields a folder for runs; at its end, however it comes, no process trains below it and it is gone."""
+    with interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="stoker-verify-") as name:
+        try:
+            yield Path(name)
+        finally:
+            for left in list_runs(Path(name)):
+                with contextlib.suppress(StokerError):  # it was not started yet
+                    _local().cancel(left.handle())
 
 
 def _local() -> Backend:
@@ -85,7 +100,7 @@ def _killed(job: TrainJob, root: Path, context: Context, kills: int, seconds: fl
     for _ in range(kills):
         moment = random.uniform(0.2, 1.0) * seconds
         if _kill_after(started, moment):
-            print(f"killed after {moment:.1f} s, {_epochs(started)} epochs finished")
+            print(f"killed after {moment:.1f} s, {_counted(_epochs(started), 'epoch')} finished")
         if not started.summary():
             launch.resume(started, job, _local(), context.plugins)
     _wait(started)
@@ -114,6 +129,11 @@ def _wait(started: RunDirectory) -> None:
     if not started.summary():
         log = started.log.read_text(errors="replace")
         raise RunError("the job does not train here", received=log.strip().rpartition("\n")[2])
+
+
+def _counted(count: int, what: str) -> str:
+    """Returns a number of things in words: "1 kill", "3 kills"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _epochs(started: RunDirectory) -> int:

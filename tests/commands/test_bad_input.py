@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stoker.cli import main
+
 from .. import tiny
 from ..stoker_process import stoker
 
@@ -138,6 +140,22 @@ def test_bad_options_are_refused_and_nothing_is_left_behind(tmp_path: Path, kind
         assert word in done.stderr, f"{word!r} is not in:\n{done.stderr}"
     assert "Traceback" not in done.stderr
     assert _listing(tmp_path) - {"cache"} == set()
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [("mine", "mine.py"), ("mine:make", "mine.py:make"), ("my net", "'my net.py'"), ("other", ""), ("x" * 5000, "")],
+)
+def test_an_unknown_model_names_the_form_of_a_file_and_the_file_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: str, hint: str
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.py", "my net.py"):
+        (tmp_path / name).write_text("def build(config): ...\n")
+    assert main(["plan", "--model", model]) == 2
+    printed = capsys.readouterr().err
+    assert ", or FILE.py:FUNCTION\n" in printed
+    assert (f"hint: did you mean --model {hint}?\n" if hint else "error:") in printed
 
 
 def test_runs_are_not_started_below_a_path_that_is_a_file(tmp_path: Path):

@@ -112,3 +112,34 @@ def test_what_is_wrong_is_reported_as_the_command_itself_would(
     printed = capsys.readouterr().err
     assert f"error: {error}\n" in printed
     assert f"hint: {hint}\n" in printed
+
+
+@pytest.mark.parametrize("argv", [["config"], ["config", "--json"], ["config", "runs", "list"]])
+def test_what_no_option_is_called_is_a_warning_that_says_where_it_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
+):
+    (here / "pyproject.toml").write_text("[tool.stoker]\nepoch = 3\n[tool.stoker.quux]\nzz = 1\n")
+    monkeypatch.setenv("STOKER_BATCHSIZE", "3")
+    monkeypatch.setenv("STOKER_CACHE_DIR", str(here / "cache"))
+    assert main(argv) == 0
+    shown = capsys.readouterr()
+    place, other = here / "pyproject.toml", "remove it, or load the plugin that has this option with -p"
+    assert shown.err.splitlines() == [
+        f"warning: unknown option 'epoch' in {place}; did you mean 'epochs'?",
+        f"warning: unknown option 'quux-zz' in {place}; {other}",
+        "warning: unknown option STOKER_BATCHSIZE in the environment; did you mean STOKER_BATCH_SIZE?",
+    ]
+    if "--json" in argv:
+        assert json.loads(shown.out)["epochs"]["value"] == 20
+
+
+@pytest.mark.parametrize("argv", [["train", "--help"], ["runs", "list", "-h"], ["--help"]])
+def test_help_works_with_a_file_that_every_other_command_refuses(
+    here: Path, capsys: pytest.CaptureFixture[str], argv: list[str]
+):
+    (here / "stoker.toml").write_text("zebra = 3\n")
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 0
+    assert capsys.readouterr().err == ""
+    assert main(["runs", "list"]) == 2

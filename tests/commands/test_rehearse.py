@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from stoker.engine.terminal.interrupt import interrupted_by_signals
+
 from .. import tiny
-from ..stoker_process import stoker
+from ..patience import PATIENCE_S
+from ..stoker_process import start, stoker
 
 SCRIPT = '''
 """What a node of the tower starts: it has options by other names, and takes no checkpoints."""
@@ -122,3 +128,42 @@ def test_a_folder_that_does_not_exist_is_an_error_that_says_so(place: Path, word
     done = stoker("rehearse", *words, cwd=place)
     assert done.returncode == 2
     assert done.stderr.startswith("error: no such folder: nowhere\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_end_from_outside_leaves_no_folder_and_no_process(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    words = ("rehearse", "of model", "--data-folder", "data", "--epochs", 1_000_000)
+    with start(*words, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("stoker-rehearsal-")]
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def _interrupt(cleaned: list[int]) -> None:
+    with interrupted_by_signals():
+        os.kill(os.getpid(), signal.SIGHUP)  # is ignored
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append(1)
+
+
+def test_signals_that_are_ignored_stay_ignored_and_those_that_come_twice_do_not_stop_the_cleanup():
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        cleaned: list[int] = []
+        with pytest.raises(KeyboardInterrupt):
+            _interrupt(cleaned)
+        assert cleaned
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

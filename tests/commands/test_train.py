@@ -213,7 +213,7 @@ def test_notes_about_the_data_are_in_the_log_once(place: Path, tmp_path: Path):
     job = ("train", "--dataset", "mnist", "--offline", "--epochs", 1, "--batch-size", 5000, "--runs-dir", "noted")
     done = stoker(*job, cwd=place, STOKER_CACHE_DIR=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("note: offline: the copy of mnist bundled with stoker is used") == 1
+    assert done.stdout.count("note: nothing was downloaded: the copy of mnist bundled with stoker is used") == 1
 
 
 def test_json_output_is_one_object_a_line(place: Path):

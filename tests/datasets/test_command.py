@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 import pty
 import subprocess
@@ -78,6 +80,22 @@ def test_info_describes_a_folder(environment: dict[str, str], folder: Path) -> N
     assert str(folder / NAMES[0]) in text
 
 
+def test_info_says_what_the_digest_of_a_compressed_file_is_of(environment: dict[str, str], folder: Path) -> None:
+    for name in NAMES:
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    digest = hashlib.sha256((folder / NAMES[0]).read_bytes()).hexdigest()
+    for name in NAMES:
+        (folder / name).unlink()
+    text = said(environment, "info", "--data-folder", folder)
+    assert f"{NAMES[0]}.gz  sha256:{digest}, of the content, decompressed\n" in text
+
+
+def test_info_of_a_bundled_set_does_not_claim_that_the_user_is_offline(environment: dict[str, str]) -> None:
+    text = said(environment, "info", "mnist")
+    assert "offline" not in text
+    assert "nothing was downloaded: the copy of mnist bundled with stoker is used" in text
+
+
 def test_mnist_is_fetched_described_and_verified_without_a_network(environment: dict[str, str]) -> None:
     text = said(environment, "fetch", "mnist")
     assert "60,000 examples of uint8 [28, 28]" in text
@@ -95,8 +113,15 @@ def test_a_set_that_was_never_fetched_says_how_to_fetch_it(environment: dict[str
     assert "stoker data fetch kmnist" in complained(environment, "show", "kmnist", "--offline")
 
 
-def test_a_mirror_that_does_not_answer_is_named(environment: dict[str, str]) -> None:
-    assert "codh.rois.ac.jp" in complained(environment, "fetch", "kmnist")
+@pytest.mark.parametrize("name", ["kmnist", "fashion-mnist"])
+def test_mirrors_that_do_not_answer_are_named_on_a_short_line_each(environment: dict[str, str], name: str) -> None:
+    lines = complained(environment, "fetch", name).splitlines()
+    assert lines[1] == "  received:"
+    faults = lines[2 : next(place for place, line in enumerate(lines) if line.startswith("  expected"))]
+    assert [line.split("//")[1].split("/")[0] for line in faults] == [
+        mirror.split("//")[1].split("/")[0] for mirror in CATALOGUE[name].mirrors
+    ]
+    assert all(line.endswith("Connection refused") and len(line) < 250 and "('" not in line for line in faults)
 
 
 def test_a_folder_is_verified_to_the_last_byte(environment: dict[str, str], folder: Path) -> None:
@@ -114,7 +139,10 @@ def test_wrong_words_are_refused(environment: dict[str, str], folder: Path, tmp_
     assert "did you mean 'mnist'?" in complained(environment, "fetch", "mnits")
     assert "can't be fetched: it is what lies below --data-folder" in complained(environment, "fetch", "folder")
     assert "fashion-mnist, kmnist, mnist" in stoker(environment, "fetch", "foldr").stderr
-    assert "--count" in complained(environment, "show", "--data-folder", folder, "--count", "-1")
+    for count in ("-1", "0", "301", "60000"):
+        assert "--count must be a whole number from 1 to 300" in complained(
+            environment, "show", "--data-folder", folder, "--count", count
+        )
     assert "PNG" in complained(environment, "show", "--data-folder", folder, "--output", tmp_path / "a.jpg")
     assert "can't write" in complained(environment, "show", "--data-folder", folder, "--output", "/no/such/a.png")
 

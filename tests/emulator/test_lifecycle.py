@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import socket
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from stoker.engine.errors import BackendError, OptionError, PluginError
 from stoker.engine.options.parser import Parser
 from stoker.plugins.azureml_emulator import Emulator, command
 
+from ..patience import PATIENCE_S
+from ..stoker_process import start
 from .client import Client
 
 WAITS = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
@@ -109,6 +113,21 @@ def test_the_command_prints_what_a_shell_takes_and_writes_the_config(
     assert (root / "config.json").is_file()
     assert f"export HOME={shlex.quote(seen['HOME'])}\n" in (root / "environment.sh").read_text(encoding="utf-8")
     assert not listens(int(seen["HTTPS_PROXY"].rpartition(":")[2]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_command_leaves_no_folder_however_it_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with start("azureml", "emulator", cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        while "Ctrl-C stops" not in process.stdout.readline():
+            assert process.poll() is None
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("stoker-azureml-")]
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_or_none_is_said_in_one_sentence(tmp_path: Path, emulator: Emulator) -> None:

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stoker.engine import errors
-from stoker.engine.errors import DatasetError, InputError, OptionError, StokerError, StorageError, UnknownNameError
+from stoker.engine.errors import (
+    DatasetError,
+    DownloadError,
+    InputError,
+    OptionError,
+    StokerError,
+    StorageError,
+    UnknownNameError,
+)
 
 
 def test_a_message_has_what_failed_what_was_received_and_what_was_expected():
@@ -31,6 +39,14 @@ def test_a_received_value_that_fills_screens_is_cut_in_the_message_and_kept_in_t
     assert len(str(error)) < 400
     assert "… (100,000 characters)" in str(error)
     assert len(error.received) == 100_000
+
+
+def test_a_received_list_has_a_line_for_each_item_and_none_is_cut_because_of_another():
+    items = [f"http://mirror-{number}/: {'x' * 250}" for number in range(3)]
+    error = DownloadError("no mirror", received="".join(f"\n    {item}" for item in items))
+    assert str(error).splitlines() == ["no mirror", "  received:", *(f"    {item}" for item in items)]
+    many = str(DownloadError("no mirror", received="\n    x" * 1000)).splitlines()
+    assert (len(many), many[-1]) == (23, "    … and 980 more")
 
 
 @pytest.mark.parametrize(

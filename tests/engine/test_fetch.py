@@ -106,6 +106,13 @@ def test_a_run_without_outputs_leaves_no_target(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_outputs_of_empty_folders_are_none_and_leave_nothing(tmp_path: Path):
+    (tmp_path / "run" / "outputs" / "plots").mkdir(parents=True)
+    with pytest.raises(BackendError, match="no outputs yet"):
+        copy_outputs(tmp_path / "run" / "outputs", tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
 def test_a_disk_that_fails_in_the_middle_leaves_the_earlier_copy_whole(
     outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int

@@ -136,7 +136,19 @@ def test_a_name_that_fits_several_runs_is_refused_with_the_latest_of_them(tmp_pa
         RunDirectory.create(tmp_path, JOB, f"2026-{number}")
     with pytest.raises(InputError, match="9 runs match '2026'") as caught:
         find_run(tmp_path, "2026")
-    assert caught.value.expected == "one of 2026-4, 2026-5, 2026-6, 2026-7, 2026-8"
+    assert caught.value.expected == "one of 2026-4, 2026-5, 2026-6, 2026-7, 2026-8, … and 4 more"
+
+
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, ", … and 1 more"), (14, ", … and 9 more")])
+def test_an_unknown_run_is_answered_with_the_newest_and_with_how_many_others_there_are(
+    tmp_path: Path, count: int, more: str
+):
+    for number in range(count):
+        RunDirectory.create(tmp_path, JOB, f"mine-{number:02}")
+    with pytest.raises(UnknownNameError) as caught:
+        find_run(tmp_path, "zebra")
+    newest = ", ".join(f"mine-{number:02}" for number in range(count - 5, count))
+    assert caught.value.expected == f"one of {newest}{more}"
 
 
 @pytest.mark.parametrize("name", [*hostile.NAMES, "", "nul\0", "x" * 5000, "../..", "/", "~"])

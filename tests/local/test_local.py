@@ -21,6 +21,7 @@ from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.plugins.commands import verify_resume
 from stoker.plugins.local.backend import LocalBackend
 
 from .. import tiny
@@ -280,3 +281,34 @@ def test_a_machine_without_tensorflow_gets_a_hint_about_what_to_install(
     with pytest.raises(InputError, match="the package 'tensorflow' is not installed for") as caught:
         LocalBackend().submit(run.job(), run.path)
     assert caught.value.hint.endswith("-m pip install tensorflow")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_check_of_resuming_that_is_ended_leaves_no_folder_and_no_training(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    job = TrainJob(name="tried", data_folder=str(place / "data"), dataset="", batch_size=20)
+    run = RunDirectory.create(tmp_path / "runs", job)
+    words = ("verify-resume", run.path, "--epochs", 100_000)
+    with start(*words, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: any(one.log.exists() for one in tried(tmp_path)))
+        (one,) = tried(tmp_path)
+        wait_until(lambda: one.log.read_text().count("\nepoch") >= 1)
+        record = one.status_record()
+        assert record
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 130
+    assert list(tmp_path.glob("stoker-*")) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(record.pid, 0)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 kills"), (1, "1 kill"), (3, "3 kills")])
+def test_one_kill_is_counted_in_the_singular(count: int, text: str):
+    assert verify_resume._counted(count, "kill") == text
+
+
+def tried(folder: Path) -> list[RunDirectory]:
+    """Returns the runs of `verify-resume`, whose temporary folder is below this one."""
+    return [run for place in folder.glob("stoker-verify-*") for run in list_runs(place)]

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from stoker.cli import main
-from stoker.engine import VERSION
+from stoker.engine import VERSION, files
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
+from stoker.engine.status import Handle, RunState, RunStatus
 
 from .. import hostile, plugin_files, stoker_process
 from ..patience import PATIENCE_S
@@ -306,3 +307,56 @@ def test_importing_the_command_line_neither_loads_plugins_nor_tensorflow(as_pack
         [sys.executable, "-c", code], cwd=as_package, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stdout == "['stoker.cli']\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "hint"), [(RunState.FAILED, "stoker runs logs"), (RunState.PREPARING, "wait until it has finished")]
+)
+def test_a_run_without_outputs_is_not_fetched_and_says_in_which_state_it_is(
+    here: Path, capsys: pytest.CaptureFixture[str], state: RunState, hint: str
+):
+    run = RunDirectory.create(here / "runs", TrainJob())
+    run.plots.mkdir(parents=True)
+    run.write_handle(Handle(backend="local", reference=str(run.path)))
+    run.write_status(RunStatus(state=state))
+    with files.lock(run.lock):  # as its process holds it
+        assert main(["runs", "fetch", "--output", "got"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"error: the run has no outputs yet: {run.run_id} is {state}\n" in printed.err
+    assert hint in printed.err
+    assert [path.name for path in here.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (["train", "--data-folder", ""], "--data-folder"),
+        (["train", "--data-folder="], "--data-folder"),
+        (["train", "--runs-dir", ""], "--runs-dir"),
+        (["train", "--dry-run", ""], "--dry-run"),
+        (["train", "--resume", ""], "--resume"),
+        (["plan", "--azureml-config", ""], "--azureml-config"),
+        (["runs", "fetch", "--output", ""], "--output"),
+        (["data", "info", "--data-folder", ""], "--data-folder"),
+        (["data", "show", "--output", ""], "--output"),
+        (["plugins", "new", "mine", "--folder", ""], "--folder"),
+        (["azureml", "emulator", "--root", ""], "--root"),
+        (["rehearse", ""], "dir"),
+    ],
+)
+def test_a_path_from_an_unset_variable_is_refused_and_not_taken_for_the_current_folder(
+    here: Path, capsys: pytest.CaptureFixture[str], argv: list[str], option: str
+):
+    assert main(argv) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"error: {option} is empty\n" in printed.err
+    assert "hint: is a variable of the shell not set?" in printed.err
+    assert list(here.iterdir()) == []
+
+
+def test_an_empty_path_in_the_settings_file_is_refused(here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "stoker.toml").write_text('runs-dir = ""\n')
+    assert main(["runs", "list"]) == 2
+    assert f"error: runs-dir in {here / 'stoker.toml'} is empty\n" in capsys.readouterr().err

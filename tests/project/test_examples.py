@@ -52,8 +52,8 @@ def test_own_model_trains(data: Path, tmp_path: Path):
 def test_own_data_is_written_and_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     example: Any = import_file(EXAMPLES / "own_data.py")
     monkeypatch.chdir(tmp_path)
-    example.main(["stripes"])
-    command = capsys.readouterr().out.splitlines()[-1].split()
+    example.main(["my stripes; it's $mine"])
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
     assert command[:2] == ["stoker", "train"]
     done = stoker(*command[1:-1], 5, *SMALL, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

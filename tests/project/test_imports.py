@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "stoker.plugins.azureml_emulator.command": (
         "stoker.engine.errors",
         "stoker.engine.plugin.extras",
+        "stoker.engine.terminal.interrupt",
         "stoker.plugins.azureml_emulator.emulator",
     ),
     "stoker.plugins.azureml_emulator.plugin": (

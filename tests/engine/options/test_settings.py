@@ -298,14 +298,35 @@ def test_options_are_not_guessed_from_their_beginning():
     [
         ("epoch = 3", "epoch", "did you mean 'epochs'?"),
         ("[azureml]\nmax-node = 3", "azureml-max-node", "did you mean 'azureml-max-nodes'?"),
-        ("zebra = 3", "zebra", "`stoker config` shows the names"),
-        ("run = 'x'", "run", "`stoker config` shows the names"),
+        ("zebra = 3", "zebra", "remove it, or load the plugin that has this option with -p"),
+        ("run = 'x'", "run", "remove it, or load the plugin that has this option with -p"),
     ],
 )
 def test_an_unknown_name_in_the_file_is_refused_with_the_nearest(tmp_path: Path, text: str, name: str, hint: str):
     with pytest.raises(OptionError, match=rf"unknown option '{name}' in .*stoker\.toml") as caught:
         in_file(tmp_path, text).check_names(parser())
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("batch_size = 1\nbatch-size = 1", "batch_size and batch-size"),
+        ("azureml-max_nodes = 1\n[azureml]\nmax-nodes = 2", "azureml-max_nodes and azureml.max-nodes"),
+    ],
+)
+def test_two_spellings_of_one_option_are_refused_with_both(tmp_path: Path, text: str, names: str):
+    with pytest.raises(OptionError, match=r"stoker\.toml has two values for the option") as caught:
+        in_file(tmp_path, text)
+    assert caught.value.received == names
+
+
+def test_a_table_of_the_pyproject_in_stoker_toml_is_named(tmp_path: Path):
+    found = in_file(tmp_path, "zebra = 1\n[tool.stoker]\nepochs = 3\nseed = 4")
+    assert [error.what for error in found.unknown_names(parser())] == [
+        f"the table [tool.stoker] in {found.path} belongs in pyproject.toml",
+        f"unknown option 'zebra' in {found.path}",
+    ]
 
 
 def test_names_of_a_plugin_that_is_not_there_are_let_pass(tmp_path: Path):
