@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import fcntl
@@ -22,6 +23,7 @@ __all__ = [
     "atomic_folder",
     "atomic_writer",
     "copy_tree",
+    "decode",
     "hidden_beside",
     "lock",
     "make_folder",
@@ -162,6 +164,23 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Writes `data` to `path` atomically; see `atomic_writer`."""
     with atomic_writer(path, durable=durable) as stream:
         stream.write(data)
+
+
+def decode(content: bytes) -> str:
+    """Decodes a text that a user wrote: UTF-8, or what the byte order mark of a Windows editor says.
+
+    Args:
+        content: What the file holds; its lines may end as on Windows.
+
+    Raises:
+        UnicodeDecodeError: It is no such text.
+
+    Example:
+        >>> decode("epochs = 3".encode("utf-16"))
+        'epochs = 3'
+    """
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig").replace("\r\n", "\n")
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:

@@ -104,7 +104,7 @@ def attempt(
             if refusal:
                 return refusal
             return _Receiver(partial, response, transport, limit_bytes).receive(progress, url)
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+    except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:  # requests' own errors are OSErrors
         return Outcome(fault=_reason(error), again=_is_transient(error))
 
 
@@ -216,6 +216,8 @@ def _is_transient(error: Exception) -> bool:
     cause: Any = error.args[0] if error.args else None
     if isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError):
         return False
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return False  # a file of this machine, such as the certificates that REQUESTS_CA_BUNDLE names
     return not isinstance(error, _LASTING_ERRORS)
 
 

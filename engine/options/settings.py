@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import cache
+from .. import cache, files
 from ..errors import InputError, OptionError, UnknownNameError, nearest
 from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, option_value, wrong_value
 
@@ -249,7 +249,7 @@ def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     import tomllib  # most command lines have no settings file, and `--help` is to be quick
 
     try:
-        table: Any = tomllib.loads(content.decode())
+        table: Any = tomllib.loads(files.decode(content))
     except ValueError as error:  # not TOML, or not UTF-8
         raise InputError(f"{path} is not valid TOML", received=str(error), path=path) from error
     for key in keys:

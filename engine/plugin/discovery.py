@@ -94,6 +94,8 @@ def short_name(module: str) -> str:
 def import_file(path: Path) -> ModuleType:
     """Imports the module in a file, under a name that no other module has.
 
+    The modules beside it can be imported too, as from a script; one that is installed wins over one of the same name.
+
     Raises:
         InputError: There is no such file.
     """
@@ -106,6 +108,8 @@ def import_file(path: Path) -> ModuleType:
         raise InputError(f"not a Python file: {path}", path=path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
     except BaseException:

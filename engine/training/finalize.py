@@ -59,7 +59,10 @@ class Finalization:
         complaint = self.drawing.finish()
         if complaint:
             print(f"note: the picture could not be drawn: {complaint}")
-        report.write(self.run, fit.history, figures, self.drawing.output)
+        try:
+            report.write(self.run, fit.history, figures, self.drawing.output)
+        except Exception as error:  # noqa: BLE001 - the model is written, and a page about it must not fail the run
+            print(f"note: the report could not be written: {error}")
         self.run.append_metrics(fit.epochs_done, figures, time_s)
         self._say(figures)
         version = self._register() if self.job.register else None

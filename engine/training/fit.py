@@ -16,6 +16,8 @@ from . import callback_state
 from .batches import chunk_capacity, chunk_like, chunks, epoch_order, prefetch
 from .checkpoint import TrainingState, variables_of
 from .execution_mode import ExecutionMode, Fallback
+from .keras_model import averages, build_untraced, compilation, finalize_weights, fixed_batch_size, untracked
+from .logs import figures_of, learning_rate, logs_of, returns_logs
 from .loop import Loop
 
 if TYPE_CHECKING:
@@ -89,13 +91,13 @@ class Fit:
             )
         self._check_batches()
         model, mode, strategy = self.model, self.mode, self.strategy
-        self._train_loop = Loop(model.train_step, mode, strategy, keeps_logs=_returns_logs(model, "train_step"))
-        self._test_loop = Loop(model.test_step, mode, strategy, keeps_logs=_returns_logs(model, "test_step"))
+        self._train_loop = Loop(model.train_step, mode, strategy, keeps_logs=returns_logs(model, "train_step"))
+        self._test_loop = Loop(model.test_step, mode, strategy, keeps_logs=returns_logs(model, "test_step"))
         self._build()
 
     def _check_batches(self) -> None:
         """Refuses before the first step what would fail at the last, smaller batch of an epoch."""
-        fixed = _fixed_batch_size(self.model)
+        fixed = fixed_batch_size(self.model)
         if not fixed:
             return
         if self.batch_size != fixed:
@@ -119,13 +121,11 @@ class Fit:
         if (
             self.mode is ExecutionMode.EAGER or self._replicas > 1
         ):  # variables of several devices can't be made in a trace
-            _build_untraced(self.model, self.train.data)
+            build_untraced(self.model, self.train.data)
             return
         size = min(self.batch_size, len(self.train.rows))
         capacity = chunk_capacity(self.train.data, size, len(self.train.rows))
-        self.more_variables = _untracked(
-            self.model, self._train_loop.trace(chunk_like(self.train.data, size, capacity))
-        )
+        self.more_variables = untracked(self.model, self._train_loop.trace(chunk_like(self.train.data, size, capacity)))
 
     @property
     def steps(self) -> int:
@@ -135,11 +135,7 @@ class Fit:
     @property
     def changes_at_end(self) -> bool:
         """Whether the finished model has other weights than the last validation: the optimizer averages them."""
-        import keras
-
-        own = getattr(type(self.model.optimizer), "finalize_variable_values", None)
-        usual = own in (None, keras.optimizers.Optimizer.finalize_variable_values)
-        return not usual or bool(getattr(self.model.optimizer, "use_ema", False))
+        return averages(self.model)
 
     @property
     def fallback(self) -> Fallback | None:
@@ -167,13 +163,13 @@ class Fit:
         """
         watchers = self._watchers(callbacks)
         self.model.stop_training = False
-        compiled = _compiled(self.model)
+        compiled = compilation(self.model)
         self.epochs_done = self._begin(watchers, callbacks, resumed)
         logs: dict[str, Any] = {}
         for epoch in range(self.epochs_done, 0 if self.model.stop_training else self.epochs):
             started = time.perf_counter()
             watchers.on_epoch_begin(epoch)
-            if _compiled(self.model) != compiled:
+            if compilation(self.model) != compiled:
                 what = "a callback compiled the model again, which Keras' fit can't train any further either"
                 raise InputError(what, hint="change variables of the optimizer, or train a second run from the first")
             logs = self._epoch(epoch, watchers, on_progress)
@@ -237,7 +233,7 @@ class Fit:
             if watchers:
                 watchers.on_test_batch_begin(step)
             step += steps
-            logs = self._logs(self._test_loop)
+            logs = logs_of(self.model, self._test_loop.logs)
             if watchers:
                 watchers.on_test_batch_end(step - 1, logs)
             self._check_stop()
@@ -245,7 +241,7 @@ class Fit:
 
     @property
     def _test_batch(self) -> int:
-        return (_fixed_batch_size(self.model) or TEST_BATCH) * self._replicas
+        return (fixed_batch_size(self.model) or TEST_BATCH) * self._replicas
 
     def _epoch(self, epoch: int, watchers: Any, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
         """Trains and validates; the logs of the epoch, as callbacks see them."""
@@ -256,7 +252,7 @@ class Fit:
         with contextlib.closing(self._over(self._train_loop, self.train, order, self.batch_size)) as chunks_run:
             for steps in chunks_run:
                 step += steps
-                logs = self._logs(self._train_loop)
+                logs = logs_of(self.model, self._train_loop.logs)
                 watchers.on_train_batch_end(step - 1, logs)
                 on_progress(self._progress(epoch, step, figures_of(logs), time.perf_counter() - started))
                 self._check_stop()
@@ -284,15 +280,6 @@ class Fit:
             epoch=epoch + 1, epochs=self.epochs, step=step, steps=self.steps, metrics=figures, step_rate=step / seconds
         )
 
-    def _logs(self, loop: Loop) -> dict[str, Any]:
-        """Returns what Keras gives to callbacks: the model's metrics, or what the user's own step has returned.
-
-        The rule is Keras' own (`Trainer._get_metrics_result_or_logs`): the metrics, if the step returns the same names.
-        """
-        metrics: dict[str, Any] = self.model.get_metrics_result()
-        own = loop.logs
-        return _plain(metrics if own is None or own.keys() == metrics.keys() else own)
-
     def _check_stop(self) -> None:
         if self.stop.is_set():
             raise Stopped
@@ -303,98 +290,3 @@ class Fit:
         return keras.callbacks.CallbackList(
             list(callbacks), add_history=True, model=self.model, epochs=self.epochs, steps=self.steps, verbose=0
         )
-
-
-def _compiled(model: Any) -> tuple[int, int]:
-    """Returns what changes whenever a model is compiled: Keras then makes a new object for the loss."""
-    return id(model.optimizer), id(getattr(model, "_compile_loss", None))
-
-
-def _build_untraced(model: Any, data: Any) -> None:
-    """Builds a model without tracing its step; what can't be built like this is built at the first batch."""
-    import keras
-
-    batch = keras.tree.map_structure(lambda array: array[:2], data)
-    # Private in Keras 3.15 (keras/src/trainers/trainer.py), where `fit` calls it under a distribution strategy: no
-    # public call also builds the metrics and the loss.
-    with contextlib.suppress(Exception):
-        model._symbolic_build(data_batch=batch)
-    if model.optimizer is not None and not model.optimizer.built and model.trainable_variables:
-        model.optimizer.build(model.trainable_variables)
-
-
-def _untracked(model: Any, used: Sequence[Any]) -> list[Any]:
-    """Returns those of some TensorFlow variables that neither model nor optimizer knows."""
-    optimizer = model.optimizer.variables if model.optimizer is not None else ()
-    known = {id(variable.value) for variable in (*model.variables, *model.metrics_variables, *optimizer)}
-    return [variable for variable in used if id(variable) not in known]
-
-
-def finalize_weights(model: Any) -> None:
-    """Gives a model the weights that its optimizer makes at the end: with `use_ema=True`, their moving averages.
-
-    Keras' `fit` does this once, after the last epoch; doing it again changes nothing.
-    """
-    import keras
-
-    if isinstance(model.optimizer, keras.optimizers.Optimizer) and model.optimizer.built:
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-
-
-def _plain(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """Converts logs as Keras does for callbacks: dictionaries laid flat, numbers as float, the rest as arrays."""
-    import keras
-
-    plain: dict[str, Any] = {}
-    for name, value in sorted(logs.items()):
-        if isinstance(value, Mapping):
-            plain |= _plain(value)
-        else:
-            array = keras.ops.convert_to_numpy(value)
-            plain[name] = float(array) if array.size == 1 else array
-    return plain
-
-
-def _returns_logs(model: Any, step: str) -> bool:
-    """Returns whether a step of a model may return other figures than the model's metrics: it is the user's own."""
-    import keras
-
-    methods = [(getattr(model, name), getattr(keras.Model, name)) for name in (step, "compute_metrics")]
-    return any(getattr(own, "__func__", own) is not kerases for own, kerases in methods)
-
-
-def _fixed_batch_size(model: Any) -> int:
-    """Returns the number of examples that every batch of a model must have; 0 if any number will do."""
-    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
-    return next((int(shape[0]) for shape in shapes if shape and shape[0] is not None), 0)
-
-
-def figures_of(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Returns one figure for each number in the logs of a step: `recall` with two numbers is `recall_0`, `recall_1`.
-
-    Args:
-        logs: What callbacks are given: {name: number or array}.
-    """
-    import numpy as np
-
-    figures = {}
-    for name, value in logs.items():
-        numbers = np.asarray(value)
-        for index, number in enumerate(numbers.ravel()):
-            figures[name if not numbers.ndim else f"{name}_{index}"] = float(number)
-    return figures
-
-
-def learning_rate(optimizer: Any) -> float | None:
-    """Reads the learning rate that an optimizer uses now: a variable's value, or that of a schedule at this step.
-
-    Args:
-        optimizer: A Keras optimizer; a `LossScaleOptimizer` gives the rate of the one inside.
-
-    Returns:
-        The rate; None for Keras' `MultiOptimizer`, which has several.
-    """
-    import keras
-
-    rate = getattr(optimizer, "learning_rate", None)
-    return None if rate is None else float(keras.ops.convert_to_numpy(rate))  # a mirrored variable has no float()

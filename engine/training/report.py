@@ -70,7 +70,7 @@ def write(run: RunDirectory, history: Mapping[str, Sequence[float]], final: Mapp
         job=_pairs(_flat(run.job().to_json())),
         environment=_pairs(_flat(run.environment() or {})),
     )
-    files.write_bytes(run.report, page.encode())
+    files.write_bytes(run.report, page.encode(errors="backslashreplace"))  # a path may hold bytes that are not text
 
 
 def _image(path: Path) -> str:

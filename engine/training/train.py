@@ -25,6 +25,7 @@ from .environment import RunEnvironment
 from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finalization
 from .heartbeat import Heartbeat
+from .keras_model import finalize_weights
 from .prepare import build_model, load_dataset, split
 from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
@@ -216,8 +217,6 @@ class Training:
         if best == fit.epochs_done:
             return False
         folder = self._recorder.checkpoints.path_of(best)
-        from .fit import finalize_weights
-
         verify(folder)
         restore(folder, fit.model, self._run.run_id, fit.more_variables)
         finalize_weights(fit.model)

@@ -64,7 +64,7 @@ class Scope:
         start = Path(config).expanduser() if config else Path()
         path = start if start.is_file() else _search(start)
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = json.loads(files.decode(path.read_bytes()))
             scope = cls(**dict(zip(("subscription", "group", "workspace"), (value[key] for key in _KEYS), strict=True)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             expected = f"a JSON object with {', '.join(_KEYS)}"

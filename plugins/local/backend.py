@@ -73,6 +73,7 @@ class LocalBackend:
         Raises:
             InputError: A package is missing.
             StorageError: The run's folder can't be written.
+            BackendError: The system starts no process.
         """
         _require_packages()
         run = RunDirectory(run_dir.resolve())
@@ -83,7 +84,11 @@ class LocalBackend:
             before = run.status_record()
             attempt = before.status.attempt + 1 if before else 1
             run.write_status(RunStatus(state=RunState.PREPARING, attempt=attempt))
-            _start(run, held.fileno())
+            try:
+                _start(run, held.fileno())
+            except StokerError as error:
+                run.write_status(RunStatus(state=RunState.FAILED, attempt=attempt, message=error.what))
+                raise
         return handle
 
     def status(self, handle: Handle) -> RunStatus:
@@ -206,15 +211,21 @@ def _require_packages() -> None:
 
 def _start(run: RunDirectory, lock_descriptor: int) -> None:
     """Starts the child process in a new session; its output goes to the log, and it inherits the lock."""
-    with files.storage_errors(run.log), run.log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(_CLI), "exec", str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=(lock_descriptor,),
-        )
+    with files.storage_errors(run.log):
+        log = run.log.open("ab")
+    with log:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, str(_CLI), "exec", str(run.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock_descriptor,),
+            )
+        except OSError as error:
+            what, hint = "the training process can't be started", "does this machine limit processes or memory?"
+            raise BackendError(what, received=str(error), hint=hint) from error
     threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie is left if this process lives on
 
 

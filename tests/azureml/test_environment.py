@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,46 @@ def test_other_versions_are_warnings(change: dict[str, str], words: str, tmp_pat
 
 
 def test_another_python_is_a_warning(tmp_path: Path):
-    settings = user_file(tmp_path, *all_needed(), python="conda-forge::python=3.8")
+    settings = user_file(tmp_path, *all_needed(), python="python=3.8")
     (warning,) = make_environment(settings, {}).warnings
     assert warning == f"the environment has Python 3.8, this is {PYTHON}"
+
+
+@pytest.mark.parametrize(
+    "python", ["python=3.11.*", "python=3.11.9=he1021f5_0", "conda-forge::python=3.11", "python 3.11", "python>=3.11"]
+)
+def test_a_python_that_the_sdk_would_replace_is_refused(tmp_path: Path, python: str):
+    with pytest.raises(InputError, match="names Python in a form") as caught:
+        make_environment(user_file(tmp_path, *all_needed(), python=python), {})
+    assert caught.value.received == python
+
+
+@pytest.mark.parametrize("python", ["python=3.11", "python==3.11", "python=3.11.9"])
+def test_a_python_that_is_accepted_is_one_that_the_sdk_reads(tmp_path: Path, python: str):
+    settings = user_file(tmp_path, *all_needed(), python=python)
+    make_environment(settings, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDK's own
+        from azureml.core.conda_dependencies import CondaDependencies
+
+        read = CondaDependencies(settings.environment).get_python_version()
+    assert read == python.lstrip("python=")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-r requirements.txt", "-e .", "./mine-1.0-py3-none-any.whl", "--find-links ./wheels", "mine @ file:///tmp/mine"],
+)
+def test_a_line_about_something_on_this_machine_is_a_warning(tmp_path: Path, line: str):
+    (warning,) = make_environment(user_file(tmp_path, *all_needed(), line), {}).warnings
+    assert repr(line) in warning
+
+
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path):
+    settings = user_file(tmp_path, *all_needed())
+    path = Path(settings.environment)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert make_environment(settings, {}).warnings == ()
 
 
 def test_what_the_users_code_needs_and_the_file_lacks_is_a_warning(tmp_path: Path):

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from stoker.datasets.source.http import Patience, Transport
+from stoker.datasets.source.http import Patience, Transport, attempt
 from stoker.datasets.source.mirrors import Wanted, download
+from stoker.datasets.source.partial import Partial
 from stoker.engine.errors import DatasetError, DownloadError, StorageError
 
 from ..patience import PATIENCE_S
@@ -498,7 +499,8 @@ spec.submodule_search_locations = [sys.argv[1]]
 sys.modules["stoker"] = module_from_spec(spec)
 import requests
 from stoker.datasets.source.mirrors import Wanted, download
-from stoker.datasets.source.http import Patience, Transport
+from stoker.datasets.source.partial import Partial
+from stoker.datasets.source.http import Patience, Transport, attempt
 target = Path(sys.argv[2]) / "file"
 wanted = Wanted(name="file", partial=target.with_name("file.partial"), ready=target.exists,
                 install=lambda partial, url: partial.rename(target), limit_bytes=1 << 30)
@@ -541,3 +543,13 @@ def test_when_the_process_that_downloads_is_killed_the_next_one_goes_on_from_the
     assert second.wait(PATIENCE_S) == 0
     assert fetch.succeeded()
     assert server.requests[1]["Range"] == "bytes=100000-"
+
+
+def test_certificates_that_are_gone_are_the_reason_and_not_retried(tmp_path: Path) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = "/nonexistent/corporate-ca.pem"  # as REQUESTS_CA_BUNDLE sets it
+        transport = Transport(session=session, sleep=time.sleep, clock=time.monotonic, patience=PATIENCE)
+        outcome = attempt("https://127.0.0.1:1/file", Partial(tmp_path / "file.partial"), transport, limit_bytes=9)
+    assert "corporate-ca.pem" in outcome.fault
+    assert not outcome.again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from stoker.engine import files
-from stoker.engine.errors import InputError
+from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import find_run, list_runs
@@ -312,3 +313,29 @@ def test_one_kill_is_counted_in_the_singular(count: int, text: str):
 def tried(folder: Path) -> list[RunDirectory]:
     """Returns the runs of `verify-resume`, whose temporary folder is below this one."""
     return [run for place in folder.glob("stoker-verify-*") for run in list_runs(place)]
+
+
+def test_a_system_that_starts_no_process_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    run = RunDirectory.create(tmp_path, TrainJob(offline=True))
+    with pytest.raises(BackendError, match="the training process can't be started") as caught:
+        LocalBackend().submit(run.job(), run.path)
+    assert "temporarily unavailable" in caught.value.received
+    record = run.status_record()
+    assert record
+    assert record.status.state is RunState.FAILED
+
+
+def test_a_folder_whose_name_is_not_text_is_trained_on(tmp_path: Path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        tiny.write(folder)
+    except OSError:  # the file systems of macOS take no such name
+        return
+    done = stoker(*JOB[:1], "--data-folder", folder, *JOB[3:], "--epochs", 1, "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (run,) = (tmp_path / "runs").glob("2*")
+    assert b"caf\\udce9" in (run / "report.html").read_bytes()

@@ -10,6 +10,7 @@ import pytest
 
 EXAMPLES = (
     *("engine.files.atomic_writer", "engine.files.atomic_folder", "engine.files.append_line"),
+    "engine.files.decode",
     *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "engine.status.Handle.parse"),
     *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
     "engine.errors.InputError",

@@ -17,7 +17,7 @@ from stoker_ray.backend import RayBackend
 
 @pytest.mark.usefixtures("cluster")
 class TestRay(BackendContract):
-    patience_s = 90.0
+    patience_s = 600.0
 
     def make_backend(self) -> RayBackend:
         return RayBackend(os.environ["STOKER_RAY_TEST_ADDRESS"], os.environ["STOKER_RAY_TEST_STORAGE"])

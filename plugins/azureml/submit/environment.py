@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....engine import files
 from ....engine.errors import InputError
 from ....engine.packaging import secrets
 from ....engine.packaging.requirements import canonical
@@ -27,6 +28,10 @@ WITHOUT_IMGHDR = (3, 13)
 """From this Python on, the SDK lacks a module that the standard library had."""
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
+_PYTHON = re.compile(r"python==?[0-9]+[.][0-9]+([.][0-9]+)?")
+_LOCAL = re.compile(
+    r"(-r|-c|-e|-f|--requirement|--constraint|--editable|--find-links)\b|[./~]|file:|[A-Za-z]:\\|.*@ *file:"
+)
 ALIASES = {"azureml-defaults": SDK}
 """Distributions that bring the SDK."""
 
@@ -101,7 +106,7 @@ def _text(pins: Mapping[str, str], *, gpu: bool) -> str:
 
 def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.decode(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         hint = "check the path given with --azureml-environment"
@@ -117,7 +122,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         note = f"{path} was not checked: that takes PyYAML, which comes with stoker[azureml]"
         return Environment(text=text, origin=origin, warnings=(note,))
     try:
-        listed = _listed(yaml.safe_load(text))
+        entries = _entries(yaml.safe_load(text))
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(
             f"{path} is no conda environment",
@@ -125,12 +130,16 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
             expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
             path=path,
         ) from error
+    matches = [match for each in entries if (match := _NAME.match(each.rpartition("::")[2]))]
+    listed = {canonical(match[1], ALIASES): match[2] or "" for match in matches}
     _require(path, listed)
-    return Environment(text=text, origin=origin, warnings=tuple(_differences(listed, requirements)))
+    _require_python(path, entries)
+    warnings = (*_local_lines(entries), *_differences(listed, requirements))
+    return Environment(text=text, origin=origin, warnings=warnings)
 
 
-def _listed(document: Any) -> dict[str, str]:
-    """The packages of a conda environment: {name in lower case: version, or ""}.
+def _entries(document: Any) -> list[str]:
+    """The lines of a conda environment, those of pip included.
 
     Raises:
         ValueError: It is none.
@@ -143,11 +152,35 @@ def _listed(document: Any) -> dict[str, str]:
         if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
             flat += [str(each) for each in entry["pip"]]
         elif isinstance(entry, str):
-            flat.append(entry.rpartition("::")[2])
+            flat.append(entry)
         else:
             raise ValueError(f"not a package: {entry!r}")
-    matches = [match for each in flat if (match := _NAME.match(each))]
-    return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
+    return flat
+
+
+def _require_python(path: Path, entries: Sequence[str]) -> None:
+    """Refuses a Python in a form that the SDK does not read: it would replace it by its default, 3.10.18.
+
+    `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
+    """
+    for entry in entries:
+        name = _NAME.match(entry.rpartition("::")[2])
+        if name and name[1].lower() == "python" and not _PYTHON.fullmatch(entry):
+            raise InputError(
+                f"the environment {path} names Python in a form that Azure ML's SDK replaces by another version",
+                received=entry,
+                expected="python=3.11, or python=3.11.9",
+                path=path,
+            )
+
+
+def _local_lines(entries: Sequence[str]) -> list[str]:
+    """What only means something on this machine, for the node gets no file of it: one sentence each."""
+    return [
+        f"the environment has the line {entry!r}, which names something on this machine; the node does not get it"
+        for entry in entries
+        if _LOCAL.match(entry)
+    ]
 
 
 def _require(path: Path, listed: Mapping[str, str]) -> None:

@@ -219,7 +219,14 @@ def test_a_folder_of_the_files_name_does_not_count(tmp_path: Path):
     assert Settings.find(tmp_path, {}).path is None
 
 
-@pytest.mark.parametrize("content", [b"epochs = ", b"epochs = 1\nepochs = 2", b"\xff\xfe", b"name = 'a\nb'", b"= 3"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path, encoding: str):
+    (tmp_path / "stoker.toml").write_bytes('epochs = 3\r\nname = "weiß"\r\n'.encode(encoding))
+    found = Settings.find(tmp_path, {})
+    assert (value(found, "epochs").value, value(found, "name").value) == (3, "weiß")
+
+
+@pytest.mark.parametrize("content", [b"epochs = ", b"epochs = 1\nepochs = 2", b"\xff\xfe=", b"name = 'a\nb'", b"= 3"])
 @pytest.mark.parametrize("name", ["stoker.toml", "pyproject.toml"])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, name: str):
     (tmp_path / name).write_bytes(content)

@@ -212,6 +212,14 @@ def test_a_file_that_fails_leaves_no_module_behind(tmp_path: Path):
         import_file(tmp_path / "nosuch.py")
 
 
+def test_a_file_finds_the_modules_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "beside_the_file.py").write_text("WIDTH = 4")
+    (tmp_path / "json.py").write_text("raise ValueError('the installed one wins')")
+    (tmp_path / "mine.py").write_text("import json\nfrom beside_the_file import WIDTH")
+    assert import_file(tmp_path / "mine.py").WIDTH == 4
+
+
 # --- bad plugins: kinds by hooks ------------------------------------------------------------------------------------
 
 IN_A_HOOK = {
