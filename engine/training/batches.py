@@ -159,9 +159,15 @@ def _gather(readers: Any, data: Any, rows: NDArray[np.integer[Any]], capacity: i
     import numpy as np
 
     def copied(read: RowReader, array: NDArray[Any]) -> NDArray[Any]:
-        block = np.empty((capacity * batch_size, *array.shape[1:]), array.dtype.newbyteorder("="))
-        read(rows, block)
-        return block.reshape(capacity, batch_size, *array.shape[1:]).astype(_dtype(array), copy=False)
+        native, given = array.dtype.newbyteorder("="), _dtype(array)
+        block = np.empty((capacity * batch_size, *array.shape[1:]), given)
+        if native == given:
+            read(rows, block)
+        else:  # only the rows are cast, for what memory held is any number
+            found = np.empty((len(rows), *array.shape[1:]), native)
+            read(rows, found)
+            block[: len(rows)] = found
+        return block.reshape(capacity, batch_size, *array.shape[1:])
 
     return keras.tree.map_structure(copied, readers, data)
 

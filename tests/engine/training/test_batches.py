@@ -48,6 +48,20 @@ def test_big_endian_data_reach_the_model_in_native_order():
     assert chunk.arrays[1].dtype == np.float32
 
 
+def test_what_memory_held_is_not_cast(monkeypatch: pytest.MonkeyPatch):
+    real = np.empty
+
+    def full(shape: Any, dtype: Any = float) -> Any:
+        block = real(shape, dtype)
+        block.fill(1e300 if np.dtype(dtype) == np.float64 else 7)
+        return block
+
+    monkeypatch.setattr(np, "empty", full)
+    (chunk,) = chunks((np.arange(6.0),), np.arange(4), 2, 9)  # a warning of an overflow would be an error here
+    assert chunk.arrays[0].shape == (9, 2)
+    assert chunk.arrays[0][:2].tolist() == [[0, 1], [2, 3]]
+
+
 def test_room_is_bounded_by_bytes_and_is_never_nothing():
     images = np.zeros((10, 1 << 20), np.uint8)
     assert chunk_capacity((images,), 4, count=1000) == 2
