@@ -134,7 +134,7 @@ def _unchanged(folder: Path, facts: Mapping[str, Any]) -> Package:
 
 
 def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Generator[str, None, None]:
-    """Yields the lines that a process writes; kills it and what it has started if it is not to go on."""
+    """Yields the lines that a process writes; kills it and what it has started if the caller stops early."""
     with subprocess.Popen(
         words,
         cwd=folder,

@@ -118,9 +118,8 @@ class Fit:
 
     def _build(self) -> None:
         """Creates all variables that the training uses, as Keras' `fit` does at its first batch."""
-        if (
-            self.mode is ExecutionMode.EAGER or self._replicas > 1
-        ):  # variables of several devices can't be made in a trace
+        # Nothing is traced in the mode EAGER, and a trace can't make variables of several devices.
+        if self.mode is ExecutionMode.EAGER or self._replicas > 1:
             build_untraced(self.model, self.train.data)
             return
         size = min(self.batch_size, len(self.train.rows))

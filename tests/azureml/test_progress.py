@@ -234,29 +234,30 @@ WAITS: dict[str, tuple[dict[str, float], str]] = {
 """What a run waits for: how the service never gets to it, and the message that the run then has."""
 
 
-@pytest.mark.parametrize("wait", WAITS)
-def test_a_run_that_waits_says_for_what(tmp_path: Path, wait: str):
-    settings, message = WAITS[wait]
+@pytest.fixture(params=WAITS)
+def waiting(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Cloud, Iterator[RunStatus], str]]:
+    """A run that never gets to what it waits for: where it is, its statuses, and the message that they come to."""
+    settings, message = WAITS[request.param]
     with clouded(tmp_path, **settings) as cloud:
         backend = cloud.backend()
         handle = cloud.submit(backend)
-        status = next(each for each in cloud.statuses(backend, handle) if each.message == message)
-        assert status.state in WAITING
+        yield cloud, cloud.statuses(backend, handle), message
         backend.cancel(handle)
 
 
-@pytest.mark.parametrize("wait", WAITS)
-def test_a_status_is_reported_even_if_what_the_run_waits_for_is_unknown(tmp_path: Path, wait: str):
-    settings, message = WAITS[wait]
-    with clouded(tmp_path, **settings) as cloud:
-        backend = cloud.backend()
-        handle = cloud.submit(backend)
-        fault = cloud.emulator.fault("GET .*/details|GET .*/computes/", FaultKind.FORBIDDEN, times=None)
-        looks = cloud.statuses(backend, handle)
-        assert any(each.message == message.partition(":")[0] and fault.hits for each in looks)
-        next(looks)
-        assert fault.hits == 1, "it is asked once, not at each look"
-        backend.cancel(handle)
+def test_a_run_that_waits_says_for_what(waiting: tuple[Cloud, Iterator[RunStatus], str]):
+    _, statuses, message = waiting
+    assert next(each for each in statuses if each.message == message).state in WAITING
+
+
+def test_a_status_is_reported_even_if_what_the_run_waits_for_is_unknown(
+    waiting: tuple[Cloud, Iterator[RunStatus], str],
+):
+    cloud, statuses, message = waiting
+    fault = cloud.emulator.fault("GET .*/details|GET .*/computes/", FaultKind.FORBIDDEN, times=None)
+    assert any(each.message == message.partition(":")[0] and fault.hits for each in statuses)
+    next(statuses)
+    assert fault.hits == 1, "it is asked once, not at each look"
 
 
 def test_a_run_that_has_ended_waits_for_nothing(slow: Cloud):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,6 @@ from stoker.engine.training.logs import learning_rate
 from ... import tiny
 
 EPOCHS, BATCH, SEED = 2, 32, 5
-
-
-@pytest.fixture
-def float64(keras: Any) -> Iterator[None]:
-    """Float64 throughout: in float32, rounding near a zero gradient moves weights by more than any error would."""
-    for name in ("float64", "float32"):
-        keras.config.set_floatx(name)
-        keras.config.set_dtype_policy(name)
-        if name == "float64":
-            yield
 
 
 def _data() -> tuple[Any, Any]:

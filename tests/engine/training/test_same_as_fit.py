@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,8 @@ from stoker.engine.training.fit import Fit, Subset
 
 from ... import tiny
 
+pytestmark = pytest.mark.usefixtures("float64")
 BATCH, SEED = 30, 5
-
-
-@pytest.fixture(autouse=True)
-def float64(keras: Any) -> Iterator[None]:
-    """Float64 throughout: in float32, rounding near a zero gradient moves weights by more than any error would."""
-    for name in ("float64", "float32"):
-        keras.config.set_floatx(name)
-        keras.config.set_dtype_policy(name)
-        if name == "float64":
-            yield
 
 
 def data() -> tuple[Any, Any]:
