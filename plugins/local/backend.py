@@ -128,7 +128,7 @@ class LocalBackend:
             time.sleep(self.poll_s)
 
     def cancel(self, handle: Handle) -> None:
-        """Asks the child process to end (SIGTERM), and kills it after a grace period.
+        """Asks the child process to end (SIGTERM), kills it after a grace period, and returns when it is gone.
 
         Raises:
             BackendError: There is no such run on this machine, or it does not end.
@@ -136,12 +136,14 @@ class LocalBackend:
         run = _require(handle)
         deadline = time.monotonic() + GRACE_S
         asked = False
-        while not self.status(handle).state.ended:
+        while not (ended := self.status(handle).state.ended) or _holds_lock(run):
             record = run.status_record()
             if record and _is_elsewhere(record):
+                if ended:
+                    return
                 raise BackendError(f"the run is on the machine {record.host}", hint="cancel it there")
             late = time.monotonic() > deadline
-            if record and record.pid and (late or not asked):
+            if record and record.pid and (late or not (asked or ended)):
                 _signal(record.pid, signal.SIGKILL if late else signal.SIGTERM)
                 asked = True
             if time.monotonic() > deadline + GRACE_S:
