@@ -37,7 +37,7 @@ def main() -> int:
         from ..engine.training.fit import Fit
 
         train, validation, _ = split(dataset, 0.0, job.seed)
-        model, _ = build_model(job, dataset, plugins)
+        model = build_model(job, dataset, plugins).model
         settings: dict[str, Any] = {"batch_size": job.batch_size, "epochs": job.epochs, "seed": job.seed}
         settings |= {"mode": ExecutionMode.XLA, "strategy": tf.distribute.get_strategy(), "stop": threading.Event()}
         Fit(model=model, train=train, validation=validation, **settings)

@@ -24,7 +24,7 @@ PAGE = Path(__file__).with_name("contract.md")
 
 MODULES = (
     *("hookspecs", "errors", "job", "status", "event", "metrics", "data", "model", "backend", "command"),
-    *("files", "cache", "rundir", "summary", "fetch", "registry", "package"),
+    *("files", "strict_json", "cache", "rundir", "summary", "fetch", "registry", "package"),
 )
 """The flat files of `engine/`, in the order of the page; a test compares them with the folder."""
 

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import json
 import math
 import os
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from . import strict_json
 from .errors import StorageError
 
 __all__ = [
@@ -184,8 +184,8 @@ def decode(content: bytes) -> str:
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
-    """Writes `value` to `path` as indented JSON, atomically; see `atomic_writer`."""
-    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode(), durable=durable)
+    """Writes `value` to `path` as indented JSON, atomically; see `atomic_writer` and `engine.strict_json`."""
+    write_bytes(path, (strict_json.dumps(value, indent=2) + "\n").encode(), durable=durable)
 
 
 def append_line(path: Path, line: str) -> None:

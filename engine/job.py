@@ -58,8 +58,10 @@ class TrainJob:
         allow_drift: Allows resuming with other versions, processor, threads, devices or TensorFlow variables; the
             result may differ in the last digits.
         register: The name to register the finished model under, or "".
+        register_anyway: Register the model even if its final loss is not a finite number.
         offline: Nothing may be downloaded.
         plugins: The plugins that `-p` named: modules and files that the training process loads too.
+        given: The names of those options for the model that the user gave; the others have their defaults.
         options: The values of the options that plugins added: for the model `dnn`, `first_layer_neurons` and
             `second_layer_neurons`.
 
@@ -88,8 +90,10 @@ class TrainJob:
     device: str = "auto"
     allow_drift: bool = False
     register: str = ""
+    register_anyway: bool = False
     offline: bool = False
     plugins: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,7 +134,13 @@ class TrainJob:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the job as JSON values."""
-        return {"schema": SCHEMA, **asdict(self), "plugins": list(self.plugins), "options": dict(self.options)}
+        return {
+            "schema": SCHEMA,
+            **asdict(self),
+            "plugins": list(self.plugins),
+            "given": list(self.given),
+            "options": dict(self.options),
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainJob:
@@ -183,7 +193,11 @@ def _typed(name: str, annotation: str, value: Any) -> Any:
             return float(value)
     if annotation in {"str", "int", "bool"} and type(value).__name__ == annotation:
         return value
-    if name == "plugins" and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+    if (
+        name in {"plugins", "given"}
+        and isinstance(value, list | tuple)
+        and all(isinstance(item, str) for item in value)
+    ):
         return tuple(value)
     if name == "options" and isinstance(value, Mapping):
         return {_option_name(option): _option(option, one) for option, one in value.items()}

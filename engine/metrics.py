@@ -12,6 +12,7 @@ The log is the one channel that every backend has, so the line of an epoch is wr
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ __all__ = [
     "is_training",
     "is_validation",
     "label",
+    "not_finite_losses",
     "ordered",
     "validation",
 ]
@@ -104,6 +106,21 @@ def ordered(names: Iterable[str]) -> list[str]:
     """Puts Keras' names of figures in order, the well-known ones first."""
     given = list(names)
     return [name for name in _FIRST if name in given] + [name for name in given if name not in _FIRST]
+
+
+def not_finite_losses(figures: Mapping[str, float]) -> dict[str, float]:
+    """Picks the losses that are NaN or infinite; other figures may be that by their nature.
+
+    Args:
+        figures: Figures by Keras' names, or by those of `metrics.jsonl`.
+
+    Example:
+        >>> not_finite_losses({"loss": float("nan"), "val_loss": 0.5, "recall": float("nan")})
+        {'loss': nan}
+    """
+    return {
+        name: value for name, value in figures.items() if name.lower().endswith("loss") and not math.isfinite(value)
+    }
 
 
 def label(name: str) -> str:

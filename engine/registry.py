@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -10,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import files
+from . import files, strict_json
 from .backend import ModelVersion
 from .errors import InputError, RunError, UnknownNameError
 from .job import TrainJob, check_name
+from .metrics import not_finite_losses
 from .rundir import RunDirectory
 
 __all__ = ["MODEL_FILE", "Registry"]
@@ -90,6 +90,23 @@ class Registry:
         """
         return cls.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
 
+    @staticmethod
+    def check_figures(job: TrainJob, figures: Mapping[str, float]) -> None:
+        """Refuses to register a model whose final loss is NaN or infinite, unless the job registers it anyway.
+
+        Args:
+            job: Its job.
+            figures: The final figures of its run.
+
+        Raises:
+            RunError: It must not be registered.
+        """
+        broken = not_finite_losses(figures) if job.register and not job.register_anyway else {}
+        for name, value in broken.items():
+            what = f"the model is not registered as {job.register!r}: its {name.lower()} is {value}"
+            hint = "train it so that the loss stays a number, or register such a model with --register-anyway"
+            raise RunError(what, hint=hint)
+
     def names(self) -> list[str]:
         """Returns the names of the registered models."""
         return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
@@ -123,7 +140,7 @@ class Registry:
         """
         path = location / _RECORD
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = strict_json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} can't be read", received=str(error), path=path) from error
         if not isinstance(record, dict) or not isinstance(record.get("digest"), str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import contextlib
-import json
 import os
 import re
 import time
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from . import files
+from . import files, strict_json
 from .backend import BackendChoice
 from .errors import RunError, StokerError
 from .event import RunEvent
@@ -24,7 +23,7 @@ from .summary import RunSummary
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
 
 _STAMP = "%Y%m%d-%H%M%S"
-_HANDLE, _CHOICE, _NOTES = "handle.json", "backend.json", "notes.json"
+_HANDLE, _CHOICE, _NOTES, _TRAINED = "handle.json", "backend.json", "notes.json", "trained.json"
 _NEXT_JOB = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
@@ -68,7 +67,7 @@ class RunDirectory:
         [(1, 'Loss', 0.5)]
     """
 
-    FETCHED_RECORD: ClassVar[tuple[str, ...]] = ("metrics.jsonl", "environment.json", "report.html")
+    FETCHED_RECORD: ClassVar[tuple[str, ...]] = ("metrics.jsonl", "environment.json", "trained.json", "report.html")
     """The files that `RecordingBackend.fetch_record` brings back."""
 
     path: Path
@@ -231,7 +230,7 @@ class RunDirectory:
 
     def append_event(self, event: RunEvent) -> None:
         """Appends one event to `events.jsonl`."""
-        files.append_line(self.path / "events.jsonl", json.dumps(event.to_json()))
+        files.append_line(self.path / "events.jsonl", strict_json.dumps(event.to_json()))
 
     def events(self) -> Iterator[RunEvent]:
         """Yields the events so far; leaves out a line that a crash has cut short."""
@@ -242,7 +241,7 @@ class RunDirectory:
     def append_metrics(self, epoch: int, metrics: Mapping[str, float], time_s: float) -> None:
         """Appends figures to `metrics.jsonl`, one line each: {epoch, name, value, time_s}."""
         lines = [
-            json.dumps({"epoch": epoch, "name": name, "value": value, "time_s": round(time_s, 3)})
+            strict_json.dumps({"epoch": epoch, "name": name, "value": value, "time_s": round(time_s, 3)})
             for name, value in metrics.items()
         ]
         files.append_line(self.path / "metrics.jsonl", "\n".join(lines))
@@ -256,7 +255,7 @@ class RunDirectory:
         from .metrics import is_final
 
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not is_final(line["name"]))
-        kept = [json.dumps(line) for line in lines]
+        kept = [strict_json.dumps(line) for line in lines]
         files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
         (self.path / "summary.json").unlink(missing_ok=True)
 
@@ -267,6 +266,14 @@ class RunDirectory:
     def environment(self) -> Mapping[str, Any] | None:
         """Returns what `write_environment` wrote; None before the training has come that far."""
         return self._optional("environment.json")
+
+    def write_model_facts(self, facts: Mapping[str, Any]) -> None:
+        """Writes `trained.json`: the model as it is trained; see `engine.training.model_facts`."""
+        files.write_json(self.path / _TRAINED, facts)
+
+    def model_facts(self) -> Mapping[str, Any] | None:
+        """Returns what `write_model_facts` wrote; None before the training has come that far."""
+        return self._optional(_TRAINED)
 
     def write_summary(self, summary: RunSummary) -> None:
         """Writes `summary.json`: the final figures and where the model is."""
@@ -281,7 +288,7 @@ class RunDirectory:
 
     def records(self) -> list[Path]:
         """Returns the files that say what was trained, in which environment, and how well, as far as they exist."""
-        paths = [self.path / name for name in (*self._jobs(), "environment.json", "summary.json")]
+        paths = [self.path / name for name in (*self._jobs(), _TRAINED, "environment.json", "summary.json")]
         return [path for path in paths if path.is_file()]
 
     def _jobs(self) -> list[str]:
@@ -298,7 +305,7 @@ class RunDirectory:
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = strict_json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise RunError(f"the run {self.run_id} has no {name}", hint="was it ever submitted?", path=path) from error
         except (OSError, ValueError, RecursionError) as error:
@@ -314,7 +321,7 @@ class RunDirectory:
             return
         for line in text.split("\n")[:-1]:  # what follows the last newline is being written, or was torn
             with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(line)
+                value = strict_json.loads(line)
                 if isinstance(value, dict):
                     yield value
 

@@ -191,6 +191,14 @@ class Plugins:
             added = [name for name in option_strings(parser) if name not in before]
             record.offer("option", [name for name in added if name.startswith("--")])
 
+    def model_options(self) -> set[str]:
+        """Returns the names of the options that plugins with models have added, as `TrainJob.options` has them."""
+        self.models()
+        options = (
+            name for record in self.records if "model" in record.offers for name in record.offers.get("option", ())
+        )
+        return {name.lstrip("-").replace("-", "_") for name in options}
+
     def configure(self, job: TrainJob) -> TrainJob:
         """Lets every plugin change a job before it is submitted; returns the result.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import files
 from ..backend import Backend, ModelVersion, RecordingBackend
+from ..errors import RunError
 from ..metrics import EpochReport, epoch_names, final_figures, is_final
 from ..registry import Registry
 from ..rundir import RunDirectory
@@ -24,6 +25,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
         in the backend's registry if that is another one.
 
     Raises:
+        RunError: The model must not be registered; all else is there.
         BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
@@ -31,7 +33,6 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     log = b"".join(backend.logs(handle))
     files.write_bytes(run.log, log)
     backend.fetch(handle, run.outputs)
-    there = backend.register(handle, "model", job.register) if job.register else None
     run.truncate_metrics(0)
     if isinstance(backend, RecordingBackend):
         backend.fetch_record(handle, run.path)
@@ -40,6 +41,12 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     lines = list(run.metrics())
     epochs = max((line["epoch"] for line in lines), default=0)
     figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
+    try:
+        Registry.check_figures(job, figures)
+    except RunError:
+        run.write_summary(RunSummary.of(figures, epochs))  # there is nothing left to collect
+        raise
+    there = backend.register(handle, "model", job.register) if job.register else None
     here = Registry.register_run(run, job) if there else None
     run.write_summary(RunSummary.of(figures, epochs, here))
     return [version for version in dict.fromkeys((here, there)) if version]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import files, strict_json
 from ..errors import CheckpointError
 from ..metrics import VALIDATION
 
@@ -151,7 +151,7 @@ def restore(folder: Path, model: Any, run_id: str, more: Sequence[Any] = ()) -> 
     Raises:
         CheckpointError: It is of another run, or of another model.
     """
-    value = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    value = strict_json.loads((folder / _STATE).read_text(encoding="utf-8"))
     state = TrainingState(**value)
     if state.run_id != run_id:
         raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)

@@ -39,7 +39,9 @@ class Finalization:
     plugins: Plugins
     drawing: Drawing
 
-    def finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, reuse_validation: bool, time_s: float) -> None:
+    def finalize(
+        self, fit: Fit, test: Subset, dataset: Dataset, *, reuse_validation: bool, time_s: float
+    ) -> Mapping[str, float]:
         """Writes everything that a finished run has, and says in the log what there is.
 
         Args:
@@ -49,7 +51,11 @@ class Finalization:
             reuse_validation: Take the figures of the last validation, which has evaluated this model on `test`.
             time_s: Seconds of training so far.
 
+        Returns:
+            The final figures, by their names in `metrics.jsonl`.
+
         Raises:
+            RunError: The model must not be registered; all else is written.
             StorageError: Something can't be written.
         """
         self.drawing.draw(fit.history)
@@ -65,8 +71,9 @@ class Finalization:
             print(f"note: the report could not be written: {error}")
         self.run.append_metrics(fit.epochs_done, figures, time_s)
         self._say(figures)
-        version = self._register() if self.job.register else None
+        version = self._register(figures) if self.job.register else None
         self.run.write_summary(RunSummary.of(figures, fit.epochs_done, version))
+        return figures
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
@@ -76,7 +83,8 @@ class Finalization:
         path = self.run.model / MODEL_FILE
         print(f"model: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
-    def _register(self) -> ModelVersion:
+    def _register(self, figures: Mapping[str, float]) -> ModelVersion:
+        Registry.check_figures(self.job, figures)
         version = Registry.register_run(self.run, self.job)
         self.plugins.register_model(self.run.model, version.name, self.job.options)
         print(f"registered: {version.name} version {version.version} ({version.location})")

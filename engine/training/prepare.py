@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,70 @@ from .execution_mode import compile_watched
 
 if TYPE_CHECKING:
     from .fit import Subset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltModel:
+    """A compiled model, and what is known of how it came to be.
+
+    Attributes:
+        model: The `keras.Model`.
+        jit_compile: The argument that it was compiled with.
+        unused: Options that the user gave and that its function never read.
+    """
+
+    model: Any
+    jit_compile: Any
+    unused: tuple[str, ...]
+
+
+class _WatchedConfig(ModelConfig):
+    """A configuration that knows which of its values the function of a model has read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "learning_rate":
+            vars(self).setdefault("_read", set()).add(name)
+        return _Watched(value, vars(self).setdefault("_read", set())) if name == "options" else value
+
+    def unread(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Returns those of some names that nothing has read."""
+        read = vars(self).get("_read", set())
+        return tuple(name for name in names if name not in read)
+
+
+class _Watched(dict[str, Any]):
+    """Options that add the name of each that is read to a set; whoever reads them as a whole has read all."""
+
+    def __init__(
+        self, options: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), read: set[str] | None = None
+    ) -> None:
+        super().__init__(options)
+        self._read = set[str]() if read is None else read
+
+    def __getitem__(self, name: str) -> Any:
+        self._read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._read.add(name)
+        return super().get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.copy())
+
+    def items(self) -> Any:
+        return self.copy().items()
+
+    def values(self) -> Any:
+        return self.copy().values()
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def copy(self) -> dict[str, Any]:
+        self._read.update(self.keys())
+        return dict(super().items())
 
 
 def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | None = None) -> Dataset:
@@ -51,7 +117,7 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
     return dataset
 
 
-def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> tuple[Any, Any]:
+def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> BuiltModel:
     """Builds the compiled model of a job.
 
     Args:
@@ -59,14 +125,11 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> tuple[Any,
         dataset: What it is to be trained on.
         plugins: Those that offer models.
 
-    Returns:
-        The model, and the argument `jit_compile` that it was compiled with.
-
     Raises:
         UnknownNameError: No plugin offers it.
         InputError: What was built is no compiled Keras model, or can't be saved.
     """
-    config = ModelConfig(
+    config = _WatchedConfig(
         input_shape=dataset.shape,
         input_dtype=dataset.train.images.dtype.newbyteorder("=").name,
         classes=dataset.classes,
@@ -77,7 +140,7 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> tuple[Any,
     with compile_watched() as asked:
         model = build(config)
     _check_model(job.model, model)
-    return model, asked.get(id(model), "auto")
+    return BuiltModel(model=model, jit_compile=asked.get(id(model), "auto"), unused=config.unread(job.given))
 
 
 def _check_model(name: str, model: Any) -> None:
@@ -127,3 +190,12 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Subset, Subset,
 
 def _held_out(fraction: float, count: int) -> int:
     return round(fraction * count)
+
+
+def count_not_finite(images: Any) -> int:
+    """Counts the examples of an array [N, ...] that have NaN or infinity in them."""
+    import numpy as np
+
+    if not np.issubdtype(images.dtype, np.inexact):
+        return 0
+    return int(len(images) - np.isfinite(images).reshape(len(images), -1).all(axis=1).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ _PAGE = """<!doctype html>
   td, th {{ padding: .15rem 1.2rem .15rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere }}
   table.figures td, table.figures th {{ text-align: right }}
   th {{ color: #6b7280; font-weight: normal; white-space: nowrap }}
+  pre {{ font-size: .8rem; line-height: 1.25; overflow-x: auto }}
   tr + tr td, tr + tr th {{ border-top: 1px solid #e5e7eb }}
 </style>
 <h1>{title}</h1>
@@ -39,6 +40,9 @@ _PAGE = """<!doctype html>
 {picture}
 <h2>Epochs</h2>
 {epochs}
+<h2>Model</h2>
+{model}
+{layers}
 <h2>Job</h2>
 {job}
 <h2>Environment</h2>
@@ -59,6 +63,7 @@ def write(run: RunDirectory, history: Mapping[str, Sequence[float]], final: Mapp
     Raises:
         StorageError: It can't be written.
     """
+    facts = run.model_facts() or {}
     page = _PAGE.format(
         title=escape(run.run_id),
         when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -67,10 +72,18 @@ def write(run: RunDirectory, history: Mapping[str, Sequence[float]], final: Mapp
         ),
         picture=_image(picture),
         epochs=_figures(history),
-        job=_pairs(_flat(run.job().to_json())),
+        model=_pairs(_flat({name: value for name, value in facts.items() if name != "layers"})),
+        layers=f"<pre>{escape(str(facts.get('layers', '')))}</pre>",
+        job=_pairs(_flat(_effective(run.job().to_json(), facts.get("unused_options", ())))),
         environment=_pairs(_flat(run.environment() or {})),
     )
     files.write_bytes(run.report, page.encode(errors="backslashreplace"))  # a path may hold bytes that are not text
+
+
+def _effective(job: dict[str, Any], unused: Collection[str]) -> dict[str, Any]:
+    """Returns a job without the options that its model does without."""
+    options = {name: value for name, value in job["options"].items() if name not in unused}
+    return {name: value for name, value in job.items() if name not in unused} | {"options": options}
 
 
 def _image(path: Path) -> str:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from ..data import Dataset
 from ..errors import StokerError
 from ..event import EventKind
 from ..job import TrainJob
-from ..metrics import EpochReport, epoch_names
+from ..metrics import EpochReport, epoch_names, not_finite_losses
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
@@ -26,7 +26,8 @@ from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finalization
 from .heartbeat import Heartbeat
 from .keras_model import finalize_weights
-from .prepare import build_model, load_dataset, split
+from .model_facts import count_parameters, model_facts
+from .prepare import BuiltModel, build_model, count_not_finite, load_dataset, split
 from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
 from .xla_cache import XlaCache
@@ -34,6 +35,8 @@ from .xla_cache import XlaCache
 if TYPE_CHECKING:
     from .fit import Fit, Subset
 
+_LOOKED_AT = 20_000
+"""How many examples are looked at for NaN once a loss is NaN."""
 PICTURE = "Accuracy vs Loss.png"
 
 
@@ -117,12 +120,13 @@ class Training:
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(
             callbacks,
-            lambda report: self._epoch(fit, callbacks, report),
+            lambda report: self._epoch(fit, dataset, callbacks, report),
             resumed,
             on_progress=lambda progress: self._progress(fit, progress),
         )
-        self._finalize(fit, test, dataset, unchanged=not callbacks)
-        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED)
+        figures = self._finalize(fit, test, dataset, unchanged=not callbacks)
+        broken = [f"its {name.lower()} is {value}" for name, value in not_finite_losses(figures).items()]
+        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED, ", ".join(broken))
 
     def _say_notes(self, dataset: Dataset) -> None:
         """Prints what the checks at the submission and here have to say of the data; a resume repeats nothing."""
@@ -132,14 +136,17 @@ class Training:
             if note not in said:
                 print(f"note: {note}")
 
-    def _finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, unchanged: bool) -> None:
-        """Writes what a finished run has; `unchanged`: no callback can have changed the model since its validation."""
+    def _finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, unchanged: bool) -> Mapping[str, float]:
+        """Writes what a finished run has, and returns its final figures.
+
+        `unchanged`: no callback can have changed the model since its validation.
+        """
         self._heartbeat.set(RunState.FINALIZING)
         self._recorder.durable()
         last = self._job.keep == "last" or not self._take_best(fit)
         reuse = last and unchanged and not self._job.validation_fraction and not fit.changes_at_end
         finalization = Finalization(run=self._run, job=self._job, plugins=self._plugins, drawing=self._drawing)
-        finalization.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
+        return finalization.finalize(fit, test, dataset, reuse_validation=reuse, time_s=self._time_s)
 
     @property
     def _time_s(self) -> float:
@@ -151,19 +158,31 @@ class Training:
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed)
-        model, jit_compile = build_model(job, dataset, self._plugins)
+        built = build_model(job, dataset, self._plugins)
         fit = Fit(
-            model=model,
+            model=built.model,
             train=train,
             validation=validation,
             batch_size=job.batch_size,
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=self._environment.mode or self._choose_mode(model, strategy, jit_compile),
+            mode=self._environment.mode or self._choose_mode(built.model, strategy, built.jit_compile),
             strategy=strategy,
         )
+        self._record_model(built)
         return fit, test
+
+    def _record_model(self, built: BuiltModel) -> None:
+        """Writes down what is trained, and says which options that the user gave the model does without."""
+        facts = model_facts(built.model, built.unused)
+        self._run.write_model_facts(facts)
+        if self._heartbeat.status.attempt > 1:
+            return
+        for name in built.unused:
+            rate = (facts["optimizer"] or {}).get("learning_rate")
+            own = f"; its optimizer has {rate}" if name == "learning_rate" and isinstance(rate, float) else ""
+            print(f"note: --{name.replace('_', '-')} has no effect: the model {built.model.name} does not use it{own}")
 
     def _choose_mode(self, model: Any, strategy: Any, jit_compile: Any) -> ExecutionMode:
         mode, reason = choose_mode(model, strategy, jit_compile)
@@ -192,7 +211,7 @@ class Training:
         print(f"resumed after epoch {state.epoch}")
         return state
 
-    def _epoch(self, fit: Fit, callbacks: Sequence[Any], report: EpochReport) -> None:
+    def _epoch(self, fit: Fit, dataset: Dataset, callbacks: Sequence[Any], report: EpochReport) -> None:
         captured, arrays = callback_state.capture(callbacks)
         state = TrainingState(
             run_id=self._run.run_id,
@@ -208,7 +227,23 @@ class Training:
         self._xla_cache.store()
         self._run.append_metrics(report.epoch, epoch_names(report.metrics), state.time_s)
         print(report.line(), flush=True)
+        self._say_not_finite(fit, dataset, report)
         self._recorder.event(EventKind.EPOCH, epoch=report.epoch, metrics=dict(report.metrics), seconds=report.seconds)
+
+    def _say_not_finite(self, fit: Fit, dataset: Dataset, report: EpochReport) -> None:
+        """Says so in the epoch where a loss becomes NaN or infinite, and what is known of why."""
+        lost = not_finite_losses(report.metrics)
+        new = {name: value for name, value in lost.items() if all(map(math.isfinite, fit.history[name][:-1][-1:]))}
+        if not new:
+            return
+        said = ", ".join(f"{name} is {value}" for name, value in new.items())
+        looked_at = dataset.train.images[:_LOOKED_AT]
+        bad = count_not_finite(looked_at)
+        if bad:
+            why = f"there is NaN or infinity in {bad:,} of the first {len(looked_at):,} training examples"
+        else:
+            why = "a smaller --learning-rate, or the optimizer's clipnorm, often helps"
+        print(f"note: from epoch {report.epoch} on, {said}: {why}", flush=True)
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; returns whether they differ from those of the last."""
@@ -227,11 +262,6 @@ def _introduction(dataset: Dataset, model: Any, device: str) -> str:
     shape = "×".join(str(size) for size in dataset.shape)
     return (
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
-        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {_parameters(model):,} "
-        f"parameters; {device}"
+        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: "
+        f"{count_parameters(model.weights):,} parameters; {device}"
     )
-
-
-def _parameters(model: Any) -> int:
-    """Counts the parameters; `count_params` of Keras refuses a model without `call`, as a GAN may be."""
-    return sum(math.prod(weight.shape) for weight in model.weights)

@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...engine.backend import Backend
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
+
+if TYPE_CHECKING:
+    from ...engine.metrics import EpochReport
 
 
 class Terminated(BaseException):
@@ -73,7 +76,7 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
     from .display.display import display_mode, open_display
 
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
-    display = open_display(mode, run.run_id, sys.stdout)
+    display = open_display(mode, run.run_id, sys.stdout, exact=lambda report: _exact(run, report))
     status = RunStatus(state=RunState.QUEUED)
     try:
         for lines, status in watch(backend, run.handle(), offset):
@@ -85,11 +88,20 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
     return status
 
 
+def _exact(run: RunDirectory, report: EpochReport) -> dict[str, float]:
+    """Returns the figures of an epoch from the run's folder; {} while they are elsewhere."""
+    from ...engine.metrics import epoch_name
+
+    written = {line["name"]: line["value"] for line in run.metrics() if line["epoch"] == report.epoch}
+    return {name: written[epoch_name(name)] for name in report.metrics if epoch_name(name) in written}
+
+
 def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: argparse.Namespace) -> int:
     """Reports how a run ended and what to do next; returns the exit code."""
     if status.state is RunState.COMPLETED:
         if not backend.runs_here:
             _collect(run, backend, options)
+        _warn_of_nan(run)
         if not options.quiet and not options.json:
             print(f"next: stoker runs show {run.run_id}")
         return 0
@@ -99,6 +111,15 @@ def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: a
         f"hint: stoker runs logs {run.run_id}, or resume it with: stoker train --resume {run.run_id}", file=sys.stderr
     )
     return 1
+
+
+def _warn_of_nan(run: RunDirectory) -> None:
+    """Says, even with `--quiet`, that a run which completed has no model to be glad of."""
+    from ...engine.metrics import not_finite_losses
+
+    summary = run.summary()
+    for name, value in not_finite_losses(summary.metrics).items() if summary else ():
+        print(f"warning: the run {run.run_id} has completed, but its {name.lower()} is {value}", file=sys.stderr)
 
 
 def _collect(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:

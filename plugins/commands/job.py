@@ -75,8 +75,10 @@ def make_job(context: Context) -> TrainJob:
         device=values.device,
         allow_drift=values.allow_drift,
         register=values.register,
+        register_anyway=values.register_anyway,
         offline=values.offline,
         plugins=tuple(_absolute(name) for name in context.plugins.requested),
+        given=_given(context),
         options=_job_options(context),
     )
 
@@ -86,6 +88,11 @@ def _job_options(context: Context) -> dict[str, Any]:
     prefixes = tuple(map(prefix, context.plugins.backends()))
     names = (name for name in context.options.plugin_options if not name.startswith(prefixes))
     return {name: getattr(context.options.values, name) for name in names}
+
+
+def _given(context: Context) -> tuple[str, ...]:
+    """Returns the names of the options for a model that the user gave, of those that its function may ignore."""
+    return tuple(sorted(context.options.given & {"learning_rate", *context.plugins.model_options()}))
 
 
 def _absolute(name: str) -> str:
@@ -115,17 +122,19 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
             f"the run {run.run_id} has finished, after {summary.epochs} epochs",
             hint=f"train it for more with --epochs {2 * summary.epochs}",
         )
-    return run, replace(job, epochs=epochs, allow_drift=options.values.allow_drift), choice
+    anyway = job.register_anyway or options.values.register_anyway
+    job = replace(job, epochs=epochs, allow_drift=options.values.allow_drift, register_anyway=anyway)
+    return run, job, choice
 
 
 def _refuse_changes(options: Options, choice: BackendChoice) -> None:
-    free = {"epochs", "allow_drift", *(f"{prefix(choice.name)}{each}" for each in choice.options)}
+    free = {"epochs", "allow_drift", "register_anyway", *(f"{prefix(choice.name)}{each}" for each in choice.options)}
     fixed = sorted(options.given & ({*TrainJob.__dataclass_fields__, *options.plugin_options} - free))
     if "backend" in options.given and options.values.backend != choice.name:
         fixed.append("backend")
     if fixed:
         raise OptionError(
             f"--{fixed[0].replace('_', '-')} can't be changed when resuming",
-            expected="only --epochs, --allow-drift and the options of its backend",
+            expected="only --epochs, --allow-drift, --register-anyway and the options of its backend",
             hint="start a new run, or leave the option out",
         )

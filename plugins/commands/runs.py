@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...engine import strict_json
 from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command
 from ...engine.errors import BackendError, InputError, RunError, StokerError
@@ -95,9 +95,9 @@ def _list(values: argparse.Namespace, context: Context) -> int:
         status = _status(found, backend_of)
         rows.append({"run": found.run_id, "state": str(status.state), **_figures(found), "message": status.message})
     if values.json:
-        print(json.dumps(rows, indent=2))
+        print(strict_json.dumps(rows, indent=2))
     elif rows:
-        print(_table(("run", "state", "epochs", "accuracy", "loss"), rows))
+        print(_table(("run", "state", "epochs", "accuracy", "loss"), [_rounded(row) for row in rows]))
     else:
         print(f"no runs in {values.runs_dir}; start one with: stoker train")
     return 0
@@ -119,8 +119,15 @@ def _figures(found: RunDirectory) -> dict[str, Any]:
     for name in ("accuracy", "loss"):
         line = last.get(final_name(name)) or last.get(epoch_name(VALIDATION + name))
         if line:
-            shown[name] = round(line["value"], 4)
+            shown[name] = line["value"]
     return shown
+
+
+def _rounded(shown: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is shown of a run with its figures as a person reads them."""
+    from ...engine.metrics import format_value
+
+    return {name: format_value(value) if isinstance(value, float) else value for name, value in shown.items()}
 
 
 def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
@@ -145,13 +152,15 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
         "folder": str(found.path),
         "handle": str(found.handle()),
         "job": found.job().to_json(),
+        "trained": found.model_facts(),
         **_figures(found),
     }
     if values.json:
-        print(json.dumps(value, indent=2))
+        print(strict_json.dumps(value, indent=2))
         return 0
-    job = value.pop("job")
-    value |= {name: job[name] for name in ("dataset", "data_folder", "model", "batch_size", "learning_rate", "seed")}
+    job, trained, value = value.pop("job"), value.pop("trained"), _rounded(value)
+    value |= {name: job[name] for name in ("dataset", "data_folder", "model", "batch_size", "seed")}
+    value |= _trained(trained) if trained else {"learning_rate": job["learning_rate"]}
     width = max(len(name) for name in value)
     for name, entry in value.items():
         if entry != "":
@@ -159,6 +168,30 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
     for path in sorted(path for path in found.outputs.rglob("*") if path.is_file()):
         print(f"{'file':<{width}}  {path}  ({path.stat().st_size:,} bytes)")
     return 0
+
+
+def _trained(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a model is trained with, in a line each: its optimizer, its loss, its parameters."""
+    optimizer, count = facts["optimizer"] or {}, facts["parameters"]
+    return {
+        "optimizer": _in_words(optimizer),
+        "learning_rate": _in_words(optimizer.get("learning_rate")),
+        "loss function": _in_words(facts["loss"]),
+        "parameters": f"{count['trainable']:,} trainable, {count['not_trainable']:,} not trainable",
+    }
+
+
+def _in_words(value: Any) -> str:
+    """Returns a part of the configuration of Keras for a line: the class of an object, the members of a list."""
+    if isinstance(value, Mapping):
+        return (
+            str(value["class"])
+            if "class" in value
+            else _in_words([f"{name}: {_in_words(value[name])}" for name in value])
+        )
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value))
+    return "" if value is None else str(value)
 
 
 def _add_logs(below: Any) -> None:

@@ -44,7 +44,15 @@ tutorial.main()
 """
 """The steps of `tests/emulator/tutorial.py`, with a script that trains."""
 
-RECORD = ("environment.json", "events.jsonl", "metrics.jsonl", "report.html", "status.json", "summary.json")
+RECORD = (
+    "environment.json",
+    "events.jsonl",
+    "metrics.jsonl",
+    "report.html",
+    "status.json",
+    "summary.json",
+    "trained.json",
+)
 MORE = {
     *(f"outputs/model/{name}" for name in ("MANIFEST.json", "README.txt", "model.keras")),
     *(f"outputs/run/{name}" for name in RECORD),

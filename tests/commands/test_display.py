@@ -238,11 +238,19 @@ def test_json_has_one_object_per_line_for_lines_epochs_and_states():
     ]
 
 
-def test_json_writes_figures_that_are_not_finite_as_null():
+def test_json_has_the_figures_of_the_run_where_they_are_known_and_else_those_of_the_log():
+    stream = io.StringIO()
+    open_display("json", "run", stream, exact=lambda report: {"loss": 0.1 * report.epoch}).line(epoch_line(3))
+    metrics = json.loads(stream.getvalue())["metrics"]
+    assert (metrics["loss"], metrics["val_loss"]) == (0.1 * 3, 0.1234)
+
+
+def test_json_writes_figures_that_are_not_finite_as_null_with_their_text_beside():
     stream = io.StringIO()
     open_display("json", "run", stream).line(epoch_line(1, loss=float("nan"), val_loss=float("-inf")))
     metrics = json.loads(stream.getvalue(), parse_constant=pytest.fail)["metrics"]
     assert (metrics["loss"], metrics["val_loss"]) == (None, None)
+    assert metrics["not_finite"] == {"loss": "nan", "val_loss": "-inf"}
 
 
 # live

@@ -98,6 +98,7 @@ def test_the_folder_of_the_run_holds_what_it_should(run: RunDirectory):
         "metrics.jsonl",
         "log.txt",
         "report.html",
+        "trained.json",
         *(f"checkpoints/00000{n}/{name}" for n in (2, 3) for name in ("variables.npz", "state.json", "COMMIT")),
         *(f"outputs/model/{name}" for name in ("model.keras", "model.json", "model.weights.h5")),
         "outputs/model/README.txt",

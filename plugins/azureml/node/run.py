@@ -25,7 +25,7 @@ RECORD = OUTPUTS / "run"
 """Where the record of the run ends up: its figures, events, environment and report."""
 
 STATUS = "status.json"
-RECORDED = ("metrics.jsonl", "events.jsonl", "environment.json", STATUS, "summary.json", "report.html")
+RECORDED = ("metrics.jsonl", "events.jsonl", "trained.json", "environment.json", STATUS, "summary.json", "report.html")
 """Named by hand, because this file runs before stoker is unpacked; a test holds them against a real run's folder."""
 
 CARRIED = RECORDED[:4]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
+from ....engine import strict_json
 from ....engine.errors import UnknownNameError
 from ....engine.metrics import EpochReport
 from ....engine.status import RunState, RunStatus
@@ -18,6 +17,8 @@ MODES = ("live", "plain", "json", "quiet")
 
 PATIENCE_S = 2.0
 """How long a run may wait without a reason before a plain display says so; a local run never waits that long."""
+
+Exact = Callable[[EpochReport], Mapping[str, float]]
 
 _WAITING = {RunState.QUEUED, RunState.PREPARING}
 
@@ -45,7 +46,14 @@ def display_mode(*, quiet: bool, json: bool, stream: TextIO) -> str:
     return "live" if stream.isatty() and able and _encoding(stream).startswith("utf") else "plain"
 
 
-def open_display(mode: str, title: str, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> Display:
+def open_display(
+    mode: str,
+    title: str,
+    stream: TextIO,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    exact: Exact = lambda report: {},
+) -> Display:
     """Opens a display. Close it in a `finally`, or a live one leaves the cursor hidden.
 
     Args:
@@ -53,6 +61,7 @@ def open_display(mode: str, title: str, stream: TextIO, *, clock: Callable[[], f
         title: The name of the run, for a person.
         stream: Where to write.
         clock: Returns the time in seconds.
+        exact: Returns the figures of an epoch as they were before the log rounded them, as far as they are known.
 
     Raises:
         UnknownNameError: There is no such mode.
@@ -64,7 +73,7 @@ def open_display(mode: str, title: str, stream: TextIO, *, clock: Callable[[], f
     if mode == "plain":
         return PlainDisplay(stream, clock)
     if mode == "json":
-        return JsonDisplay(stream)
+        return JsonDisplay(stream, exact)
     if mode == "quiet":
         return QuietDisplay()
     raise UnknownNameError("display", mode, MODES)
@@ -121,10 +130,11 @@ class PlainDisplay:
 
 
 class JsonDisplay:
-    """Writes one JSON object per line, with the `kind` "line", "epoch" or "status"; NaN and infinity become null."""
+    """Writes one JSON object per line, with the `kind` "line", "epoch" or "status"; see `engine.strict_json`."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, exact: Exact) -> None:
         self._stream = stream
+        self._exact = exact
         self._last: Mapping[str, Any] = {}
 
     def line(self, text: str) -> None:
@@ -133,13 +143,12 @@ class JsonDisplay:
         if report is None:
             self._write({"kind": "line", "text": text})
             return
-        metrics = {name: value if math.isfinite(value) else None for name, value in report.metrics.items()}
         self._write(
             {
                 "kind": "epoch",
                 "epoch": report.epoch,
                 "epochs": report.epochs,
-                "metrics": metrics,
+                "metrics": {**report.metrics, **self._exact(report)},
                 "seconds": report.seconds,
             }
         )
@@ -160,7 +169,7 @@ class JsonDisplay:
         """Does nothing: each line is out already."""
 
     def _write(self, value: Mapping[str, Any]) -> None:
-        self._stream.write(json.dumps(value) + "\n")
+        self._stream.write(strict_json.dumps(value) + "\n")
         self._stream.flush()
 
 

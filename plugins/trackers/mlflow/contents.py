@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from ....engine import VERSION
 from ....engine.event import EventKind
 from ....engine.job import TrainJob
 from ....engine.rundir import RunDirectory
+
+_LONGEST = 500
+"""Characters of a parameter's value that every MLflow server takes (mlflow.utils.validation, older ones)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,14 +54,28 @@ def began_s(run: RunDirectory) -> float:
     return next((event.time_s for event in run.events()), time.time())
 
 
-def parameters(job: TrainJob) -> dict[str, str]:
-    """Returns a job as text values, without its trackers."""
+def parameters(job: TrainJob, run: RunDirectory) -> dict[str, str]:
+    """Returns a job and what its model is trained with as text values, without trackers and what had no effect."""
+    facts = run.model_facts() or {}
     fields = job.to_json()
-    del fields["schema"]
+    del fields["schema"], fields["given"]
     every = fields.pop("options").items()
     options = {name: value for name, value in every if not name.startswith(("mlflow", "tensorboard"))}
     values = {**fields, **options, "plugins": ", ".join(job.plugins)}
-    return {name: str(value) for name, value in values.items() if value not in ("", None)}
+    asked = {name: value for name, value in values.items() if name not in facts.get("unused_options", ())}
+    trained = _flat({name: facts[name] for name in ("optimizer", "optimizers", "loss", "parameters") if name in facts})
+    return {name: str(value)[:_LONGEST] for name, value in (asked | trained).items() if value not in ("", None)}
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Mappings within mappings as one: {"optimizer": {"class": "Adam"}} is {"optimizer.class": "Adam"}."""
+    found: dict[str, Any] = {}
+    for name, entry in value.items():
+        if isinstance(entry, Mapping):
+            found |= _flat(entry, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = entry
+    return found
 
 
 def tags(job: TrainJob, run: RunDirectory) -> dict[str, str]:

@@ -118,7 +118,7 @@ class MlflowRun:
         found = self._find() or self._create()
         self._brought = self._figures_there(found)
         known = found.data.params  # of a parameter, MLflow keeps the first value and refuses another
-        new = {name: value for name, value in contents.parameters(self._job).items() if name not in known}
+        new = {name: value for name, value in contents.parameters(self._job, self._run).items() if name not in known}
         self._log(found.info.run_id, params=new, tags=contents.tags(self._job, self._run))
         if found.info.status != "RUNNING":
             self._client.update_run(found.info.run_id, "RUNNING")
