@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stoker.engine.files import sha256_file
+from stoker.engine.errors import RunError
+from stoker.engine.files import make_folder, sha256_file, write_bytes
+from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.collect import collect_results
 from stoker.engine.runs.find import list_runs
+from stoker.engine.status import Handle
 
 from ... import tiny
 from ...stoker_process import stoker
@@ -183,3 +190,26 @@ def test_a_run_whose_submission_was_interrupted_is_submitted_to_its_first_backen
     done = stoker("-p", "away.py", "train", "--resume", "latest", "--runs-dir", "unsure", cwd=place)
     assert done.returncode == 0, done.stderr
     assert found.handle().backend == "away"
+
+
+def test_a_model_whose_final_loss_is_nan_is_collected_and_registered_nowhere(tmp_path: Path):
+    class Away:
+        def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
+            yield b"epoch 1/1  loss nan  val_loss nan  1.00 s\nFinal test loss: nan\n"
+
+        def fetch(self, handle: Handle, target: Path) -> None:
+            write_bytes(make_folder(target / "model") / "model.keras", b"a model")
+
+        def register(self, handle: Handle, model: str, name: str) -> None:
+            pytest.fail("it was registered there")
+
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(register="broken"))
+    run.write_handle(Handle(backend="away", reference="1"))
+    backend: Any = Away()
+    with pytest.raises(RunError, match="not registered as 'broken': its final test loss is nan"):
+        collect_results(run, backend)
+    summary = run.summary()
+    assert summary is not None
+    assert math.isnan(summary.metrics["Final test loss"])
+    assert summary.registered == {}
+    assert Registry.beside(run).names() == []
