@@ -55,8 +55,8 @@ class TrainJob:
             loss.
         threads: How many threads an operation may use, which decides the last digits of a result; 0 means all cores.
         device: "cpu", "gpu", or "auto" for a GPU where there is one.
-        allow_drift: Allows resuming with other versions, processor, threads, devices or TensorFlow variables; the
-            result may differ in the last digits.
+        allow_drift: Allows resuming with other versions, processor, threads, devices, TensorFlow variables, Keras
+            settings, code or data; the result may differ.
         register: The name to register the finished model under, or "".
         register_anyway: Register the model even if its final loss is not a finite number.
         offline: Nothing may be downloaded.

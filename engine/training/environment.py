@@ -1,7 +1,8 @@
-"""What a run's bits depend on (versions, processor, threads, seed, execution mode, source), recorded and compared."""
+"""What a run's bits depend on (versions, processor, settings, code, data, execution mode), recorded and compared."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -18,10 +19,11 @@ from ..errors import CheckpointError
 from ..job import TrainJob
 from ..rundir import RunDirectory
 from .execution_mode import ExecutionMode
+from .fingerprint import code_digests, data_digest
 from .runtime import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy")
-COMPARED = (*PACKAGES, "processor", "threads", "devices", "variables")
+COMPARED = (*PACKAGES, "processor", "threads", "devices", "variables", "keras_settings", "data", "code")
 """What must be as it was when a run is resumed; the help of `--allow-drift` names it."""
 
 _VARIABLES = ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
@@ -45,6 +47,8 @@ class RunEnvironment:
     def record(self, job: TrainJob, dataset: Dataset, tf: Any, *, resumed: bool) -> None:
         """Records what this run's result depends on; the execution mode of its first attempt stays.
 
+        Call it when the model is built: its file has been imported then, and may have changed the settings of Keras.
+
         Args:
             job: The job of the run.
             dataset: Its data.
@@ -56,7 +60,7 @@ class RunEnvironment:
             StorageError: It can't be written.
         """
         before = self._run.environment() or {}
-        self._now = describe(job.seed, {"name": dataset.name, "sources": dict(dataset.sources)}, tf)
+        self._now = describe(job.seed, dataset, tf)
         changed = drift(before, self._now) if resumed and before else []
         if changed and not job.allow_drift:
             raise CheckpointError(
@@ -65,7 +69,7 @@ class RunEnvironment:
                 hint="pass --allow-drift to resume anyway",
             )
         for change in changed:
-            print(f"note: the result may differ in the last digits from that of an uninterrupted run: {change}")
+            print(f"note: the result may differ from that of an uninterrupted run: {change}")
         self._now |= {name: before[name] for name in (_MODE, _REASON) if name in before}
         self._run.write_environment(self._now)
 
@@ -85,12 +89,12 @@ class RunEnvironment:
             print(f"note: epochs run as {mode}: {reason}", flush=True)
 
 
-def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
+def describe(seed: int, dataset: Dataset, tf: Any) -> dict[str, Any]:
     """Returns the environment of this process as JSON values.
 
     Args:
         seed: The seed of the job.
-        dataset: Name and sources of the data.
+        dataset: The data.
         tf: The module `tensorflow`.
     """
     devices = [device.name for device in tf.config.list_logical_devices()]
@@ -102,16 +106,48 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
         "devices": devices,
         "variables": variables(),
+        "keras_settings": keras_settings(),
         "seed": seed,
-        "dataset": dict(dataset),
+        "dataset": {"name": dataset.name, "sources": dict(dataset.sources)},
+        "data": {"sampled": data_digest(dataset)},
+        "code": code_digests(),
         "source": source_state(Path.cwd()),
     }
 
 
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Returns what differs between two environments and may change a result's last digits, one phrase each."""
+    """Returns what differs between two environments and may change a result, one phrase each."""
     then, here = ({**one.get("packages", {}), **one} for one in (before, now))
-    return [f"{name}: {then.get(name)} → {here.get(name)}" for name in COMPARED if then.get(name) != here.get(name)]
+    return [phrase for name in COMPARED if then.get(name) != here.get(name) for phrase in _changes(name, then, here)]
+
+
+def _changes(name: str, then: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    if name == "data":
+        return ["the data have changed"]
+    if name not in {"code", "keras_settings"}:
+        return [f"{name}: {then.get(name)} → {here.get(name)}"]
+    before, now = dict(then.get(name) or {}), dict(here.get(name) or {})
+    changed = [each for each in sorted(before | now) if before.get(each) != now.get(each)]
+    if name == "code":
+        return [f"the code of {each} has changed" for each in changed]
+    return [f"Keras' {each}: {before.get(each)} → {now.get(each)}" for each in changed]
+
+
+def keras_settings() -> dict[str, Any]:
+    """Returns the settings of Keras that choose how a model computes, as `keras.json` or the user's code left them."""
+    import keras
+
+    settings: dict[str, Any] = {
+        "floatx": keras.config.floatx(),
+        "epsilon": keras.config.epsilon(),
+        "image_data_format": keras.config.image_data_format(),
+        "dtype_policy": keras.config.dtype_policy().name,
+    }
+    with contextlib.suppress(ImportError):  # private in Keras 3.15: there is no public call to read it
+        from keras.src.utils.rng_utils import get_random_seed
+
+        settings["random_seed"] = get_random_seed()
+    return settings
 
 
 def processor() -> str:

@@ -108,8 +108,9 @@ class Training:
         self._say_notes(dataset)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
+        built = build_model(self._job, dataset, self._plugins)
         self._environment.record(self._job, dataset, tf, resumed=newest is not None)
-        fit, test = self._fit(dataset, tf.distribute.get_strategy())
+        fit, test = self._fit(built, dataset, tf.distribute.get_strategy())
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
         self._run.truncate_metrics(done)
@@ -153,12 +154,11 @@ class Training:
         """Seconds of training so far, those of earlier attempts included."""
         return self._before_s + time.perf_counter() - self._started
 
-    def _fit(self, dataset: Dataset, strategy: Any) -> tuple[Fit, Subset]:
+    def _fit(self, built: BuiltModel, dataset: Dataset, strategy: Any) -> tuple[Fit, Subset]:
         from .fit import Fit
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed)
-        built = build_model(job, dataset, self._plugins)
         fit = Fit(
             model=built.model,
             train=train,

@@ -47,8 +47,8 @@ def add_plan_options(parser: argparse.ArgumentParser) -> Any:
     group.add_argument("--backend", default="local", metavar="NAME", help="where to train (default: local)")
     add_runs_dir(group)
     group.add_argument("--resume", default="", metavar="RUN", help="continue a run from its last checkpoint")
-    changes = "other versions, processor, threads, devices or TensorFlow variables"
-    drift = f"allow resuming with {changes}; the result may differ in the last digits"
+    changes = "other versions, processor, threads, devices, TensorFlow variables, Keras settings, code or data"
+    drift = f"allow resuming with {changes}; the result may differ"
     group.add_argument("--allow-drift", action="store_true", help=drift)
     dry = "only show what would happen; with DIR, also write it there, as files"
     group.add_argument("--dry-run", nargs="?", const=SAY_ONLY, default="", metavar="DIR", help=dry)

@@ -322,7 +322,7 @@ def test_a_resume_with_other_threads_is_refused_unless_drift_is_allowed(place: P
     assert "--allow-drift" in refused.stdout
     allowed = stoker(*again, "--allow-drift", cwd=place)
     assert allowed.returncode == 0, allowed.stderr
-    assert "the result may differ in the last digits" in allowed.stdout
+    assert "the result may differ" in allowed.stdout
 
 
 def test_a_missing_gpu_is_reported_clearly(place: Path):

@@ -1,0 +1,65 @@
+"""Digests of what a run is made from beside its job: the user's own code, and the data."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import site
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..data import Dataset
+
+_ROWS = 2_000
+_BYTES = 4 * 2**20
+"""How many examples of a split, and how many bytes of them, are looked at."""
+_OF_FILE = re.compile(r"stoker_file_(.+)_[0-9a-f]{8}")
+
+
+def code_digests() -> dict[str, str]:
+    """Returns the SHA-256 of each file of the user's own code that this process has imported, by its module's name.
+
+    The user's own is what belongs neither to Python, nor to an installed package, nor to stoker: the files of the model
+    and of plugins, and the modules that they import. A file that stoker has imported itself has its name as a file.
+    """
+    installed = _installed_folders()
+    found = {}
+    for name, module in sorted(sys.modules.items()):
+        path = Path(getattr(module, "__file__", None) or "")
+        if name == "__main__" or name.partition(".")[0] == "stoker" or path.suffix != ".py" or not path.is_absolute():
+            continue
+        if any(path.is_relative_to(folder) for folder in installed):
+            continue
+        match = _OF_FILE.fullmatch(name)
+        with contextlib.suppress(OSError):  # it is gone since, or in an archive
+            found[path.name if match else name] = files.sha256_file(path)
+    return found
+
+
+def data_digest(dataset: Dataset) -> str:
+    """Returns the SHA-256 of all labels of a data set and of up to 2,000 examples of each split, evenly spread.
+
+    A digest of every example would mean to read them all once more.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for split in (dataset.train, dataset.test):
+        count = len(split)
+        row_bytes = max(1, split.images.nbytes // max(1, count))
+        rows = np.unique(np.linspace(0, max(0, count - 1), min(_ROWS, max(1, _BYTES // row_bytes)), dtype=np.int64))
+        for array in (split.images[rows[:count]], split.labels):
+            digest.update(f"{array.dtype.str} {split.images.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _installed_folders() -> set[Path]:
+    """Returns the folders of Python's own modules and of installed packages."""
+    names: list[Any] = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    names += [*site.getsitepackages(), site.getusersitepackages(), Path(sys.base_prefix) / "lib"]
+    return {folder for name in names if name for folder in (Path(name), Path(name).resolve())}
