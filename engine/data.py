@@ -31,10 +31,13 @@ class Split:
         images: Any dtype, [N, ...]: what one example is, as the files hold it (MNIST: uint8 [N, 28, 28], 0 to 255).
             May be memory-mapped; nothing writes into it.
         labels: Integers [N], 0 to classes - 1.
+        weights: How much each example counts in the loss and in weighted metrics, as Keras' `sample_weight`:
+            floating-point numbers [N], 0 or more. None counts all alike.
     """
 
     images: NDArray[Any]
     labels: NDArray[np.integer[Any]]
+    weights: NDArray[np.floating[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -14,7 +14,7 @@ from typing import Any
 from .data import FOLDER
 from .errors import InputError, OptionError, UnknownNameError
 
-__all__ = ["DEVICES", "KEEPS", "SCHEMA", "Option", "TrainJob", "check_name"]
+__all__ = ["BALANCED", "DEVICES", "KEEPS", "SCHEMA", "Option", "TrainJob", "check_name", "class_weights"]
 
 SCHEMA = 1
 """The version of the JSON form; a job of a newer one is refused."""
@@ -32,6 +32,8 @@ _EXPECTED = {
 }
 KEEPS = ("last", "best")
 DEVICES = ("auto", "cpu", "gpu")
+BALANCED = "balanced"
+"""The `class_weight` that weighs each class by the inverse of how often it occurs."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -51,6 +53,9 @@ class TrainJob:
         seed: Decides the initial weights and the order of the examples.
         validation_fraction: The part of the training set that is held out for the figures of each epoch; 0.0 takes
             the test set for them, as the tutorial does.
+        class_weight: How much the examples of a class count in the loss: "balanced" for the inverse of how often the
+            class occurs, or weights by class as JSON, `{"0": 1.0, "3": 2.5}`, where a class that is left out has 1;
+            "" counts all alike.
         keep: Which epoch's weights the finished model has: "last", or "best" for the one with the lowest validation
             loss.
         threads: How many threads an operation may use, which decides the last digits of a result; 0 means all cores.
@@ -85,6 +90,7 @@ class TrainJob:
     epochs: int = 20
     seed: int = 0
     validation_fraction: float = 0.0
+    class_weight: str = ""
     keep: str = "last"
     threads: int = 0
     device: str = "auto"
@@ -109,6 +115,7 @@ class TrainJob:
         self._check("threads", self.threads >= 0, "a whole number, 0 or more")
         self._check("keep", self.keep in KEEPS, f"one of {', '.join(KEEPS)}")
         self._check("device", self.device in DEVICES, f"one of {', '.join(DEVICES)}")
+        class_weights(self.class_weight)
         for name in ("name", "register"):
             if getattr(self, name):
                 check_name(f"--{name}", getattr(self, name))
@@ -169,6 +176,28 @@ class TrainJob:
         """Returns the SHA-256 of the canonical JSON form, in hexadecimal: the same form, the same digest."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def class_weights(text: str) -> dict[int, float]:
+    """Reads the weights by class of a job's `class_weight`; {} for "balanced" and for "".
+
+    Raises:
+        OptionError: It is no such text.
+
+    Example:
+        >>> class_weights('{"0": 1, "3": 2.5}')
+        {0: 1.0, 3: 2.5}
+    """
+    if text in {"", BALANCED}:
+        return {}
+    try:
+        given = {int(label): float(weight) for label, weight in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        given = {-1: 0.0}
+    if all(label >= 0 and math.isfinite(weight) and weight >= 0 for label, weight in given.items()):
+        return given
+    expected = f'"{BALANCED}", or a JSON object from classes to numbers of 0 or more: {{"0": 1.0, "3": 2.5}}'
+    raise OptionError.must_be("--class-weight", expected, received=text)
 
 
 def check_name(what: str, name: str) -> None:

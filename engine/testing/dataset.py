@@ -83,6 +83,13 @@ class DatasetContract:
             assert split.labels.dtype.kind in "ui", f"integers, not {split.labels.dtype}"
             assert 0 <= int(split.labels.min()) <= int(split.labels.max()) < dataset.classes
 
+    def test_weights_are_numbers_from_zero_one_for_each_example(self, dataset: Dataset) -> None:
+        for split in (dataset.train, dataset.test):
+            if split.weights is not None:
+                assert split.weights.shape == (len(split),)
+                assert split.weights.dtype.kind == "f", f"floating-point numbers, not {split.weights.dtype}"
+                assert 0 <= float(split.weights.min()) <= float(split.weights.max()) < float("inf")
+
     def test_classes_are_counted_from_the_training_labels(self, dataset: Dataset) -> None:
         assert dataset.classes == int(dataset.train.labels.max()) + 1
         unknown = set(dataset.test.labels.tolist()) - set(dataset.train.labels.tolist())

@@ -41,9 +41,9 @@ def code_digests() -> dict[str, str]:
 
 
 def data_digest(dataset: Dataset) -> str:
-    """Returns the SHA-256 of all labels of a data set and of up to 2,000 examples of each split, evenly spread.
+    """Returns one SHA-256 of all labels and weights of a data set, and of up to 2,000 examples of each split.
 
-    A digest of every example would mean to read them all once more.
+    These are spread evenly over the split. A digest of every example would mean to read them all once more.
     """
     import numpy as np
 
@@ -52,7 +52,8 @@ def data_digest(dataset: Dataset) -> str:
         count = len(split)
         row_bytes = max(1, split.images.nbytes // max(1, count))
         rows = np.unique(np.linspace(0, max(0, count - 1), min(_ROWS, max(1, _BYTES // row_bytes)), dtype=np.int64))
-        for array in (split.images[rows[:count]], split.labels):
+        weights = () if split.weights is None else (split.weights,)
+        for array in (split.images[rows[:count]], split.labels, *weights):
             digest.update(f"{array.dtype.str} {split.images.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from ..job import TrainJob
 from ..model import ModelConfig
 from ..plugin.plugins import Plugins
 from .execution_mode import compile_watched
+from .weights import check_weights, examples
 
 if TYPE_CHECKING:
     from .fit import Subset
@@ -95,7 +96,8 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
         DatasetError: A file is missing or wrong.
         DownloadError: It had to be downloaded and could not be.
         PluginError: The plugin that offers it failed.
-        OptionError: The validation fraction leaves no example to train on, or none to validate on.
+        OptionError: The validation fraction leaves no example to train on, or none to validate on, or the job weighs
+            classes that the data don't have.
     """
     reader = plugins.get_dataset(job.dataset_name)
     folder = Path(job.data_folder) if job.data_folder else None
@@ -114,6 +116,7 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
             expected="at least one example for each",
             hint="choose another --validation-fraction",
         )
+    check_weights(job, dataset)
     return dataset
 
 
@@ -163,27 +166,29 @@ def _check_model(name: str, model: Any) -> None:
         ) from error
 
 
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Subset, Subset, Subset]:
+def split(dataset: Dataset, fraction: float, seed: int, weights: Any = None) -> tuple[Subset, Subset, Subset]:
     """Splits the data into training, validation and test examples.
 
     Args:
         dataset: The data.
         fraction: The part of the training set that is held out for validation; 0.0 validates on the test set.
         seed: Decides which examples are held out.
+        weights: How much each training example counts in the training, [N]; None counts all alike. For validation and
+            test, the data set's own weights count: Keras' `class_weight` weighs the training only.
     """
     import numpy as np
 
     from .fit import Subset
 
-    train, test = (dataset.train.images, dataset.train.labels), (dataset.test.images, dataset.test.labels)
-    whole_test = Subset(data=test, rows=np.arange(len(dataset.test)))
+    train, held_back = examples(dataset.train, weights), examples(dataset.train, dataset.train.weights)
+    whole_test = Subset(data=examples(dataset.test, dataset.test.weights), rows=np.arange(len(dataset.test)))
     held_out = _held_out(fraction, len(dataset.train))
     if not held_out:
         return Subset(data=train, rows=np.arange(len(dataset.train))), whole_test, whole_test
     rows = np.random.default_rng([seed]).permutation(len(dataset.train))
     return (
         Subset(data=train, rows=np.sort(rows[held_out:])),
-        Subset(data=train, rows=np.sort(rows[:held_out])),
+        Subset(data=held_back, rows=np.sort(rows[:held_out])),
         whole_test,
     )
 

@@ -30,6 +30,7 @@ from .model_facts import count_parameters, model_facts
 from .prepare import BuiltModel, build_model, count_not_finite, load_dataset, split
 from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
+from .weights import training_weights
 from .xla_cache import XlaCache
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Training:
         from .fit import Fit
 
         job = self._job
-        train, validation, test = split(dataset, job.validation_fraction, job.seed)
+        train, validation, test = split(dataset, job.validation_fraction, job.seed, training_weights(job, dataset))
         fit = Fit(
             model=built.model,
             train=train,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...engine import files
 from ...engine.backend import BackendChoice
 from ...engine.errors import InputError, OptionError
-from ...engine.job import DEVICES, KEEPS, TrainJob
+from ...engine.job import BALANCED, DEVICES, KEEPS, TrainJob, class_weights
 from ...engine.options.settings import Options
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
@@ -36,6 +38,8 @@ def add_job_options(group: Any) -> None:
     add("seed", "decides initial weights and order", type=int, metavar="N")
     held_out = "part of the training set to hold out for the validation figures of each epoch"
     add("validation-fraction", held_out, default="0, use the test set", type=float, metavar="F")
+    weigh = "how much the classes count: `balanced`, or a JSON file {class: weight}"
+    add("class-weight", weigh, default="all alike", metavar="FILE")
     add("keep", "which epoch's weights the model keeps", choices=KEEPS)
     add("threads", "threads of an operation", default="0, one per core", type=int, metavar="N")
     add("device", "what computes", default="auto, a GPU where there is one", choices=DEVICES)
@@ -70,6 +74,7 @@ def make_job(context: Context) -> TrainJob:
         epochs=values.epochs,
         seed=values.seed,
         validation_fraction=values.validation_fraction,
+        class_weight=_class_weight(values.class_weight),
         keep=values.keep,
         threads=values.threads,
         device=values.device,
@@ -88,6 +93,34 @@ def _job_options(context: Context) -> dict[str, Any]:
     prefixes = tuple(map(prefix, context.plugins.backends()))
     names = (name for name in context.options.plugin_options if not name.startswith(prefixes))
     return {name: getattr(context.options.values, name) for name in names}
+
+
+def _class_weight(given: str) -> str:
+    """Returns what a job has for `--class-weight`: "balanced", or the JSON of a file, on one line.
+
+    Raises:
+        InputError: There is no such file, or it can't be read.
+        OptionError: It holds no weights.
+    """
+    if given in {"", BALANCED}:
+        return given
+    path = Path(given).expanduser()
+    try:
+        text = files.decode(path.read_bytes())
+    except OSError as error:
+        expected = f'"{BALANCED}", or a JSON file from classes to numbers: {{"0": 1.0, "3": 2.5}}'
+        raise InputError(
+            "--class-weight can't be read", received=f"{path}: {error.strerror}", expected=expected
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text", received=str(error), expected="a JSON file", path=path) from error
+    weights = class_weights(text.strip() or "{}")
+    if not weights:
+        expected = 'at least one class with its weight: {"0": 1.0, "3": 2.5}'
+        raise InputError(
+            f"{path} has no weights", received=text.strip() or "an empty file", expected=expected, path=path
+        )
+    return json.dumps({str(label): weights[label] for label in sorted(weights)})
 
 
 def _given(context: Context) -> tuple[str, ...]:

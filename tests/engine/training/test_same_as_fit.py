@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stoker.engine.data import Dataset, Split
 from stoker.engine.errors import InputError, OptionError
+from stoker.engine.job import TrainJob
 from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, restore
 from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, compile_watched
 from stoker.engine.training.fit import Fit, Subset
+from stoker.engine.training.prepare import split
+from stoker.engine.training.weights import training_weights
 
 from ... import tiny
 
@@ -403,10 +407,50 @@ def test_random_numbers_change_with_the_execution_mode(keras: Any):
     assert losses[0] != pytest.approx(losses[1], rel=1e-4)
 
 
+def dataset_of(weights: Any = None) -> Dataset:
+    images, labels = data()
+    train = Split(images=images, labels=labels, weights=weights)
+    return Dataset(name="tiny", train=train, test=Split(images=images, labels=labels), classes=tiny.CLASSES)
+
+
+def weighted(keras: Any) -> Any:
+    return dense(keras, "sgd", weighted_metrics=["accuracy"])
+
+
+@pytest.mark.parametrize("kind", ["balanced", '{"0": 0.25, "2": 3}', "of the data set"])
+def test_weights_count_as_in_fit(keras: Any, kind: str):
+    images, labels = data()
+    own = np.random.default_rng(3).random(330) if kind == "of the data set" else None
+    job, dataset = TrainJob(class_weight="" if own is not None else kind), dataset_of(own)
+    mine, other = twins(keras, weighted)
+    train, _, _ = split(dataset, 0.0, 0, training_weights(job, dataset))
+    fit = ours(mine, train=train)
+    fit.run([], lambda report: None)
+    order = epoch_order(SEED, 0, 330)
+    counts = np.bincount(labels)
+    by_class = (
+        {label: 330 / (3 * count) for label, count in enumerate(counts)} if kind == "balanced" else {0: 0.25, 2: 3.0}
+    )
+    more = {"class_weight": by_class} if own is None else {"sample_weight": own[order]}
+    history = other.fit(images[order], labels[order], batch_size=BATCH, shuffle=False, verbose=0, **more).history
+    agree(mine, other)
+    for name, values in history.items():
+        assert fit.history[name] == pytest.approx(values, rel=1e-12), name
+
+
+def test_weights_by_class_do_not_count_in_a_validation_and_those_of_the_data_do(keras: Any):
+    own = np.random.default_rng(3).random(330)
+    for weights, members in ((None, 2), (own, 3)):
+        dataset = dataset_of(weights)
+        train, validation, test = split(dataset, 0.25, 0, own)
+        assert (len(train.data), len(validation.data), len(test.data)) == (3, members, 2)
+
+
 HELD = {
     "the weights at the end": test_the_finished_model_has_the_averages_of_its_optimizer,
     "figures": test_figures_are_what_the_models_own_step_returned,
     "a metric with several numbers": test_a_metric_of_several_numbers_is_several_figures,
+    "`class_weight`, `sample_weight`": test_weights_count_as_in_fit,
     "variables": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
     "optimizers of the model's own": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
     "a model with a fixed batch size": test_a_model_with_a_fixed_batch_size_trains,
