@@ -21,7 +21,7 @@ _DEFAULT = "mnist"
 _MOST = 300
 """Samples on one sheet: more would take minutes to draw into a file, and nobody could see them."""
 _ACTIONS = {
-    "fetch": "download a named data set into the cache",
+    "fetch": "bring a named data set into the cache",
     "verify": "read every byte and compare digests",
     "info": "list data sets, or describe one",
     "show": "show a sheet of samples, in the terminal or as a PNG",
@@ -94,6 +94,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
 
 def _info(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     from .source.catalogue import CATALOGUE
+    from .source.fetch import is_bundled
 
     if not options.name and not options.data_folder:
         offered = context.plugins.datasets()
@@ -102,7 +103,7 @@ def _info(options: argparse.Namespace, context: Context, progress: ProgressCallb
     reader = context.plugins.get_dataset(options.name or FOLDER)
     known = CATALOGUE.get(reader.name)
     about = [f"{reader.name}: {reader.summary}", *([f"{'credit':<10}  {known.credit}"] if known else [])]
-    if known and not options.data_folder and not known.bundled and not _size_bytes(known):
+    if known and not options.data_folder and not is_bundled(known) and not _size_bytes(known):
         return [*about, f"{'place':<10}  not fetched yet; run: stoker data fetch {known.name}"]
     return [*about, *_describe(reader.load(options.data_folder, offline=True, progress=progress))]
 

@@ -50,7 +50,7 @@ class Dataset:
         test: The test examples, of the same shape and with no label that `train` lacks.
         classes: How many classes there are: the largest label plus one.
         sources: Where it came from: {file: "sha256:…" or a path}; goes into the record of a run.
-        notes: What to report to the user, one sentence each ("no mirror answered; the bundled copy is used").
+        notes: What to report to the user, one sentence each ("the labels start at 1; class 0 never occurs").
     """
 
     name: str

@@ -210,10 +210,20 @@ def test_a_held_out_part_serves_as_validation_and_the_test_set_once_at_the_end(p
 
 
 def test_notes_about_the_data_are_in_the_log_once(place: Path, tmp_path: Path):
-    job = ("train", "--dataset", "mnist", "--offline", "--epochs", 1, "--batch-size", 5000, "--runs-dir", "noted")
+    (tmp_path / "cache").write_text("in the way")
+    job = ("train", "--dataset", "mnist", "--epochs", 1, "--batch-size", 5000, "--runs-dir", "noted")
     done = stoker(*job, cwd=place, STOKER_CACHE_DIR=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("note: nothing was downloaded: the copy of mnist bundled with stoker is used") == 1
+    assert done.stdout.count("the copy of mnist that comes with stoker is used") == 1
+
+
+def test_mnist_trains_at_once_without_a_word_about_mirrors(place: Path, tmp_path: Path):
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    job = ("train", "--dataset", "mnist", "--epochs", 1, "--batch-size", 5000, "--runs-dir", "at once")
+    done = stoker(*job, cwd=place, STOKER_CACHE_DIR=str(tmp_path / "cache"), NO_PROXY="", no_proxy="", **nowhere)
+    assert done.returncode == 0, done.stderr
+    assert "mirror" not in done.stdout + done.stderr
+    assert "note: " not in done.stdout
 
 
 def test_json_output_is_one_object_a_line(place: Path):
