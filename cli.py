@@ -203,9 +203,12 @@ def _stop(reason: str, package: str | None = None) -> NoReturn:
 
 def _report(error: Exception, *, debug: bool) -> int:
     """Prints an error for people; the exit code, or 0 if it is not one of ours."""
+    from importlib.metadata import PackageNotFoundError
+
     from stoker.engine.errors import StokerError
 
-    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("stoker"):
+    unnamed = isinstance(error, PackageNotFoundError)  # the module may be there, under another distribution's name
+    if isinstance(error, ModuleNotFoundError) and not unnamed and not str(error.name).startswith("stoker"):
         _stop(f"the package {error.name!r} is not installed for {sys.executable}", error.name)
     if not isinstance(error, StokerError):
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
+import importlib
 import os
 import platform
 import subprocess
@@ -16,6 +16,7 @@ from .. import VERSION
 from ..data import Dataset
 from ..errors import CheckpointError
 from ..job import TrainJob
+from ..plugin.extras import module_version
 from ..rundir import RunDirectory
 from .execution_mode import ExecutionMode
 from .runtime import cores
@@ -97,7 +98,7 @@ def describe(seed: int, dataset: Mapping[str, Any], tf: Any) -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {"stoker": VERSION} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {"stoker": VERSION} | {name: imported_version(name) for name in PACKAGES},
         "processor": processor(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
         "devices": devices,
@@ -112,6 +113,11 @@ def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what differs between two environments and may change a result's last digits, one phrase each."""
     then, here = ({**one.get("packages", {}), **one} for one in (before, now))
     return [f"{name}: {then.get(name)} → {here.get(name)}" for name in COMPARED if then.get(name) != here.get(name)]
+
+
+def imported_version(name: str) -> str:
+    """Returns the version that a module states of itself, whatever the distribution is called that it comes from."""
+    return str(getattr(importlib.import_module(name), "__version__", "unknown"))
 
 
 def processor() -> str:
@@ -131,7 +137,7 @@ def compiles_for(threads: int) -> list[str]:
         threads: How many an operation may use; 0 means one for each core.
     """
     features = _of_processor("flags") or _of_processor("Features") or platform.node()
-    versions = [importlib.metadata.version(name) for name in PACKAGES]
+    versions = [module_version(name) for name in PACKAGES]  # the packages are not imported yet
     return [*versions, processor(), features, str(threads or cores()), str(variables())]
 
 

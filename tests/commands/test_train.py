@@ -226,6 +226,26 @@ def test_mnist_trains_at_once_without_a_word_about_mirrors(place: Path, tmp_path
     assert "note: " not in done.stdout
 
 
+def test_a_tensorflow_of_another_distribution_trains(place: Path, tmp_path: Path):
+    """As tensorflow-cpu, tf-nightly or a system's package: pip knows no distribution of the module's name."""
+    hidden = ("tensorflow", "keras", "numpy")
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib import metadata\n"
+        "ALL = metadata.MetadataPathFinder.find_distributions\n"
+        "def find(*context):\n"
+        f"    return [each for each in ALL(*context) if (each.name or '').lower() not in {hidden}]\n"
+        "metadata.MetadataPathFinder.find_distributions = staticmethod(find)\n"
+    )
+    job = ("train", "--data-folder", "data", *JOB, "--runs-dir", "other name")
+    done = stoker(*job, cwd=place, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    (found,) = list_runs(place / "other name")
+    recorded = found.environment()
+    assert recorded
+    assert recorded["packages"]["numpy"] == np.__version__
+    assert set(recorded["packages"]) == {"stoker", *hidden}
+
+
 def test_json_output_is_one_object_a_line(place: Path):
     done = stoker("train", "--data-folder", "data", *JOB, "--json", "--runs-dir", "json", cwd=place)
     values = [json.loads(line) for line in done.stdout.splitlines()]
