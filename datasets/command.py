@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.command import command_line
 from ..engine.data import FOLDER
 from ..engine.errors import InputError, OptionError
 from ..engine.plugin.context import Context
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 def _fetch(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     if options.name == FOLDER:
         what = f"the data set {FOLDER!r} can't be fetched: it is what lies below --data-folder"
-        raise InputError(what, hint="`stoker data info` lists those that can be")
+        raise InputError(what, hint=f"`{command_line('data', 'info')}` lists those that can be")
     dataset = context.plugins.get_dataset(options.name, without=(FOLDER,)).load(None, progress=progress)
     return [f"{options.name} is ready", *_describe(dataset)]
 
@@ -104,7 +105,7 @@ def _info(options: argparse.Namespace, context: Context, progress: ProgressCallb
     known = CATALOGUE.get(reader.name)
     about = [f"{reader.name}: {reader.summary}", *([f"{'credit':<10}  {known.credit}"] if known else [])]
     if known and not options.data_folder and not is_bundled(known) and not _size_bytes(known):
-        return [*about, f"{'place':<10}  not fetched yet; run: stoker data fetch {known.name}"]
+        return [*about, f"{'place':<10}  not fetched yet; run: {command_line('data', 'fetch', known.name)}"]
     return [*about, *_describe(reader.load(options.data_folder, offline=True, progress=progress))]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...engine import cache, files
+from ...engine.command import command_line
 from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 from ..idx.content import looks_like
@@ -59,10 +60,11 @@ def fetch(
             _unpack(known, missing, progress)
             return []
         if offline:
+            fetches = command_line("data", "fetch", known.name)
             raise DatasetError(
                 f"the data set {known.name} is not on this machine yet, and downloads are not allowed",
                 expected=f"its files in {folder}",
-                hint=f"run `stoker data fetch {known.name}` where there is a network, or pass --data-folder",
+                hint=f"run `{fetches}` where there is a network, or pass --data-folder",
             )
         with _network(transport) as network:
             return _download(known, missing, network, progress)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..command import command_line
 from ..errors import OptionError, UnknownNameError, nearest
 
 PLUGIN_OPTIONS = "_plugin_options"
@@ -62,7 +63,11 @@ class Parser(argparse.ArgumentParser):
 
     def advice(self) -> str:
         """Returns where to read on."""
-        return f"see `{self.prog} --help`"
+        return f"see `{self.help_command()}`"
+
+    def help_command(self) -> str:
+        """Returns the command that shows the help of this parser."""
+        return command_line(*self.prog.split()[1:], "--help")
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings and "" in arg_strings and str(action.metavar) in _NEVER_EMPTY:
@@ -103,7 +108,7 @@ class TopParser(Parser):
 
     def advice(self) -> str:
         """Returns where to read on."""
-        return f"the options of a command come after it; see `{self.prog} --help`"
+        return f"the options of a command come after it; see `{self.help_command()}`"
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses as argparse does, but refuses an option of a command in front of the command.

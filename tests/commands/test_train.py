@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import list_runs
 
 from .. import tiny
-from ..stoker_process import stoker
+from ..stoker_process import CLI, stoker
 
 JOB = ("--epochs", 3, "--batch-size", 20, "--first-layer-neurons", 12, "--second-layer-neurons", 8)
 
@@ -57,7 +58,7 @@ def test_the_end_shows_final_figures_where_the_model_is_and_what_comes_next(outp
     assert re.search(r"^Final test loss: 0\.\d+$", output, re.M)
     assert re.search(r"^Final test accuracy: [01]\.\d+$", output, re.M)
     assert f"model: runs/{run.run_id}/outputs/model/model.keras" in output
-    assert f"next: stoker runs show {run.run_id}" in output
+    assert f"next: {shlex.join([sys.executable, str(CLI)])} runs show {run.run_id}\n" in output
     assert "the test set served as validation" in output
 
 
@@ -301,7 +302,10 @@ def test_a_model_that_raises_fails_the_run_with_its_traceback_in_the_log(place: 
     (place / "bad.py").write_text("def build(config):\n    raise RuntimeError('no such layer')\n")
     done = stoker("train", "--data-folder", "data", "--runs-dir", "bad", "--model", "bad.py", cwd=place)
     assert done.returncode == 1
-    assert "RuntimeError: no such layer" in done.stderr
+    assert (done.stdout.count("no such layer\n"), done.stderr.count("no such layer")) == (1, 0)
+    (name,) = (path.name for path in (place / "bad").iterdir())
+    logs = f"{shlex.join([sys.executable, str(CLI)])} runs logs {name} --runs-dir bad"
+    assert done.stderr == f"error: the run {name} has failed\nhint: {logs}\n"  # without a resume, which would fail too
     (found,) = list_runs(place / "bad")
     assert "Traceback" in found.log.read_text()
     assert stoker("runs", "list", "--runs-dir", "bad", cwd=place).stdout.count("failed") == 1
@@ -359,7 +363,7 @@ def test_a_missing_gpu_is_reported_clearly(place: Path):
         "train", "--data-folder", "data", "--device", "gpu", "--runs-dir", "gpu", cwd=place, CUDA_VISIBLE_DEVICES=""
     )
     assert done.returncode == 1
-    assert "no GPU" in done.stderr
+    assert (done.stdout.count("no GPU"), done.stderr.count("no GPU"), done.stderr.count("--resume")) == (1, 0, 0)
     assert "--device cpu" in done.stdout
 
 
@@ -392,7 +396,8 @@ def test_a_model_that_could_not_be_trained_or_saved_is_refused_before_the_traini
     (place / "refused.py").write_text(f"def build(config):\n{body}\n")
     done = stoker("train", "--data-folder", "data", "--runs-dir", "refused", "--model", "refused.py", cwd=place)
     assert done.returncode == 1
-    assert what in done.stderr
+    assert what in done.stdout
+    assert what not in done.stderr
     assert words in done.stdout
     assert "epoch" not in done.stdout
 

@@ -310,7 +310,7 @@ def test_importing_the_command_line_neither_loads_plugins_nor_tensorflow(as_pack
 
 
 @pytest.mark.parametrize(
-    ("state", "hint"), [(RunState.FAILED, "stoker runs logs"), (RunState.PREPARING, "wait until it has finished")]
+    ("state", "hint"), [(RunState.FAILED, "runs logs"), (RunState.PREPARING, "wait until it has finished")]
 )
 def test_a_run_without_outputs_is_not_fetched_and_says_in_which_state_it_is(
     here: Path, capsys: pytest.CaptureFixture[str], state: RunState, hint: str

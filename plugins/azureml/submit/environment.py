@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ....engine import files
+from ....engine.command import command_line
 from ....engine.errors import InputError
 from ....engine.packaging import secrets
 from ....engine.packaging.requirements import canonical
 from ....engine.plugin.extras import installed_version, providers
-from .. import catalogue
+from .. import NAME, catalogue
 from ..settings import AzureSettings
 
 NEEDED = ("keras", "matplotlib", "numpy", "platformdirs", "pluggy", "requests", "tensorflow")
@@ -27,7 +28,7 @@ MOUNTS = "azureml-dataset-runtime"
 WITHOUT_IMGHDR = (3, 13)
 """From this Python on, the SDK lacks a module that the standard library had."""
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
+_PACKAGE = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
 _PYTHON = re.compile(r"python==?[0-9]+[.][0-9]+([.][0-9]+)?")
 _LOCAL = re.compile(
     r"(-r|-c|-e|-f|--requirement|--constraint|--editable|--find-links)\b|[./~]|file:|[A-Za-z]:\\|.*@ *file:"
@@ -150,7 +151,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
             expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
             path=path,
         ) from error
-    matches = [match for each in entries if (match := _NAME.match(each.rpartition("::")[2]))]
+    matches = [match for each in entries if (match := _PACKAGE.match(each.rpartition("::")[2]))]
     listed = {canonical(match[1], ALIASES): match[2] or "" for match in matches}
     _require(path, listed)
     _require_python(path, entries)
@@ -184,7 +185,7 @@ def _require_python(path: Path, entries: Sequence[str]) -> None:
     `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
     """
     for entry in entries:
-        name = _NAME.match(entry.rpartition("::")[2])
+        name = _PACKAGE.match(entry.rpartition("::")[2])
         if name and name[1].lower() == "python" and not _PYTHON.fullmatch(entry):
             raise InputError(
                 f"the environment {path} names Python in a form that Azure ML's SDK replaces by another version",
@@ -207,10 +208,11 @@ def _require(path: Path, listed: Mapping[str, str]) -> None:
     """Refuses an environment in which stoker can't train."""
     lacking = [name for name in ("python", *NEEDED) if name not in listed]
     if lacking:
+        writes = command_line("train", "--backend", NAME, "--dry-run", "DIR")
         raise InputError(
             f"the environment {path} lacks {', '.join(lacking)}",
             expected="all that stoker needs to train",
-            hint="`stoker train --backend azureml --dry-run DIR` without this option writes one that has them",
+            hint=f"`{writes}` without this option writes one that has them",
             path=path,
         )
 
