@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..command import command_line
-from ..errors import OptionError, UnknownNameError, nearest
+from ..errors import OptionError, UnknownNameError
+from . import habits
 
 PLUGIN_OPTIONS = "_plugin_options"
 """The attribute that carries the names of the options that plugins added, from a parser to `Settings.parse`."""
@@ -50,8 +51,8 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unexpected argument {word!r}")
         option = word.partition("=")[0]
         known = {name.lstrip("-"): name for name in self._option_string_actions}  # dashes would make all names alike
-        near = known.get(nearest(option.lstrip("-"), known))
-        raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
+        answer = habits.hint(option.lstrip("-"), known, known.__getitem__)
+        raise OptionError(f"unknown option {option}", hint=answer or self.advice())
 
     def mark_plugin_options(self, own: Collection[str] = ()) -> None:
         """Marks all options but the command's as added by plugins, for `Settings.parse`.
