@@ -36,7 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         child = below.add_parser(action, help=summary, description=summary)
         child.add_argument("name", nargs=None if action == "fetch" else "?", metavar="NAME", help="name of a data set")
         if action != "fetch":
-            child.add_argument("--data-folder", type=Path, metavar="DIR", help="folder with its four IDX files")
+            child.add_argument(
+                "--data-folder", type=Path, metavar="DIR", help="folder with its files, anywhere below it"
+            )
         if action == "show":
             _add_show_options(child)
 
@@ -124,10 +126,18 @@ def _size_bytes(known: KnownSet) -> int:
 
 def _describe(dataset: Dataset) -> list[str]:
     """Describes a data set in a few lines: its splits, its classes, its sources, and its notes."""
-    rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", str(dataset.classes))]
+    rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", _classes(dataset))]
     rows += [("file", f"{name}  {_source(name, source)}") for name, source in dataset.sources.items()]
     rows += [("note", note) for note in dataset.notes]
     return [f"{name:<10}  {text}" for name, text in rows]
+
+
+def _classes(dataset: Dataset) -> str:
+    """Returns how many classes there are, and what is odd about them."""
+    from ..engine.data import classes_in_words
+
+    number, _, odd = classes_in_words(dataset).partition(" ")
+    return number + odd.removeprefix("classes").removeprefix("class")
 
 
 def _source(name: str, source: str) -> str:
@@ -140,10 +150,11 @@ def _source(name: str, source: str) -> str:
 def _count(split: Split) -> str:
     import numpy as np
 
-    counts = np.bincount(split.labels)
-    counts = counts[counts > 0]
+    counts = np.unique(split.labels, return_counts=True)[1]
+    each = f"{counts.min():,}" if counts.min() == counts.max() else f"{counts.min():,} to {counts.max():,}"
+    classes = "class" if len(counts) == 1 else "classes"
     kind = f"{split.images.dtype.name} [{', '.join(str(size) for size in split.images.shape[1:])}]"
-    return f"{len(split):,} examples of {kind}, {counts.min():,} to {counts.max():,} in each class"
+    return f"{len(split):,} examples of {kind}, {each} in each of {len(counts):,} {classes}"
 
 
 def _show(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:

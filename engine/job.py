@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -33,6 +34,27 @@ _EXPECTED = {
 KEEPS = ("last", "best")
 DEVICES = ("auto", "cpu", "gpu")
 
+_LETTERS = str.maketrans(
+    {
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "Œ": "OE",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+        "đ": "d",
+        "Đ": "D",
+        "ð": "d",
+        "Ð": "D",
+        "þ": "th",
+        "Þ": "Th",
+        "\u0131": "i",
+    }
+)
+"""Letters that Unicode does not take apart, and what stands for them where only ASCII may."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -121,12 +143,12 @@ class TrainJob:
 
     @property
     def title(self) -> str:
-        """The name, or one made from data set and model: `mnist-dnn`."""
+        """The name, or one made from data set and model: `mnist-dnn`; `mnist-net-small` for `net.py:small`."""
         if self.name:
             return self.name
         data = self.dataset or self.data_folder.rstrip("/").rpartition("/")[2]
-        model = self.model.rpartition("/")[2].partition(":")[0].removesuffix(".py")
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{data}-{model}").strip("-.")[:64] or "run"
+        model = self.model.rpartition("/")[2].replace(".py:", "-").removesuffix(".py")
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", _latin(f"{data}-{model}")).strip("-.")[:64].rstrip("-.") or "run"
 
     def to_json(self) -> dict[str, Any]:
         """Returns the job as JSON values."""
@@ -159,6 +181,12 @@ class TrainJob:
         """Returns the SHA-256 of the canonical JSON form, in hexadecimal: the same form, the same digest."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _latin(text: str) -> str:
+    """Returns a text with the letters of the alphabet in place of those that are made from them: "a" for "ä"."""
+    apart = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def check_name(what: str, name: str) -> None:

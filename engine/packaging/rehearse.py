@@ -128,7 +128,7 @@ def _unchanged(folder: Path, facts: Mapping[str, Any]) -> Package:
     if changed:
         raise InputError(
             f"the package in {folder} is not as it was written",
-            received=", ".join(changed[:5]),
+            received="".join(f"\n    {place}" for place in changed),
             hint="write it again with --dry-run, into another folder",
             path=folder,
         )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import Dataset
+from ..data import Dataset, classes_in_words
 from ..errors import StokerError
 from ..event import EventKind
 from ..job import TrainJob
@@ -227,7 +227,7 @@ def _introduction(dataset: Dataset, model: Any, device: str) -> str:
     shape = "×".join(str(size) for size in dataset.shape)
     return (
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
-        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: {_parameters(model):,} "
+        f"{dataset.train.images.dtype.name}, {classes_in_words(dataset)}; {model.name}: {_parameters(model):,} "
         f"parameters; {device}"
     )
 

@@ -178,7 +178,7 @@ def _add_attach(below: Any) -> None:
 
 
 def _add_cancel(below: Any) -> None:
-    _action_on_run(below, "cancel", "end a run, which can be resumed", _cancel)
+    _action_on_run(below, "cancel", "end a run; a resume continues from its last checkpoint", _cancel)
 
 
 def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
@@ -193,9 +193,12 @@ def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -
     return 0
 
 
+_OUTPUT = "a new or empty folder, or one with an earlier copy of the outputs, which is replaced"
+
+
 def _add_fetch(below: Any) -> None:
     child = _action_on_run(below, "fetch", "copy the outputs of a run into a folder", _fetch)
-    child.add_argument("--output", type=Path, required=True, metavar="DIR", help="replaced if it exists")
+    child.add_argument("--output", type=Path, required=True, metavar="DIR", help=_OUTPUT)
 
 
 def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:

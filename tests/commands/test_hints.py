@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -14,13 +15,16 @@ from typing import Any
 import pytest
 
 from stoker.engine import files
+from stoker.engine.errors import InputError, UnknownNameError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs.find import find_run
 from stoker.engine.status import Handle, Progress, RunState, RunStatus
 from stoker.plugins.commands.follow import follow
 
+from .. import tiny
 from ..patience import PATIENCE_S
-from ..stoker_process import CLI
+from ..stoker_process import CLI, stoker
 
 OPTIONS = Namespace(quiet=False, json=False)
 EPOCH = "epoch 1/3  loss 0.5000  1.00 s"
@@ -169,3 +173,76 @@ def test_where_nothing_of_the_log_is_shown_the_error_is_told(
     monkeypatch.setattr(OPTIONS, "quiet", True)
     ended(tmp_path, RunState.FAILED, "error: it broke\n")
     assert "has failed: it broke\n" in capsys.readouterr().err
+
+
+def test_an_error_about_a_name_counts_the_runs_that_it_does_not_name(tmp_path: Path):
+    for _ in range(19):
+        RunDirectory.create(tmp_path, TrainJob())
+    with pytest.raises(UnknownNameError) as caught:
+        find_run(tmp_path, "zebra")
+    assert str(caught.value).endswith(", … and 14 more")
+    with pytest.raises(InputError) as several:
+        find_run(tmp_path, "2")
+    assert str(several.value).endswith(", … and 14 more")
+
+
+def test_an_option_of_another_backend_is_warned_about(tmp_path: Path):
+    done = stoker("plan", "--azureml-vm-size", "Standard_X", "--azureml-low-priority", cwd=tmp_path)
+    assert done.returncode == 0
+    for option in ("--azureml-vm-size", "--azureml-low-priority"):
+        assert (
+            f"warning: {option} has no effect: it is for the backend azureml, and this job goes to local" in done.stdout
+        )
+    assert "warning" not in stoker("plan", cwd=tmp_path, STOKER_AZUREML_VM_SIZE="Standard_X").stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "source"),
+    [
+        ("epochs = 0", "--epochs must be a whole number, 1 or more", "stoker.toml"),
+        ("keep = 'best'\nvalidation-fraction = 1.5", "--validation-fraction must be", "stoker.toml"),
+        ("model = 'dnnn'", "unknown model: 'dnnn'", ""),
+        ("dataset = 'mnits'", "unknown data set: 'mnits'", ""),
+        ("backend = 'locl'", "unknown backend: 'locl'", ""),
+        ("backend = 'azureml'\n[azureml]\nmax-nodes = 0", "--azureml-max-nodes must be", ""),
+    ],
+)
+def test_a_value_that_no_training_would_take_is_told_by_config_after_the_table(
+    tmp_path: Path, line: str, what: str, source: str
+):
+    (tmp_path / "stoker.toml").write_text(f"{line}\n")
+    done = stoker("config", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "learning-rate" in done.stdout
+    assert done.stderr.startswith(f"error: {what}")
+    assert source in done.stderr
+    done = stoker("config", "--json", cwd=tmp_path)
+    assert (done.returncode, "epochs" in json.loads(done.stdout)) == (2, True)
+    assert stoker("config", "runs", "list", cwd=tmp_path).returncode == 0
+
+
+def test_the_source_of_a_bad_value_is_named(tmp_path: Path):
+    done = stoker("plan", cwd=tmp_path, STOKER_EPOCHS="0")
+    assert done.stderr.endswith("hint: the value comes from STOKER_EPOCHS\n")
+    assert "comes from" not in stoker("plan", "--epochs", 0, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("fraction", "words"),
+    [
+        (0.001, ("0.001 holds out no example", "0.001 of 330 training examples", "at least 0.003")),
+        (
+            0.999,
+            ("0.999 holds out every example", "0.999 of 330 training examples", "so that an example is left of 330"),
+        ),
+    ],
+)
+def test_a_validation_fraction_that_leaves_nothing_is_refused_with_the_number_of_examples(
+    tmp_path: Path, fraction: float, words: tuple[str, ...]
+):
+    tiny.write(tmp_path / "data")
+    done = stoker("train", "--data-folder", "data", "--validation-fraction", fraction, cwd=tmp_path)
+    assert done.returncode == 2
+    assert not (tmp_path / "runs").exists()
+    for each in words:
+        assert each in done.stderr
