@@ -60,7 +60,8 @@ def check(path: Path, function: str) -> None:
     ]
     if function not in {*defined, *imported}:
         known = builders(tree)
-        hint = f"say which one: --model {shlex.quote(f'{path.name}:{known[0]}')}" if known else _DEFINE
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        hint = f"say which one: --model {shlex.quote(f'{shown}:{known[0]}')}" if known else _DEFINE
         raise UnknownNameError(f"function in {path}", function, known, hint=hint)
 
 

@@ -178,7 +178,7 @@ def _add_attach(below: Any) -> None:
 
 
 def _add_cancel(below: Any) -> None:
-    _action_on_run(below, "cancel", "end a run; a resume continues from its last checkpoint", _cancel)
+    _action_on_run(below, "cancel", "end a run, whose last checkpoint stays for a resume", _cancel)
 
 
 def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:

@@ -38,7 +38,8 @@ FILES = {
 
 
 @pytest.mark.parametrize(("text", "names"), FILES.values(), ids=FILES)
-def test_only_builders_are_offered(text: str, names: list[str], tmp_path: Path):
+def test_only_builders_are_offered(text: str, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
     assert builders(ast.parse(text)) == names
     (tmp_path / "models.py").write_text(text)
     with pytest.raises(UnknownNameError) as caught:
