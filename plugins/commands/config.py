@@ -55,7 +55,9 @@ def _check(context: Context) -> None:
     """Refuses values that a training would refuse, without a look at data or network."""
     job, choice = make_job(context), choice_of(context.options, context.options.values.backend)
     with contextlib.suppress(PluginError):  # a package is missing: no fault of the settings
-        context.plugins.check_names(job)
+        context.plugins.get_model(job.model)
+        if job.dataset_name not in context.plugins.datasets():  # a reader that is there takes long to make
+            context.plugins.get_dataset(job.dataset_name)
         context.plugins.get_backend(choice)
 
 
