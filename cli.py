@@ -207,8 +207,13 @@ def _report(error: Exception, *, debug: bool) -> int:
 
     from stoker.engine.errors import StokerError
 
-    unnamed = isinstance(error, PackageNotFoundError)  # the module may be there, under another distribution's name
-    if isinstance(error, ModuleNotFoundError) and not unnamed and not str(error.name).startswith("stoker"):
+    if isinstance(error, PackageNotFoundError):  # its module may be there, from another distribution
+        if debug:
+            return 0
+        print(f"error: pip knows no package {error.name!r} for {sys.executable}", file=sys.stderr)
+        print("hint: --debug in front of the command shows who asks for it", file=sys.stderr)
+        return 1
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("stoker"):
         _stop(f"the package {error.name!r} is not installed for {sys.executable}", error.name)
     if not isinstance(error, StokerError):
         return 0
