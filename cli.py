@@ -203,8 +203,16 @@ def _stop(reason: str, package: str | None = None) -> NoReturn:
 
 def _report(error: Exception, *, debug: bool) -> int:
     """Prints an error for people; the exit code, or 0 if it is not one of ours."""
+    from importlib.metadata import PackageNotFoundError
+
     from stoker.engine.errors import StokerError
 
+    if isinstance(error, PackageNotFoundError):  # its module may be there, from another distribution
+        if debug:
+            return 0
+        print(f"error: pip knows no package {error.name!r} for {sys.executable}", file=sys.stderr)
+        print("hint: --debug in front of the command shows who asks for it", file=sys.stderr)
+        return 1
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("stoker"):
         _stop(f"the package {error.name!r} is not installed for {sys.executable}", error.name)
     if not isinstance(error, StokerError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..engine.plugin.extras import module_version
 from ..engine.training.environment import processor
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "jax")
@@ -21,7 +21,7 @@ def describe() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: module_version(name) for name in _PACKAGES},
         "load": round(os.getloadavg()[0], 2),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
@@ -40,10 +40,3 @@ def in_words(machine: dict[str, Any]) -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

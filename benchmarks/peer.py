@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
+from ..engine.plugin.extras import installed_version, module_version
 from .task import Task
 
 
@@ -45,6 +45,5 @@ def load(name: str) -> Any:
 
 def _version(package: str) -> str:
     """The version of an installed package; "" if it is not installed."""
-    if importlib.util.find_spec(package.replace("-", "_").replace("scikit_learn", "sklearn")) is None:
-        return ""
-    return importlib.metadata.version(package)
+    module = package.replace("-", "_").replace("scikit_learn", "sklearn")
+    return installed_version(package) or module_version(module) if importlib.util.find_spec(module) else ""

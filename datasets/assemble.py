@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.data import Dataset, Split
-from ..engine.errors import DatasetError
+from ..engine.errors import DatasetError, few
 from .idx.locate import ROLES
 
 __all__ = ["MOST_CLASSES", "Part", "assemble"]
@@ -135,7 +135,7 @@ def _check_alike(train: Part, test: Part) -> None:
 def _check_known(part: Part, train: NDArray[Any], test: NDArray[Any]) -> None:
     unknown = np.flatnonzero((np.bincount(test) > 0) & ~_present(train, int(test.max()) + 1))
     if len(unknown):
-        shown = ", ".join(str(label) for label in unknown[:10]) + (", …" if len(unknown) > 10 else "")
+        shown = few(map(str, unknown))
         raise _wrong(
             part,
             f"{part.path} holds labels that the training set does not have",

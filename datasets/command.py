@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.command import command_line
 from ..engine.data import FOLDER
 from ..engine.errors import InputError, OptionError
 from ..engine.plugin.context import Context
@@ -21,7 +22,7 @@ _DEFAULT = "mnist"
 _MOST = 300
 """Samples on one sheet: more would take minutes to draw into a file, and nobody could see them."""
 _ACTIONS = {
-    "fetch": "download a named data set into the cache",
+    "fetch": "bring a named data set into the cache",
     "verify": "read every byte and compare digests",
     "info": "list data sets, or describe one",
     "show": "show a sheet of samples, in the terminal or as a PNG",
@@ -35,7 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         child = below.add_parser(action, help=summary, description=summary)
         child.add_argument("name", nargs=None if action == "fetch" else "?", metavar="NAME", help="name of a data set")
         if action != "fetch":
-            child.add_argument("--data-folder", type=Path, metavar="DIR", help="folder with its four IDX files")
+            child.add_argument(
+                "--data-folder", type=Path, metavar="DIR", help="folder with its files, anywhere below it"
+            )
         if action == "show":
             _add_show_options(child)
 
@@ -61,7 +64,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 def _fetch(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     if options.name == FOLDER:
         what = f"the data set {FOLDER!r} can't be fetched: it is what lies below --data-folder"
-        raise InputError(what, hint="`stoker data info` lists those that can be")
+        raise InputError(what, hint=f"`{command_line('data', 'info')}` lists those that can be")
     dataset = context.plugins.get_dataset(options.name, without=(FOLDER,)).load(None, progress=progress)
     return [f"{options.name} is ready", *_describe(dataset)]
 
@@ -94,6 +97,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
 
 def _info(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
     from .source.catalogue import CATALOGUE
+    from .source.fetch import is_bundled
 
     if not options.name and not options.data_folder:
         offered = context.plugins.datasets()
@@ -102,8 +106,8 @@ def _info(options: argparse.Namespace, context: Context, progress: ProgressCallb
     reader = context.plugins.get_dataset(options.name or FOLDER)
     known = CATALOGUE.get(reader.name)
     about = [f"{reader.name}: {reader.summary}", *([f"{'credit':<10}  {known.credit}"] if known else [])]
-    if known and not options.data_folder and not known.bundled and not _size_bytes(known):
-        return [*about, f"{'place':<10}  not fetched yet; run: stoker data fetch {known.name}"]
+    if known and not options.data_folder and not is_bundled(known) and not _size_bytes(known):
+        return [*about, f"{'place':<10}  not fetched yet; run: {command_line('data', 'fetch', known.name)}"]
     return [*about, *_describe(reader.load(options.data_folder, offline=True, progress=progress))]
 
 
@@ -122,10 +126,18 @@ def _size_bytes(known: KnownSet) -> int:
 
 def _describe(dataset: Dataset) -> list[str]:
     """Describes a data set in a few lines: its splits, its classes, its sources, and its notes."""
-    rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", str(dataset.classes))]
+    rows = [("train", _count(dataset.train)), ("test", _count(dataset.test)), ("classes", _classes(dataset))]
     rows += [("file", f"{name}  {_source(name, source)}") for name, source in dataset.sources.items()]
     rows += [("note", note) for note in dataset.notes]
     return [f"{name:<10}  {text}" for name, text in rows]
+
+
+def _classes(dataset: Dataset) -> str:
+    """Returns how many classes there are, and what is odd about them."""
+    from ..engine.data import classes_in_words
+
+    number, _, odd = classes_in_words(dataset).partition(" ")
+    return number + odd.removeprefix("classes").removeprefix("class")
 
 
 def _source(name: str, source: str) -> str:
@@ -138,10 +150,11 @@ def _source(name: str, source: str) -> str:
 def _count(split: Split) -> str:
     import numpy as np
 
-    counts = np.bincount(split.labels)
-    counts = counts[counts > 0]
+    counts = np.unique(split.labels, return_counts=True)[1]
+    each = f"{counts.min():,}" if counts.min() == counts.max() else f"{counts.min():,} to {counts.max():,}"
+    classes = "class" if len(counts) == 1 else "classes"
     kind = f"{split.images.dtype.name} [{', '.join(str(size) for size in split.images.shape[1:])}]"
-    return f"{len(split):,} examples of {kind}, {counts.min():,} to {counts.max():,} in each class"
+    return f"{len(split):,} examples of {kind}, {each} in each of {len(counts):,} {classes}"
 
 
 def _show(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:

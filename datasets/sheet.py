@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import files
+from ..engine.command import command_line
 from ..engine.data import Dataset, Split
 from ..engine.errors import DatasetError
 
@@ -122,7 +123,7 @@ def _picture(example: NDArray[Any]) -> NDArray[np.float64]:
             "the examples of this data set can't be drawn",
             received=f"examples of shape {list(example.shape)}",
             expected="pictures: [height, width] or [height, width, 1, 3 or 4]",
-            hint="`stoker data info` describes data sets of any shape",
+            hint=f"`{command_line('data', 'info')}` describes data sets of any shape",
         )
     values = example.astype(np.float64)
     lowest = min(0.0, float(values.min()))

@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .errors import DatasetError
+from .errors import DatasetError, few
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FOLDER", "Dataset", "DatasetReader", "ProgressCallback", "Split", "require_folder"]
+__all__ = [
+    "FOLDER",
+    "Dataset",
+    "DatasetReader",
+    "ProgressCallback",
+    "Split",
+    "classes_in_words",
+    "require_folder",
+]
 
 FOLDER = "folder"
 """The name of the data set that is whatever lies below `--data-folder`."""
@@ -53,7 +61,7 @@ class Dataset:
         test: The test examples, of the same shape and with no label that `train` lacks.
         classes: How many classes there are: the largest label plus one.
         sources: Where it came from: {file: "sha256:…" or a path}; goes into the record of a run.
-        notes: What to report to the user, one sentence each ("no mirror answered; the bundled copy is used").
+        notes: What to report to the user, one sentence each ("the labels start at 1; class 0 never occurs").
     """
 
     name: str
@@ -93,6 +101,35 @@ class DatasetReader(Protocol):
             DownloadError: It had to be downloaded and could not be.
         """
         ...
+
+
+def classes_in_words(dataset: Dataset) -> str:
+    """Returns how many classes a data set has, and what is odd about its labels.
+
+    Args:
+        dataset: The data set.
+
+    Returns:
+        "10 classes"; "6 classes (0 to 5; no training example has 1, 3 or 4)".
+    """
+    import numpy as np
+
+    count = dataset.classes
+    counted = f"{count:,} class{'' if count == 1 else 'es'}"
+    if dataset.train.labels.dtype.kind not in "ui" or dataset.test.labels.dtype.kind not in "ui":
+        return counted
+    train, test = (set(np.unique(split.labels).tolist()) for split in (dataset.train, dataset.test))
+    absent = [label for label in range(count) if label not in train]
+    foreign = sorted(test - train)
+    odd = []
+    if len(train) == 1:
+        odd.append(f"every training example has the label {min(train)}, so there is nothing to learn")
+    elif absent:
+        odd.append(f"no training example has {few(map(str, absent), last='or')}")
+    if foreign:
+        odd.append(f"only the test set has {few(map(str, foreign), last='and')}")
+    numbered = [f"0 to {count - 1}"] if absent or foreign else []
+    return f"{counted} ({'; '.join((*numbered, *odd))})" if odd else counted
 
 
 def require_folder(folder: Path, *, expected: str = "a folder with the data files in it or below") -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "StokerError",
     "StorageError",
     "UnknownNameError",
+    "few",
     "nearest",
 ]
 
@@ -170,6 +171,26 @@ class RunError(StokerError):
 
 class CheckpointError(RunError):
     """A checkpoint is damaged, missing or from another run."""
+
+
+def few(names: Iterable[str], most: int = 10, *, last: str = "") -> str:
+    """Returns names in a line: all of them, or the first ones and how many more there are.
+
+    Args:
+        names: The names.
+        most: How many are shown.
+        last: What stands in front of the last one if all are shown: "and"; "" is a comma too.
+
+    Example:
+        >>> few("abc", last="or"), few("abc", most=2)
+        ('a, b or c', 'a, b, … and 1 more')
+    """
+    every = list(names)
+    if len(every) > most:
+        return f"{', '.join(every[:most])}, … and {len(every) - most:,} more"
+    if last and len(every) > 1:
+        return f"{', '.join(every[:-1])} {last} {every[-1]}"
+    return ", ".join(every)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -35,6 +36,27 @@ DEVICES = ("auto", "cpu", "gpu")
 BALANCED = "balanced"
 """The `class_weight` that weighs each class by the inverse of how often it occurs."""
 
+_LETTERS = str.maketrans(
+    {
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "Œ": "OE",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+        "đ": "d",
+        "Đ": "D",
+        "ð": "d",
+        "Ð": "D",
+        "þ": "th",
+        "Þ": "Th",
+        "\u0131": "i",
+    }
+)
+"""Letters that Unicode does not take apart, and what stands for them where only ASCII may."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -132,12 +154,12 @@ class TrainJob:
 
     @property
     def title(self) -> str:
-        """The name, or one made from data set and model: `mnist-dnn`."""
+        """The name, or one made from data set and model: `mnist-dnn`; `mnist-net-small` for `net.py:small`."""
         if self.name:
             return self.name
         data = self.dataset or self.data_folder.rstrip("/").rpartition("/")[2]
-        model = self.model.rpartition("/")[2].partition(":")[0].removesuffix(".py")
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{data}-{model}").strip("-.")[:64] or "run"
+        model = self.model.rpartition("/")[2].replace(".py:", "-").removesuffix(".py")
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", _latin(f"{data}-{model}")).strip("-.")[:64].rstrip("-.") or "run"
 
     def to_json(self) -> dict[str, Any]:
         """Returns the job as JSON values."""
@@ -198,6 +220,12 @@ def class_weights(text: str) -> dict[int, float]:
         return given
     expected = f'"{BALANCED}", or a JSON object from classes to numbers of 0 or more: {{"0": 1.0, "3": 2.5}}'
     raise OptionError.must_be("--class-weight", expected, received=text)
+
+
+def _latin(text: str) -> str:
+    """Returns a text with the letters of the alphabet in place of those that are made from them: "a" for "ä"."""
+    apart = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def check_name(what: str, name: str) -> None:

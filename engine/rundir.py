@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from . import files, strict_json
 from .backend import BackendChoice
+from .command import command_line
 from .errors import RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
@@ -76,6 +77,10 @@ class RunDirectory:
     def run_id(self) -> str:
         """The id of the run: the folder's name."""
         return self.path.name
+
+    def command(self, *words: str) -> str:
+        """Returns a command about this run, for a message: `command("runs", "show")`."""
+        return command_line(*words, self.run_id, runs_dir=self.path.parent)
 
     @property
     def log(self) -> Path:
@@ -193,7 +198,8 @@ class RunDirectory:
             RunError: There is none: the submission did not come to its end.
         """
         if not self.has_handle():
-            hint = f"submit it again, which finds the run if there is one: stoker train --resume {self.run_id}"
+            again = self.command("train", "--resume")
+            hint = f"submit it again, which finds the run if there is one: {again}"
             raise RunError(f"it is not known whether the run {self.run_id} was submitted", hint=hint, path=self.path)
         return Handle.parse(str(self._read(_HANDLE).get("handle")))
 

@@ -14,7 +14,7 @@ from ..assemble import Part, assemble
 from ..idx.locate import locate
 from ..source import store
 from ..source.catalogue import KnownSet
-from ..source.fetch import BUNDLED, fetch
+from ..source.fetch import BUNDLED, fetch, is_bundled
 from ..source.identity import check, content_sha256
 from .folder import read_parts
 
@@ -37,7 +37,7 @@ class NamedReader:
         self._transport = transport
 
     def load(self, folder: Path | None, *, offline: bool = False, progress: ProgressCallback | None = None) -> Dataset:
-        """Reads the data set, and first downloads it if necessary.
+        """Reads the data set, and first downloads it if it is neither bundled nor in the cache.
 
         Args:
             folder: The user's folder with its files, whose digests must be those of this set; None reads the cache.
@@ -61,11 +61,14 @@ class NamedReader:
         try:
             notes = fetch(self._known, offline=offline, transport=self._transport, progress=progress)
         except StorageError as error:
-            if not self._known.bundled:
+            if not is_bundled(self._known):
                 error.hint = f"set {cache.VARIABLE} to a folder that you may write to"
                 raise
-            return self._from_bundle(), [f"{error.what}: the copy of {self.name} bundled with stoker is used"]
-        return {role: _cached_part(self.name, file.name) for role, file in self._known.files.items()}, notes
+            return self._from_bundle(), [
+                f"{error.what}: the copy of {self.name} that comes with stoker is used as it is"
+            ]
+        parts = {role: _cached_part(self.name, file.name) for role, file in self._known.files.items()}
+        return parts, notes
 
     def _from_bundle(self) -> dict[str, Part]:
         """Reads the bundled files into memory."""

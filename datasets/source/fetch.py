@@ -1,4 +1,4 @@
-"""Brings a named data set into the cache: from a mirror, from an archive, or from the copy bundled with stoker."""
+"""Brings a named data set into the cache: from the copy bundled with stoker, from a mirror, or from an archive."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...engine import cache, files
+from ...engine.command import command_line
 from ...engine.data import ProgressCallback
-from ...engine.errors import DatasetError, DownloadError
+from ...engine.errors import DatasetError
 from ..idx.content import looks_like
 from . import store
 from .catalogue import Archive, KnownFile, KnownSet
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
 """The folder with the files that come with stoker, compressed."""
+LOG = "download.log"
+"""The file, beside those of a data set in the cache, with what mirrors said that were passed over."""
 
 
 def fetch(
@@ -30,6 +33,9 @@ def fetch(
     progress: ProgressCallback | None = None,
 ) -> list[str]:
     """Makes sure that a data set is in the cache; files found there are measured, not read.
+
+    No host is asked for a set that is bundled. A node of a backend gets stoker's code without the bundled files, so a
+    set that it lacks is downloaded there like any other.
 
     Args:
         known: The data set.
@@ -50,17 +56,23 @@ def fetch(
     folder = files.make_folder(store.place_of(known.name, ""))
     with files.lock(folder / "lock"):
         missing = _missing(known)
+        if is_bundled(known):
+            _unpack(known, missing, progress)
+            return []
         if offline:
-            return _without_network(known, missing, "nothing was downloaded", progress)
-        try:
-            with _network(known, transport) as network:
-                return _download(known, missing, network, progress)
-        except DownloadError as error:
-            if not known.bundled:
-                raise
-            notes = _without_network(known, missing, "no mirror answered", progress)
-            faults = "; ".join(line.strip() for line in error.received.splitlines() if line)
-            return [*notes, f"answers of the mirrors of {known.name}: {faults}"]
+            fetches = command_line("data", "fetch", known.name)
+            raise DatasetError(
+                f"the data set {known.name} is not on this machine yet, and downloads are not allowed",
+                expected=f"its files in {folder}",
+                hint=f"run `{fetches}` where there is a network, or pass --data-folder",
+            )
+        with _network(transport) as network:
+            return _download(known, missing, network, progress)
+
+
+def is_bundled(known: KnownSet) -> bool:
+    """Returns whether this stoker has a copy of the data set."""
+    return known.bundled and all((BUNDLED / f"{file.name}.gz").is_file() for file in known.files.values())
 
 
 def _missing(known: KnownSet) -> list[KnownFile]:
@@ -68,8 +80,8 @@ def _missing(known: KnownSet) -> list[KnownFile]:
 
 
 @contextlib.contextmanager
-def _network(known: KnownSet, transport: Transport | None) -> Iterator[Transport]:
-    """Yields the given transport, or the real one, which waits only briefly if a copy is bundled."""
+def _network(transport: Transport | None) -> Iterator[Transport]:
+    """Yields the given transport, or the real one."""
     if transport:
         yield transport
         return
@@ -77,45 +89,43 @@ def _network(known: KnownSet, transport: Transport | None) -> Iterator[Transport
 
     import requests
 
-    from .http import Patience, Transport
+    from .http import Transport
 
-    patience = Patience(connect_s=3, read_s=10, tries=1, mirrors_s=8) if known.bundled else Patience()
     with requests.Session() as session:
-        yield Transport(session=session, sleep=time.sleep, clock=time.monotonic, patience=patience)
+        yield Transport(session=session, sleep=time.sleep, clock=time.monotonic)
 
 
-def _without_network(
-    known: KnownSet, missing: Iterable[KnownFile], reason: str, progress: ProgressCallback | None
-) -> list[str]:
-    if not known.bundled:
-        raise DatasetError(
-            f"the data set {known.name} is not on this machine yet, and downloads are not allowed",
-            expected=f"its files in {store.place_of(known.name, '')}",
-            hint=f"run `stoker data fetch {known.name}` where there is a network, or pass --data-folder",
-        )
+def _unpack(known: KnownSet, missing: Iterable[KnownFile], progress: ProgressCallback | None) -> None:
+    """Puts bundled files into the cache."""
     for file in missing:
         source, target = BUNDLED / f"{file.name}.gz", store.place_of(known.name, file.name)
         store.keep(source, target, origin="bundled", expected_sha256=file.sha256, progress=progress)
-    return [f"{reason}: the copy of {known.name} bundled with stoker is used"]
 
 
 def _download(
     known: KnownSet, missing: Iterable[KnownFile], transport: Transport, progress: ProgressCallback | None
 ) -> list[str]:
+    """Downloads files; returns one line about it. What mirrors said that were passed over goes into a log."""
     if known.archive:
-        _extract(known, known.archive, missing, transport, progress)
+        faults = _extract(known, known.archive, missing, transport, progress)
     else:
-        for file in missing:
-            _download_file(known, file, transport, progress)
-    if all(file.sha256 for file in known.files.values()):
-        return []
-    return [
-        f"{known.name} was downloaded and has the MD5 in {known.digests_from}; no SHA-256 of its raw files is "
-        "documented, so they were recorded now and are checked from now on"
-    ]
+        faults = [fault for file in missing for fault in _download_file(known, file, transport, progress)]
+    folder = store.place_of(known.name, "")
+    note = f"{known.name} was downloaded, and is kept in {folder}"
+    if not all(file.sha256 for file in known.files.values()):
+        note += (
+            f"; it has the MD5 in {known.digests_from}; no SHA-256 of its raw files is documented, so they were "
+            "recorded now and are checked from now on"
+        )
+    if faults:
+        files.append_line(folder / LOG, "\n".join(faults))
+        note += f"; what the mirrors said that failed is in {folder / LOG}"
+    return [note]
 
 
-def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progress: ProgressCallback | None) -> None:
+def _download_file(
+    known: KnownSet, file: KnownFile, transport: Transport, progress: ProgressCallback | None
+) -> list[str]:
     from .mirrors import Wanted, download
 
     target = store.place_of(known.name, file.name)
@@ -131,7 +141,7 @@ def _download_file(known: KnownSet, file: KnownFile, transport: Transport, progr
         install=install,
         limit_bytes=file.limit_bytes,
     )
-    download([f"{mirror}{file.name}.gz" for mirror in known.mirrors], wanted, transport, progress=progress)
+    return download([f"{mirror}{file.name}.gz" for mirror in known.mirrors], wanted, transport, progress=progress)
 
 
 def _extract(
@@ -140,10 +150,10 @@ def _extract(
     missing: Iterable[KnownFile],
     transport: Transport,
     progress: ProgressCallback | None,
-) -> None:
+) -> list[str]:
     from .archive import extract
 
-    path = _download_archive(archive, transport, progress)
+    path, faults = _download_archive(archive, transport, progress)
     for file in missing:
         target = store.place_of(known.name, file.name)
         packed = target.with_name(f"{file.name}.gz")
@@ -153,10 +163,16 @@ def _extract(
             _store(file, packed, target, f"{archive.urls[0]}#{member}", progress)
         finally:
             packed.unlink(missing_ok=True)
+    return faults
 
 
-def _download_archive(archive: Archive, transport: Transport, progress: ProgressCallback | None) -> Path:
-    """Returns the archive in the cache, where it stays for the other sets in it; downloads it if it is missing."""
+def _download_archive(
+    archive: Archive, transport: Transport, progress: ProgressCallback | None
+) -> tuple[Path, list[str]]:
+    """Returns the archive in the cache, where it stays for the other sets in it; downloads it if it is missing.
+
+    Returns the faults of the addresses that were passed over too.
+    """
     from .mirrors import Wanted, download
 
     target = files.make_folder(cache.root() / "archives") / archive.name
@@ -173,8 +189,7 @@ def _download_archive(archive: Archive, transport: Transport, progress: Progress
         install=install,
         limit_bytes=archive.limit_bytes,
     )
-    download(archive.urls, wanted, transport, progress=progress)
-    return target
+    return target, download(archive.urls, wanted, transport, progress=progress)
 
 
 def _store(file: KnownFile, packed: Path, target: Path, origin: str, progress: ProgressCallback | None) -> None:

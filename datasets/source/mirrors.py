@@ -35,7 +35,7 @@ class Wanted:
 
 def download(
     urls: Sequence[str], wanted: Wanted, transport: Transport, *, progress: ProgressCallback | None = None
-) -> None:
+) -> list[str]:
     """Downloads a file and installs it, unless it is installed already.
 
     If several processes want the same file, one downloads it and the others wait for it. An interrupted download keeps
@@ -47,23 +47,27 @@ def download(
         transport: The connection to the network.
         progress: Receives the progress in bytes.
 
+    Returns:
+        The addresses that were passed over, each with the reason.
+
     Raises:
         DownloadError: No address gave the right file; the message has the reason for each.
         StorageError: The disk can't be written.
     """
     with files.lock(wanted.partial.with_name(f"{wanted.partial.name}.lock")):
-        if not wanted.ready():
-            _from_first(urls, wanted, transport, progress)
+        return [] if wanted.ready() else _from_first(urls, wanted, transport, progress)
 
 
-def _from_first(urls: Sequence[str], wanted: Wanted, transport: Transport, progress: ProgressCallback | None) -> None:
+def _from_first(
+    urls: Sequence[str], wanted: Wanted, transport: Transport, progress: ProgressCallback | None
+) -> list[str]:
     faults: list[str] = []
     begun = transport.clock()
     for url in urls:
         late = bool(faults) and transport.clock() - begun > transport.patience.mirrors_s
         fault = "not tried, because the others took too long" if late else _from_one(url, wanted, transport, progress)
         if not fault:
-            return
+            return faults
         faults.append(f"{url}: {fault}")
     raise DownloadError(
         f"no mirror gave the right {wanted.name}",

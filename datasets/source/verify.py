@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...engine.command import command_line
 from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 from ..idx.locate import locate
@@ -81,6 +82,6 @@ def _damaged(known: KnownSet, place: Path, received: str, expected: str = "the f
         f"the cached file {place} is damaged or missing",
         received=received,
         expected=expected,
-        hint=f"remove it, and run `stoker data fetch {known.name}`",
+        hint=f"remove it, and run `{command_line('data', 'fetch', known.name)}`",
         path=place,
     )

@@ -14,7 +14,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import OptionError, UnknownNameError, nearest
+from ..command import command_line
+from ..errors import OptionError, UnknownNameError
+from . import habits
 
 PLUGIN_OPTIONS = "_plugin_options"
 """The attribute that carries the names of the options that plugins added, from a parser to `Settings.parse`."""
@@ -49,8 +51,8 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unexpected argument {word!r}")
         option = word.partition("=")[0]
         known = {name.lstrip("-"): name for name in self._option_string_actions}  # dashes would make all names alike
-        near = known.get(nearest(option.lstrip("-"), known))
-        raise OptionError(f"unknown option {option}", hint=f"did you mean {near}?" if near else self.advice())
+        answer = habits.hint(option.lstrip("-"), known, known.__getitem__)
+        raise OptionError(f"unknown option {option}", hint=answer or self.advice())
 
     def mark_plugin_options(self, own: Collection[str] = ()) -> None:
         """Marks all options but the command's as added by plugins, for `Settings.parse`.
@@ -62,7 +64,11 @@ class Parser(argparse.ArgumentParser):
 
     def advice(self) -> str:
         """Returns where to read on."""
-        return f"see `{self.prog} --help`"
+        return f"see `{self.help_command()}`"
+
+    def help_command(self) -> str:
+        """Returns the command that shows the help of this parser."""
+        return command_line(*self.prog.split()[1:], "--help")
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings and "" in arg_strings and str(action.metavar) in _NEVER_EMPTY:
@@ -103,7 +109,7 @@ class TopParser(Parser):
 
     def advice(self) -> str:
         """Returns where to read on."""
-        return f"the options of a command come after it; see `{self.prog} --help`"
+        return f"the options of a command come after it; see `{self.help_command()}`"
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses as argparse does, but refuses an option of a command in front of the command.

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import cache, files
-from ..errors import InputError, OptionError, UnknownNameError, nearest
+from ..errors import InputError, OptionError, UnknownNameError
+from . import habits
 from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, option_value, wrong_value
 
 PREFIX = "STOKER_"
@@ -146,17 +147,16 @@ class Settings:
                 hint=f"remove the line [{'.'.join(_TABLE)}], for options stand in {_FILE} without a table",
             )
         for name in unknown:
-            near = nearest(name, known)
-            hint = f"did you mean {near!r}?" if near else _UNKNOWN
+            hint = habits.hint(name, known, repr) or _UNKNOWN
             yield OptionError(f"unknown option {name!r} in {self.path}", hint=hint)
 
     def unknown_variables(self, parser: argparse.ArgumentParser) -> Iterator[OptionError]:
         """Yields an error for each variable of the environment that looks like an option, and that no command has."""
-        known = {_variable(name) for name in _option_names(parser)} | {cache.VARIABLE}
+        names = _option_names(parser) | {_plain(cache.VARIABLE)}
+        known = {_variable(name) for name in names}
         for name in sorted(self.environ):
             if name.startswith(PREFIX) and name not in known:
-                near = nearest(name, known)
-                hint = f"did you mean {near}?" if near else _UNKNOWN
+                hint = habits.hint(_plain(name), names, _variable) or _UNKNOWN
                 yield OptionError(f"unknown option {name} in the environment", hint=hint)
 
     def _prepared(self, parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -300,3 +300,8 @@ def _option_names(parser: argparse.ArgumentParser) -> set[str]:
 def _variable(name: str) -> str:
     """Returns the variable of the environment that an option's value may come from."""
     return PREFIX + name.replace("-", "_").upper()
+
+
+def _plain(variable: str) -> str:
+    """Returns the option that a variable of the environment would be of."""
+    return variable.removeprefix(PREFIX).replace("_", "-").lower()

@@ -55,7 +55,7 @@ def local_distributions(requirements: Iterable[str]) -> list[str]:
     """Returns a warning for each distribution that no index has in this form: it came from a folder or a URL."""
     found = []
     for name in requirements:
-        origin = importlib.metadata.distribution(name).read_text("direct_url.json")
-        if origin:
-            found.append(f"{name} was installed here from a folder or URL; the node takes it from a package index")
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):  # metadata without a name
+            if importlib.metadata.distribution(name).read_text("direct_url.json"):
+                found.append(f"{name} was installed here from a folder or URL; the node takes it from a package index")
     return found

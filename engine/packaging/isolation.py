@@ -50,24 +50,25 @@ def hide_undeclared_packages(listed: Iterable[str], aliases: Mapping[str, str] |
         listed: Distributions, by whatever spelling.
         aliases: {distribution: what it brings by another name}.
     """
-    there = {canonical(name, aliases) for name in _closure(listed)}
+    there = {canonical(name, aliases) for name in _closure(listed, aliases)}
     owners = importlib.metadata.packages_distributions()
     modules = [top for top, names in owners.items() if not there & {canonical(name, aliases) for name in names}]
     installed = {canonical(each.name, aliases) for each in importlib.metadata.distributions() if each.name}
     return _HIDING.format(modules=sorted(modules), distributions=sorted(installed - there))
 
 
-def _closure(listed: Iterable[str]) -> set[str]:
-    """These distributions and all that they need, as far as they are installed here."""
+def _closure(listed: Iterable[str], aliases: Mapping[str, str] | None) -> set[str]:
+    """These distributions and all that they need, as far as they, or others that bring the same, are installed here."""
+    here: dict[str, list[str]] = {}
+    for each in importlib.metadata.distributions():
+        if each.name:
+            here.setdefault(canonical(each.name, aliases), []).append(each.name)
     waiting, found = [*listed, *_ALWAYS], set()
     while waiting:
-        name = waiting.pop()
-        if canonical(name) in found:
+        name = canonical(waiting.pop(), aliases)
+        if name in found:
             continue
-        found.add(canonical(name))
-        try:
-            needed = importlib.metadata.requires(name) or ()
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        found.add(name)
+        needed = [each for own in here.get(name, ()) for each in importlib.metadata.requires(own) or ()]
         waiting += [match[1] for each in needed if "extra ==" not in each and (match := _REQUIREMENT.match(each))]
     return found

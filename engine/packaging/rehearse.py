@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..command import command_line
 from ..data import require_folder
 from ..errors import InputError
 from ..rundir import RunDirectory
@@ -102,9 +103,10 @@ def read(folder: Path) -> Package:
 
 def _facts(folder: Path) -> dict[str, Any]:
     if not is_plan(folder):
+        writes = command_line("train", "--backend", "NAME", "--dry-run", "DIR")
         raise InputError(
             f"{folder} holds no package" if folder.exists() else f"no such folder: {folder}",
-            expected="a folder that `stoker train --backend NAME --dry-run DIR` wrote for a backend that sends one",
+            expected=f"a folder that `{writes}` wrote for a backend that sends one",
             path=folder,
         )
     facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
@@ -126,7 +128,7 @@ def _unchanged(folder: Path, facts: Mapping[str, Any]) -> Package:
     if changed:
         raise InputError(
             f"the package in {folder} is not as it was written",
-            received=", ".join(changed[:5]),
+            received="".join(f"\n    {place}" for place in changed),
             hint="write it again with --dry-run, into another folder",
             path=folder,
         )

@@ -5,7 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_ALIASES = {"tensorflow-cpu": "tensorflow", "mlflow-skinny": "mlflow"}
+_ALIASES = {
+    **dict.fromkeys(
+        (
+            "intel-tensorflow",
+            "tensorflow-aarch64",
+            "tensorflow-cpu",
+            "tensorflow-cpu-aws",
+            "tensorflow-gpu",
+            "tensorflow-intel",
+            "tensorflow-macos",
+            "tensorflow-rocm",
+            "tf-nightly",
+            "tf-nightly-cpu",
+        ),
+        "tensorflow",
+    ),
+    "keras-nightly": "keras",
+    "mlflow-skinny": "mlflow",
+}
 """Distributions that bring what another one brings."""
 
 

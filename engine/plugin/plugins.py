@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..command import command_line
 from ..errors import PluginError, StokerError, UnknownNameError
 from ..job import TrainJob
 from ..options.parser import option_strings
@@ -301,7 +302,7 @@ class Plugins:
 
     def _broken_hint(self) -> str:
         broken = self.broken()
-        return f"broken plugins: {', '.join(broken)}; see `stoker plugins`" if broken else ""
+        return f"broken plugins: {', '.join(broken)}; see `{command_line('plugins')}`" if broken else ""
 
 
 def _failed(record: PluginRecord, to_what: str, error: BaseException) -> PluginError:

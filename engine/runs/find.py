@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..command import command_line
 from ..errors import InputError, UnknownNameError
 from ..rundir import RunDirectory
 
@@ -30,7 +31,9 @@ def find_run(root: Path, name: str) -> RunDirectory:
     if not runs:
         raise _no_runs(root, name)
     if not found:
-        error = UnknownNameError("run", name, _ids(runs), hint=f"`stoker runs list` shows the runs in {root}")
+        error = UnknownNameError(
+            "run", name, _ids(runs), hint=f"`{command_line('runs', 'list', runs_dir=root)}` shows the runs in {root}"
+        )
         error.expected = _one_of(runs)
         raise error
     if len(found) > 1:
@@ -55,7 +58,7 @@ def list_runs(root: Path) -> Iterable[RunDirectory]:
 
 def _no_runs(root: Path, name: str) -> InputError:
     """Returns the error for a folder without runs, which may also be the wrong folder for the name that was given."""
-    hint = "start one with `stoker train`, or name the folder of your runs with --runs-dir"
+    hint = f"start one with `{command_line('train', runs_dir=root)}`, or name the folder of your runs with --runs-dir"
     if name == "latest":
         return InputError(f"there are no runs in {root}", hint=hint, path=root)
     return UnknownNameError("run", name, (), hint=f"there are no runs in {root}; {hint}")

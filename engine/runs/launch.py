@@ -77,7 +77,7 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
         _start(run, job, backend, plugins)
         return 0
     if not backend.status(run.handle()).state.ended:
-        raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: stoker runs attach {run.run_id}")
+        raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: {run.command('runs', 'attach')}")
     if job != run.job():
         run.write_next_job(job)
     if not backend.runs_here:

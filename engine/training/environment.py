@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
+import importlib
 import os
 import platform
 import subprocess
@@ -17,6 +17,7 @@ from .. import VERSION
 from ..data import Dataset
 from ..errors import CheckpointError
 from ..job import TrainJob
+from ..plugin.extras import module_version
 from ..rundir import RunDirectory
 from .execution_mode import ExecutionMode
 from .fingerprint import code_digests, data_digest
@@ -101,7 +102,7 @@ def describe(seed: int, dataset: Dataset, tf: Any) -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {"stoker": VERSION} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {"stoker": VERSION} | {name: imported_version(name) for name in PACKAGES},
         "processor": processor(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
         "devices": devices,
@@ -150,6 +151,11 @@ def keras_settings() -> dict[str, Any]:
     return settings
 
 
+def imported_version(name: str) -> str:
+    """Returns the version that a module states of itself, whatever the distribution is called that it comes from."""
+    return str(getattr(importlib.import_module(name), "__version__", "unknown"))
+
+
 def processor() -> str:
     """Returns the processor's name, as the system gives it."""
     return _of_processor("model name") or platform.processor() or platform.machine()
@@ -167,7 +173,7 @@ def compiles_for(threads: int) -> list[str]:
         threads: How many an operation may use; 0 means one for each core.
     """
     features = _of_processor("flags") or _of_processor("Features") or platform.node()
-    versions = [importlib.metadata.version(name) for name in PACKAGES]
+    versions = [module_version(name) for name in PACKAGES]  # the packages are not imported yet
     return [*versions, processor(), features, str(threads or cores()), str(variables())]
 
 

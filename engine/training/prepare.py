@@ -110,12 +110,7 @@ def load_dataset(job: TrainJob, plugins: Plugins, progress: ProgressCallback | N
         raise PluginError(f"the reader of the data set {reader.name!r} failed", received=why) from error
     held_out = _held_out(job.validation_fraction, len(dataset.train))
     if held_out == len(dataset.train) or bool(held_out) != bool(job.validation_fraction):
-        raise OptionError(
-            "nothing would be left to train on, or to validate on",
-            received=f"a validation fraction of {job.validation_fraction} of {len(dataset.train)} training examples",
-            expected="at least one example for each",
-            hint="choose another --validation-fraction",
-        )
+        raise _wrong_fraction(job.validation_fraction, len(dataset.train), held_out)
     check_weights(job, dataset)
     return dataset
 
@@ -190,6 +185,18 @@ def split(dataset: Dataset, fraction: float, seed: int, weights: Any = None) -> 
         Subset(data=train, rows=np.sort(rows[held_out:])),
         Subset(data=held_back, rows=np.sort(rows[:held_out])),
         whole_test,
+    )
+
+
+def _wrong_fraction(fraction: float, count: int, held_out: int) -> OptionError:
+    """Returns the error for a validation fraction that holds out no example, or all of them."""
+    does = "holds out every example, and leaves none to train on" if held_out else "holds out no example"
+    least = f"at least {1 / count:.2g}, which is one example" if count > 1 else "0, for one example can't be split"
+    return OptionError(
+        f"--validation-fraction {fraction:g} {does}",
+        received=f"{fraction:g} of {count:,} training examples",
+        expected=f"less, so that an example is left of {count:,}" if held_out else least,
+        hint="choose another --validation-fraction, or leave it out to validate on the test set",
     )
 
 

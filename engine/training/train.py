@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import Dataset
+from ..data import Dataset, classes_in_words
 from ..errors import StokerError
 from ..event import EventKind
 from ..job import TrainJob
@@ -63,7 +63,8 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
         try:
             training.run()
         except Stopped:
-            print("cancelled; --resume continues after the last finished epoch")
+            done = max((line["epoch"] for line in run_dir.metrics()), default=0)
+            print("cancelled; " + (f"--resume continues after epoch {done}" if done else "no epoch had finished"))
             recorder.end(RunState.CANCELLED, EventKind.CANCELLED)
         except StokerError as error:
             print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
@@ -263,6 +264,6 @@ def _introduction(dataset: Dataset, model: Any, device: str) -> str:
     shape = "×".join(str(size) for size in dataset.shape)
     return (
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test examples, {shape} "
-        f"{dataset.train.images.dtype.name}, {dataset.classes} classes; {model.name}: "
+        f"{dataset.train.images.dtype.name}, {classes_in_words(dataset)}; {model.name}: "
         f"{count_parameters(model.weights):,} parameters; {device}"
     )

@@ -83,7 +83,10 @@ class AzureBackend:
             try:
                 run_id = submit.submit(job, cloud_run, self._settings, self.report, again=again, prepare=self._take)
             except KeyboardInterrupt:
-                self.report(f"interrupted; continue with: {submit.command(reference)}")
+                self.report(f"interrupted; continue with: {submit.command(run)}")
+                raise
+            except submit.UnclearError as error:
+                error.hint = f"submit again with `{submit.command(run)}`, which never starts a run twice"
                 raise
             page = cloud_run.service.page(run_id)
             self.report(page)

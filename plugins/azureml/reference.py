@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...engine import files
+from ...engine.command import command_line
 from ...engine.errors import BackendError, InputError
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle
@@ -115,7 +116,7 @@ class Reference:
         """
         found = cls.of_handle(handle)
         if found is None:
-            hint = "`stoker runs list` shows the runs"
+            hint = f"`{command_line('runs', 'list')}` shows the runs"
             raise BackendError(f"this is no handle of a run of the backend {NAME!r}", received=handle, hint=hint)
         return found
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...engine.command import Command
+from ...engine.errors import PluginError
 from ...engine.hookspecs import hookimpl
+from ...engine.options.settings import Options
 from ...engine.plugin.context import Context
+from .job import make_job
+from .target import choice_of
 
 _GLOBAL = {"debug", "plugin"}
 _JSON: dict[str, Any] = {"indent": 2, "default": str}
@@ -32,13 +38,35 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Prints each option with its value and its source; warns of what no option of any command is."""
+    """Prints each option with its value and its source; warns of what no option of any command is.
+
+    Raises:
+        InputError: An option of a training has a value that it can't have; everything is printed before.
+    """
     _warn(context)
     parsed = context.settings.parse(context.parsers(options.of), [options.of, *options.rest])
+    _print(parsed, options, context)
+    if options.of in {"train", "plan"}:
+        _check(replace(context, options=parsed))
+    return 0
+
+
+def _check(context: Context) -> None:
+    """Refuses values that a training would refuse, without a look at data or network."""
+    job, choice = make_job(context), choice_of(context.options, context.options.values.backend)
+    with contextlib.suppress(PluginError):  # a package is missing: no fault of the settings
+        context.plugins.get_model(job.model)
+        if job.dataset_name not in context.plugins.datasets():  # a reader that is there takes long to make
+            context.plugins.get_dataset(job.dataset_name)
+        context.plugins.get_backend(choice)
+
+
+def _print(parsed: Options, options: argparse.Namespace, context: Context) -> None:
+    """Prints the options of a command line."""
     shown = {name.replace("_", "-"): one for name, one in parsed.sources.items() if name not in _GLOBAL}
     if options.json:
         print(json.dumps({name: {"value": one.value, "source": one.source} for name, one in shown.items()}, **_JSON))
-        return 0
+        return
     print(f"settings file: {context.settings.path or 'none (stoker.toml, or [tool.stoker] in pyproject.toml)'}")
     file = context.settings.path
     rows = [
@@ -47,7 +75,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     ]
     for line in _table(rows, shutil.get_terminal_size().columns):
         print(line)
-    return 0
+    sys.stdout.flush()
 
 
 def _warn(context: Context) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...engine.backend import Backend
+from ...engine.metrics import EpochReport, epoch_name, not_finite_losses
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
-
-if TYPE_CHECKING:
-    from ...engine.metrics import EpochReport
 
 
 class Terminated(BaseException):
@@ -28,6 +28,27 @@ _ENDED = {
     RunState.LOST: "is lost",
 }
 """How a run ended if it did not complete."""
+_LAST = 40
+"""Lines at the end of a log among which the error is found that ended the run."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the user has seen of a run.
+
+    Attributes:
+        status: The last status.
+        epochs: Whether an epoch has finished.
+        last: The last lines of the log, as far as they were shown as text.
+    """
+
+    status: RunStatus = field(default_factory=lambda: RunStatus(state=RunState.QUEUED))
+    epochs: bool = False
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST))
+
+    def has(self, message: str) -> bool:
+        """Returns whether the log has told the message."""
+        return any(line.endswith(message) for line in self.last)  # "error: …", or the name of an exception in front
 
 
 def add_display_options(group: Any) -> None:
@@ -50,76 +71,90 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
     Returns:
         0 if it completed or was left running, 1 if it failed, 130 or 143 if it was cancelled from here.
     """
+    seen = _Seen()
     try:
         with _raising_terminated():
-            status = _show(run, backend, options, offset)
+            _show(run, backend, options, offset, seen)
     except KeyboardInterrupt:
         if _wants_to_leave(run):
-            print(f"\nthe run continues; watch it with: stoker runs attach {run.run_id}")
+            print(f"\nthe run continues; watch it with: {run.command('runs', 'attach')}")
             return 0
-        return _cancel(run, backend, signal.SIGINT)
+        return _cancel(run, backend, signal.SIGINT, seen)
     except Terminated:
-        return _cancel(run, backend, signal.SIGTERM)
-    return _conclude(run, backend, status, options)
+        return _cancel(run, backend, signal.SIGTERM, seen)
+    return _conclude(run, backend, options, seen)
 
 
-def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals) -> int:
+def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals, seen: _Seen) -> int:
     """Cancels the run because of a signal; returns the exit code."""
     print(f"\ncancelling {run.run_id} …", file=sys.stderr)
     backend.cancel(run.handle())
-    print(f"cancelled; resume it with: stoker train --resume {run.run_id}", file=sys.stderr)
+    helps = _has_checkpoint(run, backend, seen)
+    then = f"resume it with: {run.command('train', '--resume')}" if helps else "no epoch had finished"
+    print(f"cancelled; {then}", file=sys.stderr)
     return 128 + number
 
 
-def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> RunStatus:
+def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int, seen: _Seen) -> None:
     from ...engine.runs.launch import watch
     from .display.display import display_mode, open_display
 
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
+    # Where the log goes to a file and errors to a terminal, whoever sits there sees the error only if it is repeated.
+    as_text = mode in {"live", "plain"} and (sys.stdout.isatty() or not sys.stderr.isatty())
     display = open_display(mode, run.run_id, sys.stdout, exact=lambda report: _exact(run, report))
-    status = RunStatus(state=RunState.QUEUED)
     try:
-        for lines, status in watch(backend, run.handle(), offset):
+        for lines, seen.status in watch(backend, run.handle(), offset):
             for line in lines:
                 display.line(line)
-            display.status(status)
+            seen.epochs = seen.epochs or any(map(EpochReport.parse, lines))
+            if as_text:
+                seen.last.extend(lines)
+            display.status(seen.status)
     finally:
         display.close()
-    return status
 
 
 def _exact(run: RunDirectory, report: EpochReport) -> dict[str, float]:
     """Returns the figures of an epoch from the run's folder; {} while they are elsewhere."""
-    from ...engine.metrics import epoch_name
-
     written = {line["name"]: line["value"] for line in run.metrics() if line["epoch"] == report.epoch}
     return {name: written[epoch_name(name)] for name in report.metrics if epoch_name(name) in written}
 
 
-def _conclude(run: RunDirectory, backend: Backend, status: RunStatus, options: argparse.Namespace) -> int:
+def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, seen: _Seen) -> int:
     """Reports how a run ended and what to do next; returns the exit code."""
+    status = seen.status
     if status.state is RunState.COMPLETED:
         if not backend.runs_here:
             _collect(run, backend, options)
         _warn_of_nan(run)
         if not options.quiet and not options.json:
-            print(f"next: stoker runs show {run.run_id}")
+            print(f"next: {run.command('runs', 'show')}")
         return 0
-    why = f": {status.message}" if status.message else ""
+    why = f": {status.message}" if status.message and not seen.has(status.message) else ""
     print(f"error: the run {run.run_id} {_ENDED[status.state]}{why}", file=sys.stderr)
-    print(
-        f"hint: stoker runs logs {run.run_id}, or resume it with: stoker train --resume {run.run_id}", file=sys.stderr
-    )
+    # A run that has failed before it finished an epoch would only fail again.
+    helps = (seen.epochs or status.state is not RunState.FAILED) and _has_checkpoint(run, backend, seen)
+    resume = f", or resume it with: {run.command('train', '--resume')}" if helps else ""
+    print(f"hint: {run.command('runs', 'logs')}{resume}", file=sys.stderr)
     return 1
 
 
 def _warn_of_nan(run: RunDirectory) -> None:
     """Says, even with `--quiet`, that a run which completed has no model to be glad of."""
-    from ...engine.metrics import not_finite_losses
-
     summary = run.summary()
     for name, value in not_finite_losses(summary.metrics).items() if summary else ():
         print(f"warning: the run {run.run_id} has completed, but its {name.lower()} is {value}", file=sys.stderr)
+
+
+def _has_checkpoint(run: RunDirectory, backend: Backend, seen: _Seen) -> bool:
+    """Returns whether a resume has something to continue from; of a run elsewhere, its epochs tell."""
+    if not backend.runs_here:
+        progress = seen.status.progress
+        return seen.epochs or (progress is not None and progress.epoch > 1)
+    from ...engine.training.checkpoint import Checkpoints
+
+    return Checkpoints(run.checkpoints).latest() is not None
 
 
 def _collect(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ def add_job_options(group: Any) -> None:
         value = getattr(_DEFAULTS, name.replace("-", "_"))
         group.add_argument(f"--{name}", default=value, help=f"{help_} (default: {default or value})", **more)
 
-    data = "folder with the data files, anywhere below it (default: stoker's own copy)"
+    data = "folder with the data files, anywhere below it (default: the data set's own place)"
     group.add_argument("--data-folder", type=Path, metavar="DIR", help=data)
     dataset = "see `stoker data info` (default: mnist, or what the data folder holds)"
     group.add_argument("--dataset", default="", metavar="NAME", help=dataset)
@@ -62,6 +62,22 @@ def make_job(context: Context) -> TrainJob:
     Raises:
         OptionError: A value is out of its range.
     """
+    try:
+        return _job(context)
+    except OptionError as error:
+        raise _with_source(error, context.options) from error
+
+
+def _with_source(error: OptionError, options: Options) -> OptionError:
+    """Adds to an error where the value comes from, if it is not on the command line."""
+    name = error.what.partition(" ")[0].removeprefix("--").replace("-", "_")
+    setting = options.sources.get(name)
+    if setting and setting.source not in {"command line", "default"}:
+        error.hint = "; ".join(filter(None, (f"the value comes from {setting.source}", error.hint)))
+    return error
+
+
+def _job(context: Context) -> TrainJob:
     values = context.options.values
     folder = values.data_folder
     return TrainJob(

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Iterable
 
-from ...engine.command import Command
+from ...engine.command import Command, command_line
 from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
 from ...engine.registry import Registry
@@ -42,7 +42,8 @@ def run(options: argparse.Namespace, context: Context) -> int:
     for name, summary in context.plugins.models().items():
         print(f"  {name}  {summary}")
     print("  FILE.py:FUNCTION  a model of your own")
-    print("registered models:" if versions else "registered models: none; `stoker train --register NAME` adds one")
+    adds = command_line("train", "--register", "NAME", runs_dir=options.runs_dir)
+    print("registered models:" if versions else f"registered models: none; `{adds}` adds one")
     for one in versions:
         print(f"  {one.name}  version {one.version}  sha256 {one.digest[:12]}  {one.location}")
     return 0

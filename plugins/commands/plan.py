@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from ...engine.data import require_folder
 from ...engine.errors import InputError
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
+from .target import prefix
 
 SAY_ONLY = "-"
 """The value of `--dry-run` without a folder."""
@@ -29,7 +32,18 @@ def planned(job: TrainJob, choice: BackendChoice, context: Context) -> tuple[Bac
     backend = context.plugins.get_backend(choice)
     if backend.runs_here and job.data_folder:  # elsewhere, the data are the backend's matter
         require_folder(Path(job.data_folder))
-    return backend, backend.plan(job)
+    made = backend.plan(job)
+    return backend, replace(made, warnings=(*made.warnings, *_without_effect(choice, context)))
+
+
+def _without_effect(choice: BackendChoice, context: Context) -> Iterator[str]:
+    """Yields a warning for each option on the command line that belongs to another backend."""
+    for other in context.plugins.backends():
+        begin = prefix(other)
+        for name in context.options.plugin_options:
+            if other != choice.name and name.startswith(begin) and name in context.options.given:
+                option = f"--{name.replace('_', '-')}"
+                yield f"{option} has no effect: it is for the backend {other}, and this job goes to {choice.name}"
 
 
 def show_plan(plan: Plan, folder: str, *, quiet: bool, json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...engine import strict_json
 from ...engine.backend import AdoptingBackend, Backend
-from ...engine.command import Command
+from ...engine.command import Command, command_line
 from ...engine.errors import BackendError, InputError, RunError, StokerError
 from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
@@ -99,7 +99,7 @@ def _list(values: argparse.Namespace, context: Context) -> int:
     elif rows:
         print(_table(("run", "state", "epochs", "accuracy", "loss"), [_rounded(row) for row in rows]))
     else:
-        print(f"no runs in {values.runs_dir}; start one with: stoker train")
+        print(f"no runs in {values.runs_dir}; start one with: {command_line('train', runs_dir=values.runs_dir)}")
     return 0
 
 
@@ -211,7 +211,7 @@ def _add_attach(below: Any) -> None:
 
 
 def _add_cancel(below: Any) -> None:
-    _action_on_run(below, "cancel", "end a run, which can be resumed", _cancel)
+    _action_on_run(below, "cancel", "end a run, whose last checkpoint stays for a resume", _cancel)
 
 
 def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
@@ -226,9 +226,12 @@ def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -
     return 0
 
 
+_OUTPUT = "a new or empty folder, or one with an earlier copy of the outputs, which is replaced"
+
+
 def _add_fetch(below: Any) -> None:
     child = _action_on_run(below, "fetch", "copy the outputs of a run into a folder", _fetch)
-    child.add_argument("--output", type=Path, required=True, metavar="DIR", help="replaced if it exists")
+    child.add_argument("--output", type=Path, required=True, metavar="DIR", help=_OUTPUT)
 
 
 def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
@@ -252,7 +255,7 @@ def _with_state(error: BackendError, found: RunDirectory, backend: Backend) -> S
     if state is RunState.COMPLETED:
         return error
     what = f"{error.what}: {found.run_id} is {state}"
-    hint = f"`stoker runs logs {found.run_id}` shows why" if state.ended else error.hint
+    hint = f"`{found.command('runs', 'logs')}` shows why" if state.ended else error.hint
     return RunError(what, received=error.received, expected=error.expected, hint=hint, path=error.path)
 
 
@@ -269,10 +272,11 @@ def _adopt(values: argparse.Namespace, context: Context) -> int:
         raise InputError(f"the backend {values.backend!r} does not find runs by their ids")
     found = backend.adopt(values.run)
     if (values.runs_dir / found.run_id).exists():
-        hint = f"watch it with: stoker runs attach {found.run_id}"
+        watch = command_line("runs", "attach", found.run_id, runs_dir=values.runs_dir)
+        hint = f"watch it with: {watch}"
         raise InputError(f"the run {found.run_id} has its folder already", hint=hint)
     run = RunDirectory.create(values.runs_dir, found.job, found.run_id)
     run.write_backend_choice(choice)
     run.write_handle(found.handle)
-    print(f"adopted {run.run_id}\nwatch it with: stoker runs attach {run.run_id}")
+    print(f"adopted {run.run_id}\nwatch it with: {run.command('runs', 'attach')}")
     return 0

@@ -130,5 +130,5 @@ def _follow(started: RunDirectory, backend: Backend, values: argparse.Namespace,
     if values.json and not values.quiet:
         print(json.dumps({"kind": "started", "run": started.run_id}))
     elif not values.quiet:
-        print(f"started {started.run_id}\nwatch it with: stoker runs attach {started.run_id}")
+        print(f"started {started.run_id}\nwatch it with: {started.command('runs', 'attach')}")
     return 0

@@ -13,6 +13,7 @@ import yaml
 
 from stoker.engine.errors import InputError
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml.submit import environment
 from stoker.plugins.azureml.submit.environment import NEEDED, make_environment
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -49,6 +50,29 @@ def test_nodes_without_a_gpu_get_no_cuda():
     text = make_environment(AzureSettings(vm_size="Standard_DS3_v2"), {}).text
     assert f"tensorflow=={importlib.metadata.version('tensorflow')}" in text
     assert "cuda" not in text
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version", "line"),
+    [
+        ("tensorflow-cpu", "2.16.1", "tensorflow==2.16.1"),
+        ("tensorflow-macos", "2.16.1", "tensorflow==2.16.1"),
+        ("tensorflow-rocm", "2.14.0.600", "tensorflow==2.14.0"),
+        ("tf-nightly", "2.19.0.dev20241108", "tf-nightly==2.19.0.dev20241108"),
+        ("tensorflow", "2.15.0+nv23.11", "tensorflow==2.15.0"),
+        ("", "", "tensorflow"),
+    ],
+)
+def test_tensorflow_of_any_distribution_becomes_one_that_the_node_can_install(
+    distribution: str, version: str, line: str, monkeypatch: pytest.MonkeyPatch
+):
+    found = {distribution: version} if distribution else {}
+    monkeypatch.setattr(environment, "providers", lambda name: found if name == "tensorflow" else {name: "1.0"})
+    made = make_environment(AzureSettings(vm_size="Standard_DS3_v2"), {**found, "pandas": "9.9"})
+    lines = packages_of(made.text)[1]
+    assert [each for each in lines if each.startswith(("tensorflow", "tf"))] == [line]
+    assert "pandas==9.9" in lines
+    assert any("tensorflow" in warning for warning in made.warnings) == (not distribution)
 
 
 def test_what_the_users_code_needs_is_in_it():

@@ -91,4 +91,4 @@ def test_a_rehearsal_that_fails_ends_with_what_is_missing(written: Path):
 def test_another_folder_can_not_be_rehearsed(written: Path):
     done = stoker("-p", PLUGIN, "rehearse", "data", cwd=written)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: data holds no package\n  expected: a folder that `stoker train")
+    assert done.stderr.startswith("error: data holds no package\n  expected: a folder that `")

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -329,7 +330,8 @@ def test_an_interrupted_submission_says_how_to_continue_and_is_one_run_in_the_en
     backend = AzureBackend(AzureSettings(config=cloud.config), report=interrupt)
     with pytest.raises(KeyboardInterrupt):
         backend.submit(job, run.path)
-    assert cloud.said[-1] == f"interrupted; continue with: stoker train --resume {run.run_id} --backend azureml"
+    words = f"stoker train --resume {run.run_id} --backend azureml --runs-dir {shlex.quote(str(run.path.parent))}"
+    assert cloud.said[-1] == f"interrupted; continue with: {words}"
     handle = cloud.backend().submit(job, run.path)
     assert handle.reference.endswith(run.run_id)
     assert cloud.runs_of(run) == [run.run_id]

@@ -82,7 +82,7 @@ def test_a_value_of_several_lines_stays_on_its_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("STOKER_NAME", "two\nlines")
-    assert main(["config"]) == 0
+    assert main(["config"]) == 2
     assert re.search(r"'two\\nlines' +STOKER_NAME", capsys.readouterr().out)
 
 

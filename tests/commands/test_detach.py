@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from stoker.plugins.commands import train
 @pytest.mark.parametrize(
     ("quiet", "json", "said"),
     [
-        (False, False, "started {0}\nwatch it with: stoker runs attach {0}\n"),
+        (False, False, "started {0}\nwatch it with: stoker runs attach {0} --runs-dir {1}\n"),
         (False, True, '{{"kind": "started", "run": "{0}"}}\n'),
         (True, False, ""),
         (True, True, ""),
@@ -28,4 +29,4 @@ def test_a_detached_run_is_reported_in_words_as_json_or_not_at_all(
     backend: Any = None
     run = RunDirectory.create(tmp_path, TrainJob())
     assert train._follow(run, backend, Namespace(detach=True, quiet=quiet, json=json)) == 0
-    assert capsys.readouterr().out == said.format(run.run_id)
+    assert capsys.readouterr().out == said.format(run.run_id, shlex.quote(str(tmp_path)))

@@ -118,13 +118,18 @@ def reader(known: KnownSet, network: Network) -> NamedReader:
     return NamedReader(known, transport=transport)
 
 
-def test_a_set_is_fetched_once_and_mapped_from_then_on(small: KnownSet, pages: dict[str, bytes]) -> None:
+def test_a_set_is_fetched_once_with_one_line_and_mapped_from_then_on(
+    small: KnownSet, pages: dict[str, bytes], cache_folder: Path
+) -> None:
     network = Network(pages)
     dataset = reader(small, network).load(None)
     assert dataset.train.images.tolist() == ARRAYS[0].tolist()
     assert dataset.test.labels.tolist() == ARRAYS[3].tolist()
     assert dataset.classes == 3
-    assert dataset.notes == ()
+    (note,) = dataset.notes
+    assert note.startswith(f"small was downloaded, and is kept in {cache_folder / 'sets' / 'small'}; what the mirrors")
+    log = (cache_folder / "sets" / "small" / "download.log").read_text().splitlines()
+    assert [line.partition(": ")[0] for line in log] == [f"http://bad/{name}.gz" for name in NAMES]
     assert dataset.sources == {file.name: f"sha256:{file.sha256}" for file in small.files.values()}
     asked = len(network.asked)
     again = reader(small, network).load(None)
@@ -265,31 +270,52 @@ def test_a_damaged_archive_in_the_cache_is_refused(small: KnownSet, tmp_path: Pa
     assert str(path) in caught.value.hint
 
 
-def test_mnist_comes_with_stoker_when_no_mirror_answers(cache_folder: Path) -> None:
+@pytest.mark.parametrize("offline", [False, True])
+def test_no_host_is_asked_for_mnist_which_comes_with_stoker(cache_folder: Path, *, offline: bool) -> None:
     network = Network({})
     begun = time.process_time()
-    dataset = reader(MNIST, network).load(None)
+    dataset = reader(MNIST, network).load(None, offline=offline)
     unpacking_s = time.process_time() - begun
     assert dataset.train.images.shape == (60_000, 28, 28)
     assert dataset.test.images.shape == (10_000, 28, 28)
-    assert "no mirror answered: the copy of mnist bundled with stoker is used" in dataset.notes
-    assert all(mirror in dataset.notes[1] for mirror in MNIST.mirrors)
-    assert len(network.asked) == 3
+    assert (dataset.notes, network.asked) == ((), [])
     assert [finding.sha256 for finding in verify_cached(MNIST)] == [file.sha256 for file in MNIST.files.values()]
     begun = time.process_time()
-    assert reader(MNIST, Network({})).load(None).notes == ()
+    assert reader(MNIST, network).load(None).notes == ()
     assert time.process_time() - begun < unpacking_s / 3
     with pytest.raises(DatasetError) as caught:
         reader(CATALOGUE["kmnist"], network).load(cache_folder)
     assert "of mnist" in caught.value.what
     assert "--dataset mnist" in caught.value.hint
+    assert network.asked == []
+
+
+def test_a_file_of_mnist_that_is_gone_or_torn_in_the_cache_comes_from_the_copy_again(cache_folder: Path) -> None:
+    network = Network({})
+    reader(MNIST, network).load(None)
+    store.place_of("mnist", NAMES[1]).unlink()
+    store.place_of("mnist", NAMES[2]).write_bytes(b"torn")
+    assert reader(MNIST, network).load(None).test.images.shape == (10_000, 28, 28)
+    assert network.asked == []
+
+
+def test_a_stoker_without_its_copy_of_mnist_as_on_a_node_downloads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "BUNDLED", tmp_path)
+    network = Network({})
+    with pytest.raises(DownloadError):
+        reader(MNIST, network).load(None)
+    assert [url.rpartition("/")[0] + "/" for url in network.asked] == list(MNIST.mirrors)
+    with pytest.raises(DatasetError, match="not on this machine yet"):
+        reader(MNIST, network).load(None, offline=True)
 
 
 def test_mnist_trains_even_where_nothing_can_be_written(cache_folder: Path) -> None:
     cache_folder.write_text("in the way")
-    dataset = reader(MNIST, Network({})).load(None, offline=True)
+    dataset = reader(MNIST, Network({})).load(None)
     assert dataset.train.images.shape == (60_000, 28, 28)
-    assert "bundled" in dataset.notes[0]
+    assert "the copy of mnist that comes with stoker is used" in dataset.notes[0]
     assert set(dataset.sources.values()) == {f"sha256:{file.sha256}" for file in MNIST.files.values()}
     with pytest.raises(StorageError) as caught:
         reader(CATALOGUE["kmnist"], Network({})).load(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -156,7 +157,9 @@ def test_a_name_that_fits_no_run_is_refused_with_where_to_look(tmp_path: Path, n
     RunDirectory.create(tmp_path / "runs", JOB, "20261124-060000-mine-aaa111")
     with pytest.raises(UnknownNameError, match="unknown run") as caught:
         find_run(tmp_path / "runs", name)
-    assert caught.value.hint == f"`stoker runs list` shows the runs in {tmp_path / 'runs'}"
+    assert caught.value.hint == (
+        f"`stoker runs list --runs-dir {shlex.quote(str(tmp_path / 'runs'))}` shows the runs in {tmp_path / 'runs'}"
+    )
 
 
 @pytest.mark.parametrize("name", ["latest", "20261124", "nul\0"])
@@ -164,7 +167,7 @@ def test_where_there_are_no_runs_at_all_the_error_says_so_and_how_to_start_one(t
     with pytest.raises(InputError) as caught:
         find_run(tmp_path / "runs", name)
     words = f"{caught.value.what}; {caught.value.hint}"
-    assert f"there are no runs in {tmp_path / 'runs'}; start one with `stoker train`" in words
+    assert f"there are no runs in {tmp_path / 'runs'}; start one with `stoker train --runs-dir " in words
     assert (name == "latest") == ("unknown run" not in words)
 
 

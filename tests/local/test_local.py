@@ -183,7 +183,7 @@ def test_an_interrupt_without_a_terminal_cancels_the_run(place: Path, number: si
     watcher.send_signal(number)
     _, text = watcher.communicate(timeout=PATIENCE_S)
     assert watcher.returncode == code
-    assert f"stoker train --resume {run.run_id}" in text
+    assert f"cli.py train --resume {run.run_id}\n" in text
     assert state(run) is RunState.CANCELLED
 
 

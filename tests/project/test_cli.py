@@ -8,10 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
+from stoker import cli
 from stoker.cli import main
 from stoker.engine import VERSION, files
 from stoker.engine.job import TrainJob
@@ -310,7 +312,7 @@ def test_importing_the_command_line_neither_loads_plugins_nor_tensorflow(as_pack
 
 
 @pytest.mark.parametrize(
-    ("state", "hint"), [(RunState.FAILED, "stoker runs logs"), (RunState.PREPARING, "wait until it has finished")]
+    ("state", "hint"), [(RunState.FAILED, "runs logs"), (RunState.PREPARING, "wait until it has finished")]
 )
 def test_a_run_without_outputs_is_not_fetched_and_says_in_which_state_it_is(
     here: Path, capsys: pytest.CaptureFixture[str], state: RunState, hint: str
@@ -360,3 +362,18 @@ def test_an_empty_path_in_the_settings_file_is_refused(here: Path, capsys: pytes
     (here / "stoker.toml").write_text('runs-dir = ""\n')
     assert main(["runs", "list"]) == 2
     assert f"error: runs-dir in {here / 'stoker.toml'} is empty\n" in capsys.readouterr().err
+
+
+def test_metadata_that_are_missing_are_not_a_package_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(_: list[str]) -> int:
+        raise PackageNotFoundError("tensorflow")
+
+    monkeypatch.setattr(cli, "_dispatch", fail)
+    assert main(["models"]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: pip knows no package 'tensorflow' for ")
+    assert "not installed" not in printed
+    with pytest.raises(PackageNotFoundError):
+        main(["--debug", "models"])

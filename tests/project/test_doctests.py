@@ -13,7 +13,7 @@ EXAMPLES = (
     "engine.files.decode",
     *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "engine.status.Handle.parse"),
     *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
-    "engine.errors.InputError",
+    *("engine.command.command_line", "engine.errors.InputError", "engine.errors.few"),
 )
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
 MODULES = (*(f"engine.{path.stem}" for path in sorted(ENGINE.glob("[!_]*.py"))), "datasets.idx")

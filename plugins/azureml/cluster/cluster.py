@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....engine.backend import Reporter
+from ....engine.command import command_line
 from ....engine.errors import BackendError
+from .. import NAME
 from ..rest import paths
 from ..rest.arm import pages
 from ..rest.client import Service
@@ -103,7 +105,7 @@ def delete(service: Service, cluster: Cluster, report: Reporter) -> None:
         state = Cluster.of(found).state
         if time.monotonic() > deadline:
             waited = f"{service.patience.cluster_s / 60:g} minutes"
-            hint = "Azure may still delete it; look again with `stoker azureml cleanup`"
+            hint = f"Azure may still delete it; look again with `{command_line(NAME, 'cleanup')}`"
             raise BackendError(f"the cluster {name} is still there after {waited}", received=state, hint=hint)
         if state != last:
             report(f"{name}: {state.lower()}")

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from ....engine.command import command_line
 from ....engine.errors import BackendError
 from ....engine.plugin.extras import install_command, installed_version
 from .. import NAME, catalogue
@@ -92,7 +93,9 @@ def cluster(checkup: Checkup) -> CheckResult:
     if it.state in {"Failed", "Canceled"}:
         why = it.problem or "no reason given"
         return CheckResult(
-            State.WRONG, f"{name} could not be made: {why}", f"delete it, or {another}; `stoker azureml cleanup` helps"
+            State.WRONG,
+            f"{name} could not be made: {why}",
+            f"delete it, or {another}; `{command_line(NAME, 'cleanup')}` helps",
         )
     if it.vm_size.lower() != settings.vm_size.lower():
         differs = f"{name}: {it}; --azureml-vm-size is {settings.vm_size}"

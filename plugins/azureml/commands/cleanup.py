@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ....engine.backend import Reporter
+from ....engine.command import command_line
 from ....engine.errors import BackendError, OptionError
 from ....engine.terminal.prompt import confirmed, say, status_line
 from ....engine.terminal.text import labelled
+from .. import NAME
 from ..cluster import cluster
 from ..cluster.cluster import Cluster
 from ..options import settings_of
@@ -99,7 +101,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     if options.delete:
         return _delete_all(service, made, options)
     if made.clusters:
-        print("hint: `stoker azureml cleanup --delete` deletes the clusters, and nothing else")
+        print(f"hint: `{command_line(NAME, 'cleanup', '--delete')}` deletes the clusters, and nothing else")
     return 0
 
 
@@ -139,7 +141,7 @@ def _delete(service: Service, one: Cluster) -> bool:
     try:
         cluster.delete(service, one, say)
     except BackendError as error:
-        hint = "end its runs first: `stoker runs cancel RUN`" if one.busy else error.hint
+        hint = f"end its runs first: `{command_line('runs', 'cancel', 'RUN')}`" if one.busy else error.hint
         print(f"error: {one.name} was not deleted: {error}\nhint: {hint}", file=sys.stderr, flush=True)
         return False
     say(f"{one.name}: gone after {time.monotonic() - began:.0f} s")

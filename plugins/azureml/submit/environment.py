@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ....engine import files
+from ....engine.command import command_line
 from ....engine.errors import InputError
 from ....engine.packaging import secrets
 from ....engine.packaging.requirements import canonical
-from ....engine.plugin.extras import installed_version
-from .. import catalogue
+from ....engine.plugin.extras import installed_version, providers
+from .. import NAME, catalogue
 from ..settings import AzureSettings
 
 NEEDED = ("keras", "matplotlib", "numpy", "platformdirs", "pluggy", "requests", "tensorflow")
@@ -27,7 +28,7 @@ MOUNTS = "azureml-dataset-runtime"
 WITHOUT_IMGHDR = (3, 13)
 """From this Python on, the SDK lacks a module that the standard library had."""
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
+_PACKAGE = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
 _PYTHON = re.compile(r"python==?[0-9]+[.][0-9]+([.][0-9]+)?")
 _LOCAL = re.compile(
     r"(-r|-c|-e|-f|--requirement|--constraint|--editable|--find-links)\b|[./~]|file:|[A-Za-z]:\\|.*@ *file:"
@@ -64,29 +65,49 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
     if settings.environment:
         return _of_user(Path(settings.environment).expanduser(), requirements)
     pins = pinned(requirements)
-    missing = [name for name in (SDK, MOUNTS) if name not in pins]
-    warnings = [f"{name} is not installed here, so its version in the environment is not pinned" for name in missing]
+    there = {canonical(name) for name in pins}
+    missing = [name for name in (*NEEDED, SDK, MOUNTS) if canonical(name) not in there]
+    warnings = [
+        f"pip knows no version of {name} here, so its version in the environment is not pinned" for name in missing
+    ]
     gpu = catalogue.has_gpu(settings.vm_size)
     return Environment(text=_text(pins, gpu=gpu), origin="what is installed here", warnings=tuple(warnings))
 
 
 def pinned(requirements: Mapping[str, str]) -> dict[str, str]:
     """The distributions that a job needs, with the versions that are installed here; what isn't is left out."""
-    names = [*NEEDED, SDK, MOUNTS]
-    found = {name: version for name in names if (version := installed_version(name))}
+    found = dict(pin for name in NEEDED if (pin := _pin(name)))
+    found |= {name: version for name in (SDK, MOUNTS) if (version := installed_version(name))}
     if sys.version_info >= WITHOUT_IMGHDR and (version := installed_version("standard-imghdr")):
         found["standard-imghdr"] = version
-    return dict(sorted({**requirements, **found}.items()))
+    ours = {canonical(name) for name in NEEDED}  # the user's code may name one by the distribution that is here
+    others = {name: version for name, version in requirements.items() if canonical(name) not in ours}
+    return dict(sorted({**others, **found}.items()))
+
+
+def _pin(module: str) -> tuple[str, str] | None:
+    """Returns what a node gets of a module that is installed here: its usual distribution, and the version.
+
+    `tensorflow-macos` and the like are for this machine. A development version exists under its own name only. What
+    stands behind "+" is a build of one's own, which no index has.
+    """
+    for name, full in providers(module).items():
+        version = full.partition("+")[0]
+        if name == module or ".dev" in version:
+            return name, version
+        return module, ".".join(version.split(".")[:3])  # tensorflow-rocm counts its own builds in a fourth number
+    return None
 
 
 def _text(pins: Mapping[str, str], *, gpu: bool) -> str:
     """The YAML: conda for Python itself, pip for the rest, whose versions are those of this machine's pip."""
     # The image has CUDA but not the cuDNN that this TensorFlow was built for; the extra brings both in the versions
     # that it was, whatever the image has.
-    extras = {"tensorflow": "[and-cuda]"} if gpu else {}
+    extras = dict.fromkeys(("tensorflow", "tf-nightly"), "[and-cuda]") if gpu else {}
     extras[MOUNTS] = "[fuse]"
     lines = [f"{name}{extras.get(name, '')}=={version}" for name, version in pins.items()]
-    lines += [name + extras.get(name, "") for name in (SDK, MOUNTS) if name not in pins]
+    there = {canonical(name) for name in pins}
+    lines += [name + extras.get(name, "") for name in (*NEEDED, SDK, MOUNTS) if canonical(name) not in there]
     if sys.version_info >= WITHOUT_IMGHDR and "standard-imghdr" not in pins:
         lines.append("standard-imghdr")
     head = f"python={sys.version_info.major}.{sys.version_info.minor}"  # conda lacks some patch releases
@@ -130,7 +151,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
             expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
             path=path,
         ) from error
-    matches = [match for each in entries if (match := _NAME.match(each.rpartition("::")[2]))]
+    matches = [match for each in entries if (match := _PACKAGE.match(each.rpartition("::")[2]))]
     listed = {canonical(match[1], ALIASES): match[2] or "" for match in matches}
     _require(path, listed)
     _require_python(path, entries)
@@ -164,7 +185,7 @@ def _require_python(path: Path, entries: Sequence[str]) -> None:
     `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
     """
     for entry in entries:
-        name = _NAME.match(entry.rpartition("::")[2])
+        name = _PACKAGE.match(entry.rpartition("::")[2])
         if name and name[1].lower() == "python" and not _PYTHON.fullmatch(entry):
             raise InputError(
                 f"the environment {path} names Python in a form that Azure ML's SDK replaces by another version",
@@ -187,10 +208,11 @@ def _require(path: Path, listed: Mapping[str, str]) -> None:
     """Refuses an environment in which stoker can't train."""
     lacking = [name for name in ("python", *NEEDED) if name not in listed]
     if lacking:
+        writes = command_line("train", "--backend", NAME, "--dry-run", "DIR")
         raise InputError(
             f"the environment {path} lacks {', '.join(lacking)}",
             expected="all that stoker needs to train",
-            hint="`stoker train --backend azureml --dry-run DIR` without this option writes one that has them",
+            hint=f"`{writes}` without this option writes one that has them",
             path=path,
         )
 

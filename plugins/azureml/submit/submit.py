@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ....engine.backend import Reporter
+from ....engine.command import command_line
 from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
 from ....engine.package import Package
@@ -24,6 +25,10 @@ from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
 from .prepare import ENTRY, Prepared
+
+
+class UnclearError(BackendError):
+    """It is not known whether an attempt was started."""
 
 
 def reference_of(job: TrainJob, run: RunDirectory, settings: AzureSettings) -> Reference:
@@ -164,14 +169,13 @@ def _was_started(cloud_run: CloudRun, number: int, error: StokerError) -> bool:
     try:
         return cloud_run.find(number) is not None
     except BackendError as unknown:
-        hint = f"submit again with `{command(cloud_run.reference)}`, which never starts a run twice"
         what = f"it is unknown whether the run {cloud_run.reference.attempt(number)} was started"
-        raise BackendError(what, received=unknown.what, hint=hint) from error
+        raise UnclearError(what, received=unknown.what) from error
 
 
-def command(reference: Reference) -> str:
+def command(run: RunDirectory) -> str:
     """Returns the command that submits a run again, or finds it."""
-    return f"stoker train --resume {reference.run_id} --backend {NAME}"
+    return command_line("train", "--resume", run.run_id, "--backend", NAME, runs_dir=run.path.parent)
 
 
 def _note_attempt(service: Service, first: dict[str, Any], reference: Reference, number: int) -> None:
