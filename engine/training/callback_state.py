@@ -145,7 +145,7 @@ def _checksum(array: Any) -> int:
     return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) if array.size else 0
 
 
-_UNKNOWN = {"$": "unknown"}
+_UNKNOWN: dict[str, Any] = {"$": "unknown"}
 
 
 class _Encoder:
@@ -221,7 +221,7 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
 
 def _set(callback: Any, name: str, value: Any) -> None:
     """Sets an attribute; a list, dictionary or variable that the callback has stays that object with other content."""
-    now = getattr(callback, name, None)
+    now: Any = getattr(callback, name, None)
     if _is_variable(now):
         now.assign(value)
     elif isinstance(now, list) and isinstance(value, list):
