@@ -188,6 +188,7 @@ class Fit:
         logs: dict[str, Any] = {}
         for epoch in range(self.epochs_done, 0 if resumed and resumed.stopped else self.epochs):
             started = time.perf_counter()
+            self.model.reset_metrics()
             watchers.on_epoch_begin(epoch)
             if compilation(self.model) != compiled:
                 what = "a callback compiled the model again, which Keras' fit can't train any further either"
@@ -282,7 +283,6 @@ class Fit:
 
     def _epoch(self, epoch: int, watchers: Any, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
         """Trains and validates; the logs of the epoch, as callbacks see them."""
-        self.model.reset_metrics()
         order = self.train.rows[epoch_order(self.seed, epoch, len(self.train.rows))][: _most_rows(self.batch_size)]
         step, started, logs = 0, time.perf_counter(), dict[str, Any]()
         watchers.on_train_batch_begin(step)

@@ -195,6 +195,32 @@ def test_training_that_is_stopped_before_it_begins_runs_for_one_chunk(keras: Any
     assert mine.history.epoch == other.history.epoch == [0]
 
 
+def test_callbacks_see_the_same_calls_in_the_same_order(keras: Any):
+    """With one chunk for each epoch and one for each evaluation, there is one call for each step of `fit` too."""
+    seen: list[Any] = []
+
+    def watcher() -> Any:
+        names = [name for name in dir(keras.callbacks.Callback) if name.startswith("on_") and "predict" not in name]
+
+        def saw(self: Any, name: str, arguments: Any) -> None:
+            numbers = [value for value in arguments if isinstance(value, int)]
+            logs = next((sorted(value) for value in arguments if isinstance(value, dict)), [])
+            # what metrics hold at this moment shows whether they were reset before the call
+            seen.append((name, numbers, logs, float(self.model._loss_tracker.result()) == 0.0))
+
+        def method(name: str) -> Any:
+            return lambda self, *arguments, logs=None: saw(self, name, (*arguments, logs))
+
+        return type("Watcher", (keras.callbacks.Callback,), {name: method(name) for name in names})()
+
+    mine, other = twins(keras, dense)
+    ours(mine, batch_size=330, epochs=2).run([watcher()], lambda report: None)
+    calls = seen.copy()
+    seen.clear()
+    other.fit(*data(), batch_size=330, epochs=2, verbose=0, validation_data=data(), callbacks=[watcher()])
+    assert calls == seen
+
+
 def test_an_evaluation_ends_where_a_callback_says_so(keras: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("stoker.engine.training.fit.TEST_BATCH", 10)
     seen: list[Any] = []
