@@ -539,6 +539,10 @@ AS_A_GRAPH = ("ScheduleFreeAdamW",)
 """What Keras trains differently if it runs eagerly: the optimizer reads a variable before, or after, it is written."""
 
 
+DRAWS_IN_EVALUATIONS = ("GRU, dropout",)
+"""What draws random numbers in each batch of an evaluation too: as in `fit` if the batches are those of `fit`."""
+
+
 def data(shape: Shape) -> Any:
     images, labels = tiny.arrays(ROWS, 1)
     return shape(images.astype(np.float64) / 255, labels)
@@ -595,14 +599,15 @@ def agree(keras: Any, kind: str, mode: ExecutionMode) -> None:
     fit.run([], lambda report: None)
     keras.utils.set_random_seed(2)
     expected = theirs(keras, other, arrays)
+    near = 1e-10 if mode is ExecutionMode.XLA else 1e-12  # XLA adds in another order
     assert mine.history.history.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(mine.history.history[name], values, rtol=1e-12, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(mine.history.history[name], values, rtol=near, atol=near, err_msg=name)
     assert len(mine.weights) == len(other.weights)
     for one, two in zip(mine.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(one, two, rtol=near, atol=near)
     for one, two in zip(mine.optimizer.variables, other.optimizer.variables, strict=True):
-        np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-10, atol=near)
 
 
 @pytest.mark.parametrize(
@@ -612,7 +617,9 @@ def agree(keras: Any, kind: str, mode: ExecutionMode) -> None:
         for index, kind in enumerate(MODELS)
     ],
 )
-def test_a_model_is_trained_as_by_fit(keras: Any, kind: str):
+def test_a_model_is_trained_as_by_fit(keras: Any, kind: str, monkeypatch: pytest.MonkeyPatch):
+    if kind in DRAWS_IN_EVALUATIONS:
+        monkeypatch.setattr("stoker.engine.training.fit.TEST_BATCH", BATCH)
     agree(keras, kind, ExecutionMode.GRAPH)
 
 
