@@ -530,7 +530,7 @@ EAGER_TOO = (
     "outputs by name, weights",
     "own train_step",
     "two optimizers of the model's own",
-    "LoRA",
+    "frozen layer",
 )
 """A sample that runs in each mode."""
 
