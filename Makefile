@@ -72,7 +72,7 @@ bench: .venv/.installed
 	@$(OURS) benchmarks --peers "$$PEERS" $(ARGS)
 
 faults: .venv/.dev
-	@$(OURS) -m pytest -m faults tests/faults tests/contract $(ARGS)
+	@$(OURS) -m pytest -m faults tests/faults tests/contract tests/engine/training $(ARGS)
 
 docs: .venv/.dev
 	@$(OURS) docs/make_contract.py

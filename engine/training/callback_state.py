@@ -1,51 +1,236 @@
 """The state of callbacks from epoch to epoch, so that a resumed training continues as if it was never interrupted.
 
-Keras' callbacks keep it in plain attributes: `wait` and `best` of EarlyStopping and ReduceLROnPlateau, `best_weights`.
+Keras' callbacks have no call that says what their state is; they keep it in attributes: `wait` and `best` of
+EarlyStopping and ReduceLROnPlateau, `best_weights`, the lists of a user's own. State is what a callback has changed
+since its `on_train_begin` returned. What it was made with, and what `on_train_begin` finds out, such as the path of a
+file or the time, belongs to one process: a resumed training has found it out again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import collections
+import csv
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from .. import files
 
-def capture(callbacks: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Copies the plain attributes of callbacks.
+_DEPTH = 8
+"""Lists in lists that are state; one that contains itself ends here."""
 
-    Returns:
-        For each callback, its numbers, texts and booleans; and its lists of arrays, by "CALLBACK.ATTRIBUTE.INDEX".
-    """
-    import numpy as np
-
-    plain: list[dict[str, Any]] = []
-    arrays: dict[str, Any] = {}
-    for number, callback in enumerate(callbacks):
-        plain.append({})
-        for name, value in vars(callback).items():
-            if isinstance(value, np.generic):
-                value = value.item()  # noqa: PLW2901 - the same value, as JSON knows it
-            if value is None or isinstance(value, bool | int | float | str):
-                plain[-1][name] = value
-            elif isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
-                arrays |= {f"{number}.{name}.{index:04}": item for index, item in enumerate(value)}
-    return plain, arrays
+_NO_STATE: dict[str, set[str]] = {
+    # The direction of the metric: found at the first epoch of each training, which then gives `min_delta` its sign.
+    "MonitorCallback": {"monitor_op", "min_delta"},
+    # A profile is of one process.
+    "TensorBoard": {"_is_tracing", "_profiler_started", "_batch_start_time", "_epoch_start_time"},
+}
+"""What Keras' callbacks change during the epochs, and is no state: by the name of their class."""
 
 
-def restore(callbacks: Sequence[Any], plain: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> None:
-    """Gives callbacks back what `capture` copied; call it after `on_train_begin`, which resets them.
+class CallbackStates:
+    """What the callbacks of one training have learned since it began."""
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        """Takes the callbacks, before they are used.
+
+        Args:
+            callbacks: Keras callbacks, in the order in which each training of the run has them.
+        """
+        self._callbacks = list(callbacks)
+        self._at_begin: list[dict[str, Any]] = [{} for _ in self._callbacks]
+
+    def begin(self) -> None:
+        """Looks at the callbacks when `on_train_begin` has run: what they have now is not state."""
+        self._at_begin = [
+            {name: fingerprint for name, _, _, fingerprint in _encoded(number, callback)}
+            for number, callback in enumerate(self._callbacks)
+        ]
+
+    def capture(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Copies what has changed since `begin`.
+
+        Returns:
+            For each callback, {"kind": its class, "state": {attribute: what JSON knows}}; and the arrays that the
+            states refer to, by name.
+        """
+        states: list[dict[str, Any]] = []
+        arrays: dict[str, Any] = {}
+        for number, (callback, before) in enumerate(zip(self._callbacks, self._at_begin, strict=True)):
+            state = {}
+            for name, value, held, fingerprint in _encoded(number, callback):
+                if before.get(name) != fingerprint:
+                    state[name] = value
+                    arrays |= {key: array.copy() for key, array in held.items()}
+            states.append({"kind": _kind(callback), "state": state})
+        return states, arrays
+
+    def restore(self, states: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any]) -> None:
+        """Gives callbacks back what `capture` copied; call it after `on_train_begin`, which resets them.
+
+        Args:
+            states: What `capture` returned, for callbacks of the same kinds in the same order.
+            arrays: The arrays that it returned.
+        """
+        for callback, found in zip(self._callbacks, states, strict=False):
+            if found.get("kind") != _kind(callback):
+                continue
+            for name, value in found["state"].items():
+                _set(callback, name, _decode(value, arrays))
+
+
+def continue_files(callbacks: Sequence[Any], epochs_done: int) -> None:
+    """Has CSVLogger continue its file at a resume, where it would start over, or write an epoch twice.
 
     Args:
-        callbacks: Callbacks of the same kinds, in the same order.
-        plain: For each, its numbers, texts and booleans.
-        arrays: Their lists of arrays, by "CALLBACK.ATTRIBUTE.INDEX".
+        callbacks: Keras callbacks, before their `on_train_begin`.
+        epochs_done: How many epochs the training has behind it.
     """
-    for number, (callback, values) in enumerate(zip(callbacks, plain, strict=False)):
-        for name, value in values.items():
-            setattr(callback, name, value)
-        lists: dict[str, list[Any]] = {}
-        for key in sorted(arrays):
-            owner, name, _ = key.split(".")
-            if owner == str(number):
-                lists.setdefault(name, []).append(arrays[key])
-        for name, items in lists.items():
-            setattr(callback, name, items)
+    import keras
+
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.CSVLogger) and (path := Path(callback.filename)).is_file():
+            callback.append = True
+            _cut(path, callback.sep, epochs_done)
+
+
+def overrides(callbacks: Sequence[Any], method: str) -> bool:
+    """Returns whether one of some callbacks has a method of its own, as a class or as an attribute."""
+    import keras
+
+    usual = getattr(keras.callbacks.Callback, method)
+    return any(getattr(getattr(callback, method), "__func__", None) is not usual for callback in callbacks)
+
+
+def _cut(path: Path, separator: str, epochs_done: int) -> None:
+    """Removes the rows at the end of a CSV file that are of epochs which are trained again."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    reader = csv.reader(lines, delimiter=separator)
+    ends = [(row[0] if row else "", reader.line_num) for row in reader]
+
+    def again(first: str) -> bool:
+        return first != "epoch" and not (first.isdecimal() and int(first) < epochs_done)
+
+    while ends and again(ends[-1][0]):
+        ends.pop()
+    kept = ends[-1][1] if ends else 0
+    if kept < len(lines):
+        files.write_bytes(path, "".join(lines[:kept]).encode())
+
+
+def _kind(callback: Any) -> str:
+    return f"{type(callback).__module__}.{type(callback).__qualname__}"
+
+
+def _encoded(number: int, callback: Any) -> Iterator[tuple[str, Any, dict[str, Any], Any]]:
+    """Yields of each attribute that may be state: its name, its value for JSON, the arrays of that, a fingerprint."""
+    never = set[str]().union(*(_NO_STATE.get(kind.__name__, ()) for kind in type(callback).__mro__))
+    for name, value in list(vars(callback).items()):
+        encoder = _Encoder(f"{number}.{name}")
+        encoded = _UNKNOWN if name in never else encoder.encode(value)
+        if encoded != _UNKNOWN:
+            yield name, encoded, encoder.arrays, _fingerprint(encoded, encoder.arrays)
+
+
+def _fingerprint(encoded: Any, arrays: Mapping[str, Any]) -> Any:
+    """What tells one value from another without a copy of its arrays."""
+    facts = [(array.shape, str(array.dtype), _checksum(array)) for array in arrays.values()]
+    return repr(encoded), facts
+
+
+def _checksum(array: Any) -> int:
+    import numpy as np
+
+    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) if array.size else 0
+
+
+_UNKNOWN: dict[str, Any] = {"$": "unknown"}
+
+
+class _Encoder:
+    """Makes a value what JSON knows, with its arrays beside; a dictionary with the key "$" says what JSON does not."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.arrays: dict[str, Any] = {}
+
+    def encode(self, value: Any, depth: int = 0) -> Any:
+        """Returns the value for JSON, or `_UNKNOWN` for one that is no state: a model, a file, a function."""
+        import numpy as np
+
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, float) and not np.isfinite(value):
+            return {"$": "float", "of": repr(float(value))}
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, Path):
+            return {"$": "path", "of": str(value)}
+        return self._encode_whole(value, depth)
+
+    def _encode_whole(self, value: Any, depth: int) -> Any:
+        """Encodes arrays, variables, and what holds other values."""
+        import numpy as np
+
+        if type(value) is np.ndarray and value.dtype.kind in "biufc":
+            return self._array("array", value)
+        if _is_variable(value):
+            return self._array("variable", value.numpy()) if not depth else _UNKNOWN
+        kind = next((name for name, known in _KINDS.items() if isinstance(value, known)), None)
+        if kind is None or depth == _DEPTH or hasattr(value, "_fields"):
+            return _UNKNOWN
+        items = [self.encode(item, depth + 1) for item in (value.items() if kind == "dict" else value)]
+        return _UNKNOWN if _UNKNOWN in items else {"$": kind, "of": items}
+
+    def _array(self, kind: str, array: Any) -> dict[str, Any]:
+        key = f"{self._name}.{len(self.arrays):06}"
+        self.arrays[key] = array
+        return {"$": kind, "of": key}
+
+
+_KINDS: dict[str, Any] = {
+    "list": list,
+    "tuple": tuple,
+    "dict": dict,
+    "set": set,
+    "frozenset": frozenset,
+    "deque": collections.deque,
+}
+
+
+def _is_variable(value: Any) -> bool:
+    import keras
+    import tensorflow as tf
+
+    return isinstance(value, keras.Variable | tf.Variable)
+
+
+def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kind, of = value["$"], value["of"]
+    simple: dict[str, Callable[[Any], Any]] = {
+        "float": float,
+        "path": Path,
+        "array": arrays.get,
+        "variable": arrays.get,
+    }
+    return simple[kind](of) if kind in simple else _KINDS[kind](_decode(item, arrays) for item in of)
+
+
+def _set(callback: Any, name: str, value: Any) -> None:
+    """Sets an attribute; a list, dictionary or variable that the callback has stays that object with other content."""
+    now: Any = getattr(callback, name, None)
+    if _is_variable(now):
+        now.assign(value)
+    elif isinstance(now, list) and isinstance(value, list):
+        now[:] = value
+    elif isinstance(now, collections.deque) and isinstance(value, collections.deque):
+        now.clear()
+        now.extend(value)
+    elif (isinstance(now, dict) and isinstance(value, dict)) or (isinstance(now, set) and isinstance(value, set)):
+        now.clear()
+        now.update(value)
+    else:
+        setattr(callback, name, value)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OptionError
 from ..metrics import LEARNING_RATE, VALIDATION, EpochReport
 from ..status import Progress
-from . import callback_state
 from .batches import chunk_capacity, chunk_like, chunks, epoch_order, prefetch
+from .callback_state import CallbackStates, continue_files, overrides
 from .checkpoint import TrainingState, variables_of
 from .execution_mode import ExecutionMode, Fallback
-from .keras_model import averages, build_untraced, compilation, finalize_weights, fixed_batch_size, untracked
+from .keras_model import (
+    averages,
+    build_by_a_step,
+    build_untraced,
+    compilation,
+    finalize_weights,
+    fixed_batch_size,
+    has_unbuilt_optimizers,
+    held_variables,
+    untracked,
+)
 from .logs import figures_of, learning_rate, logs_of, returns_logs
 from .loop import Loop
 
@@ -54,7 +65,7 @@ class Fit:
         train: The examples to train on.
         validation: The examples for the figures after each epoch.
         batch_size: Examples of one step.
-        epochs: How many epochs there are in all.
+        epochs: How many epochs there are in all; `keras.config.set_max_epochs` may have set fewer.
         seed: Decides the order of the examples in each epoch.
         stop: Set by whoever wants the training to end.
         mode: The mode to begin with; see `engine.training.execution_mode`.
@@ -63,6 +74,7 @@ class Fit:
         more_variables: The TensorFlow variables that a step uses beside those of the model and its optimizer, such as
             those of an optimizer that is an attribute of the model.
         epochs_done: How many epochs were finished, those before a resume included.
+        callback_states: What the callbacks of `run`, and Keras' own history, have learned.
     """
 
     model: Any
@@ -77,11 +89,14 @@ class Fit:
     history: dict[str, list[float]] = field(default_factory=dict)
     more_variables: list[Any] = field(default_factory=list)
     epochs_done: int = 0
+    callback_states: CallbackStates = field(init=False)
     _train_loop: Loop = field(init=False)
     _test_loop: Loop = field(init=False)
+    _at_begin: list[tuple[Any, Any]] = field(init=False)
     _replicas: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.epochs = min(self.epochs, _most_epochs() or self.epochs)
         self._replicas = self.strategy.num_replicas_in_sync
         if self.batch_size % self._replicas:
             raise OptionError(
@@ -94,6 +109,8 @@ class Fit:
         self._train_loop = Loop(model.train_step, mode, strategy, keeps_logs=returns_logs(model, "train_step"))
         self._test_loop = Loop(model.test_step, mode, strategy, keeps_logs=returns_logs(model, "test_step"))
         self._build()
+        numbers = model.optimizer.variables if model.optimizer is not None else ()
+        self._at_begin = [(variable, variable.numpy()) for variable in numbers if math.prod(variable.shape) == 1]
 
     def _check_batches(self) -> None:
         """Refuses before the first step what would fail at the last, smaller batch of an epoch."""
@@ -118,18 +135,22 @@ class Fit:
 
     def _build(self) -> None:
         """Creates all variables that the training uses, as Keras' `fit` does at its first batch."""
+        size = min(self.batch_size, len(self.train.rows))
         # Nothing is traced in the mode EAGER, and a trace can't make variables of several devices.
         if self.mode is ExecutionMode.EAGER or self._replicas > 1:
             build_untraced(self.model, self.train.data)
+            if self._replicas == 1 and has_unbuilt_optimizers(self.model):
+                first = next(chunks(self.train.data, self.train.rows[:size], size, 1))
+                build_by_a_step(self.model, lambda: self._train_loop(first))
+            self.more_variables = untracked(self.model, held_variables(self.model))
             return
-        size = min(self.batch_size, len(self.train.rows))
         capacity = chunk_capacity(self.train.data, size, len(self.train.rows))
         self.more_variables = untracked(self.model, self._train_loop.trace(chunk_like(self.train.data, size, capacity)))
 
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.train.rows) // self.batch_size)
+        return -(-len(self.train.rows[: _most_rows(self.batch_size)]) // self.batch_size)
 
     @property
     def changes_at_end(self) -> bool:
@@ -163,10 +184,11 @@ class Fit:
         watchers = self._watchers(callbacks)
         self.model.stop_training = False
         compiled = compilation(self.model)
-        self.epochs_done = self._begin(watchers, callbacks, resumed)
+        self.epochs_done = self._begin(watchers, resumed)
         logs: dict[str, Any] = {}
-        for epoch in range(self.epochs_done, 0 if self.model.stop_training else self.epochs):
+        for epoch in range(self.epochs_done, 0 if resumed and resumed.stopped else self.epochs):
             started = time.perf_counter()
+            self.model.reset_metrics()
             watchers.on_epoch_begin(epoch)
             if compilation(self.model) != compiled:
                 what = "a callback compiled the model again, which Keras' fit can't train any further either"
@@ -187,29 +209,38 @@ class Fit:
         finalize_weights(self.model)
         watchers.on_train_end(logs)
 
-    def _begin(self, watchers: Any, callbacks: Sequence[Any], resumed: TrainingState | None) -> int:
+    def _begin(self, watchers: Any, resumed: TrainingState | None) -> int:
         """Begins the training, or continues it; the epochs that are done."""
-        import keras
-
+        self.callback_states = CallbackStates(watchers.callbacks)
         if not resumed:
             watchers.on_train_begin()
+            self.callback_states.begin()
             return self.model._initial_epoch or 0  # where Keras' BackupAndRestore writes how far its backup is
-        backups = any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks)
-        variables = variables_of(self.model, self.more_variables) if backups else []
-        restored = [variable.numpy() for variable in variables]
-        watchers.on_train_begin()
-        for variable, value in zip(variables, restored, strict=True):  # the checkpoint is newer than any backup
-            variable.assign(value)
-        return self._resume(callbacks, resumed)
+        continue_files(watchers.callbacks, resumed.epoch)
+        with self._as_at_begin():
+            watchers.on_train_begin()
+        self.callback_states.begin()
+        self.model._initial_epoch = resumed.epoch
+        self.model.stop_training = resumed.stopped
+        self.history = {name: list(values) for name, values in resumed.history.items()}
+        self.model.history.history |= {name: list(values) for name, values in resumed.history.items()}
+        self.model.history.epoch = list(range(resumed.epoch))
+        self.callback_states.restore(resumed.callbacks, resumed.arrays)
+        return resumed.epoch
 
-    def _resume(self, callbacks: Sequence[Any], state: TrainingState) -> int:
-        """Continues history and callbacks where a checkpoint was made; the epochs that are done."""
-        self.history = {name: list(values) for name, values in state.history.items()}
-        self.model.history.history = {name: list(values) for name, values in state.history.items()}
-        self.model.history.epoch = list(range(state.epoch))
-        callback_state.restore(callbacks, state.callbacks, state.arrays)
-        self.model.stop_training = state.stopped
-        return state.epoch
+    @contextlib.contextmanager
+    def _as_at_begin(self) -> Iterator[None]:
+        """Shows callbacks the learning rate and the other numbers as they are when a training begins.
+
+        What they change of the variables is undone: the checkpoint is newer, be it than a backup of Keras.
+        """
+        variables = variables_of(self.model, self.more_variables)
+        restored = [variable.numpy() for variable in variables]
+        for variable, value in self._at_begin:
+            variable.assign(value)
+        yield
+        for variable, value in zip(variables, restored, strict=True):
+            variable.assign(value)
 
     def evaluate(self, part: Subset) -> dict[str, float]:
         """Evaluates the model.
@@ -226,17 +257,25 @@ class Fit:
         return figures_of(self._evaluate(part))
 
     def _evaluate(self, part: Subset, watchers: Any = None) -> dict[str, Any]:
-        self.model.reset_metrics()
-        step, logs = 0, dict[str, Any]()
-        for steps in self._over(self._test_loop, part, part.rows, self._test_batch):
-            if watchers:
-                watchers.on_test_batch_begin(step)
-            step += steps
-            logs = logs_of(self.model, self._test_loop.logs)
-            if watchers:
-                watchers.on_test_batch_end(step - 1, logs)
-            self._check_stop()
-        return logs
+        """Evaluates the model; the logs, as callbacks see them, which cost time where no callback asks for them."""
+        model, loop, size, step = self.model, self._test_loop, self._test_batch, 0
+        model.reset_metrics()
+        model.stop_evaluating = False
+        rows = part.rows[: _most_rows(self.batch_size)]
+        listens = watchers is not None and overrides(watchers.callbacks, "on_test_batch_end")
+        if watchers:
+            watchers.on_test_batch_begin(step)
+        with contextlib.closing(self._over(loop, part, rows, size)) as chunks_run:
+            for steps in chunks_run:
+                step += steps
+                if listens:
+                    watchers.on_test_batch_end(step - 1, logs_of(model, loop.logs))
+                self._check_stop()
+                if model.stop_evaluating:
+                    break
+                if watchers and step * size < len(rows):
+                    watchers.on_test_batch_begin(step)
+        return logs_of(model, loop.logs)
 
     @property
     def _test_batch(self) -> int:
@@ -244,8 +283,7 @@ class Fit:
 
     def _epoch(self, epoch: int, watchers: Any, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
         """Trains and validates; the logs of the epoch, as callbacks see them."""
-        self.model.reset_metrics()
-        order = self.train.rows[epoch_order(self.seed, epoch, len(self.train.rows))]
+        order = self.train.rows[epoch_order(self.seed, epoch, len(self.train.rows))][: _most_rows(self.batch_size)]
         step, started, logs = 0, time.perf_counter(), dict[str, Any]()
         watchers.on_train_batch_begin(step)
         with contextlib.closing(self._over(self._train_loop, self.train, order, self.batch_size)) as chunks_run:
@@ -289,3 +327,19 @@ class Fit:
         return keras.callbacks.CallbackList(
             list(callbacks), add_history=True, model=self.model, epochs=self.epochs, steps=self.steps, verbose=0
         )
+
+
+def _most_epochs() -> int | None:
+    """The most epochs that Keras' configuration allows; None without a limit."""
+    import keras
+
+    most: int | None = keras.config.max_epochs()
+    return most
+
+
+def _most_rows(batch_size: int) -> int | None:
+    """The examples of an epoch that Keras' configuration allows; None without a limit."""
+    import keras
+
+    most: int | None = keras.config.max_steps_per_epoch()
+    return most and most * batch_size

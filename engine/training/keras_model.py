@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+_DEPTH = 4
+"""Lists in lists in which the optimizers of a model are found."""
 
 
 def compilation(model: Any) -> tuple[int, int]:
@@ -23,6 +26,67 @@ def build_untraced(model: Any, data: Any) -> None:
         model._symbolic_build(data_batch=batch)
     if model.optimizer is not None and not model.optimizer.built and model.trainable_variables:
         model.optimizer.build(model.trainable_variables)
+
+
+def held_variables(model: Any) -> list[Any]:
+    """Returns the TensorFlow variables of what the model and its layers hold as attributes, beside layers and metrics.
+
+    These are those of optimizers of their own, and plain variables.
+    """
+    import keras
+    import tensorflow as tf
+
+    found: list[Any] = []
+    for layer in model._flatten_layers():
+        for value in _held(vars(layer).values()):
+            if isinstance(value, keras.optimizers.Optimizer):
+                found += [variable.value for variable in value.variables]
+            elif isinstance(value, tf.Variable | keras.Variable):
+                found.append(value.value if isinstance(value, keras.Variable) else value)
+    return list({id(variable): variable for variable in found}.values())
+
+
+def has_unbuilt_optimizers(model: Any) -> bool:
+    """Returns whether the model, or a layer, has an optimizer as an attribute that gets its variables at a step."""
+    import keras
+
+    values = [value for layer in model._flatten_layers() for value in _held(vars(layer).values())]
+    return any(isinstance(value, keras.optimizers.Optimizer) and not value.built for value in values)
+
+
+def _held(values: Any, depth: int = 0) -> Iterator[Any]:
+    """Yields values, and those in the lists and dictionaries among them."""
+    for value in values:
+        if isinstance(value, Mapping | list | tuple):
+            if depth < _DEPTH:
+                yield from _held(value.values() if isinstance(value, Mapping) else value, depth + 1)
+        else:
+            yield value
+
+
+def build_by_a_step(model: Any, step: Callable[[], None]) -> None:
+    """Takes a step for the variables that it creates, and gives all variables the values from before it.
+
+    Args:
+        model: The model.
+        step: Trains the model on one batch.
+    """
+    import tensorflow as tf
+
+    before: list[tuple[Any, Any]] = []
+
+    def created(create: Callable[..., Any], **settings: Any) -> Any:
+        variable = create(**settings)
+        before.append((variable, variable.numpy()))
+        return variable
+
+    optimizer = model.optimizer.variables if model.optimizer is not None else ()
+    known = (*model.variables, *model.metrics_variables, *optimizer, *held_variables(model))
+    before += [(variable, variable.numpy()) for variable in known]
+    with tf.variable_creator_scope(created):
+        step()
+    for variable, value in before:
+        variable.assign(value)
 
 
 def untracked(model: Any, used: Sequence[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from ..metrics import EpochReport, epoch_names, not_finite_losses
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
-from . import callback_state, plot
+from . import plot
 from .checkpoint import TrainingState, best_epoch, restore, verify
 from .environment import RunEnvironment
 from .execution_mode import ExecutionMode, choose_mode
@@ -123,7 +123,7 @@ class Training:
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(
             callbacks,
-            lambda report: self._epoch(fit, dataset, callbacks, report),
+            lambda report: self._epoch(fit, dataset, report),
             resumed,
             on_progress=lambda progress: self._progress(fit, progress),
         )
@@ -213,8 +213,8 @@ class Training:
         print(f"resumed after epoch {state.epoch}")
         return state
 
-    def _epoch(self, fit: Fit, dataset: Dataset, callbacks: Sequence[Any], report: EpochReport) -> None:
-        captured, arrays = callback_state.capture(callbacks)
+    def _epoch(self, fit: Fit, dataset: Dataset, report: EpochReport) -> None:
+        captured, arrays = fit.callback_states.capture()
         state = TrainingState(
             run_id=self._run.run_id,
             epoch=report.epoch,

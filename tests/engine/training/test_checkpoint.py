@@ -18,7 +18,6 @@ import pytest
 from stoker.engine import files
 from stoker.engine.errors import CheckpointError, StorageError
 from stoker.engine.metrics import EpochReport
-from stoker.engine.training.callback_state import capture
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, load_arrays, restore, verify
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Subset
@@ -224,7 +223,7 @@ def test_callbacks_continue_where_they_were(keras: Any, tmp_path: Path, interrup
 
     def train(fit: Fit, watching: list[Any], checkpoints: Checkpoints, resumed: TrainingState | None = None) -> None:
         def save(report: EpochReport) -> None:
-            plain, arrays = capture(watching)
+            plain, arrays = fit.callback_states.capture()
             stopped = bool(fit.model.stop_training)
             more = {"stopped": stopped, "callbacks": plain, "arrays": arrays, "history": fit.history}
             checkpoints.save(fit.model, replace(state(report.epoch), **more))

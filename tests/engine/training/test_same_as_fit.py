@@ -21,6 +21,7 @@ from stoker.engine.training.prepare import split
 from stoker.engine.training.weights import training_weights
 
 from ... import tiny
+from . import test_keras_callbacks
 
 pytestmark = pytest.mark.usefixtures("float64")
 BATCH, SEED = 30, 5
@@ -187,6 +188,117 @@ def test_a_batch_callback_ends_the_epoch_after_its_chunk(keras: Any):
     assert int(model.optimizer.iterations) < 330
 
 
+def test_training_that_is_stopped_before_it_begins_runs_for_one_chunk(keras: Any):
+    class Stops(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.model.stop_training = True
+
+    mine, other = twins(keras, dense)
+    ours(mine, epochs=3).run([Stops()], lambda report: None)
+    theirs(keras, other, [Stops()])
+    assert mine.history.epoch == other.history.epoch == [0]
+
+
+def test_callbacks_see_the_same_calls_in_the_same_order(keras: Any):
+    """With one chunk for each epoch and one for each evaluation, there is one call for each step of `fit` too."""
+    seen: list[Any] = []
+
+    def watcher() -> Any:
+        names = [name for name in dir(keras.callbacks.Callback) if name.startswith("on_") and "predict" not in name]
+
+        def saw(self: Any, name: str, arguments: Any) -> None:
+            numbers = [value for value in arguments if isinstance(value, int)]
+            logs = next((sorted(value) for value in arguments if isinstance(value, dict)), [])
+            # what metrics hold at this moment shows whether they were reset before the call
+            seen.append((name, numbers, logs, float(self.model._loss_tracker.result()) == 0.0))
+
+        def method(name: str) -> Any:
+            return lambda self, *arguments, logs=None: saw(self, name, (*arguments, logs))
+
+        return type("Watcher", (keras.callbacks.Callback,), {name: method(name) for name in names})()
+
+    mine, other = twins(keras, dense)
+    ours(mine, batch_size=330, epochs=2).run([watcher()], lambda report: None)
+    calls = seen.copy()
+    seen.clear()
+    other.fit(*data(), batch_size=330, epochs=2, verbose=0, validation_data=data(), callbacks=[watcher()])
+    assert calls == seen
+
+
+def test_an_evaluation_ends_where_a_callback_says_so(keras: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stoker.engine.training.fit.TEST_BATCH", 10)
+    seen: list[Any] = []
+
+    class Ends(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(batch)
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append((batch, sorted(logs)))
+            self.model.stop_evaluating = True
+
+    fit = ours(dense(keras))
+    fit.run([Ends()], lambda report: None)
+    assert seen == [0, (15, ["accuracy", "loss"])]
+    assert len(fit.history["val_loss"]) == 1
+
+
+def test_figures_of_an_evaluation_are_computed_once_unless_a_callback_asks(keras: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stoker.engine.training.fit.TEST_BATCH", 10)
+    asked: list[int] = []
+    fit = ours(dense(keras))
+    fit.evaluate(fit.validation)  # its trace asks as well
+    result = fit.model.get_metrics_result
+    monkeypatch.setattr(fit.model, "get_metrics_result", lambda: asked.append(1) or result())
+    fit.evaluate(fit.validation)
+    assert len(asked) == 1
+
+
+def test_limits_of_keras_configuration_are_respected(keras: Any):
+    keras.config.set_max_epochs(1)
+    keras.config.set_max_steps_per_epoch(3)
+    try:
+        mine, other = twins(keras, dense)
+        fit = ours(mine, epochs=9)
+        fit.run([], lambda report: None)
+        with pytest.warns(UserWarning, match="Limiting"):
+            expected = theirs(keras, other)
+        assert (fit.epochs_done, int(mine.optimizer.iterations)) == (1, 3)
+        with pytest.warns(UserWarning, match="Limiting"):
+            evaluated = other.evaluate(*data(), batch_size=BATCH, verbose=0)
+    finally:
+        keras.config.set_max_epochs(None)
+        keras.config.set_max_steps_per_epoch(None)
+    agree(mine, other)
+    assert fit.history["loss"] == pytest.approx(expected["loss"], abs=1e-12)
+    assert [fit.history["val_loss"][0], fit.history["val_accuracy"][0]] == pytest.approx(evaluated, abs=1e-12)
+
+
+def test_losses_of_several_outputs_weigh_each_example_alike(keras: Any):
+    """The last of the batches has 10 examples; the outputs' losses add up to the loss, which in `fit` they don't."""
+
+    def make(keras: Any) -> Any:
+        inputs = keras.Input(tiny.SHAPE)
+        flat = keras.layers.Flatten()(inputs)
+        outputs = [keras.layers.Dense(3, activation="softmax", name=name)(flat) for name in ("one", "two")]
+        model = keras.Model(inputs, outputs)
+        model.compile("adam", ["sparse_categorical_crossentropy"] * 2)
+        return model
+
+    images, labels = data()
+    arrays, order = (images[:70], (labels[:70], labels[:70])), epoch_order(SEED, 0, 70)
+    mine, other = twins(keras, make)
+    part = Subset(data=arrays, rows=np.arange(70))
+    fit = ours(mine, train=part, validation=part)
+    fit.run([], lambda report: None)
+    given = keras.tree.map_structure(lambda array: array[order], arrays)
+    expected = other.fit(*given, batch_size=BATCH, shuffle=False, verbose=0).history
+    agree(mine, other)
+    assert fit.history["loss"] == pytest.approx(expected["loss"], abs=1e-12)
+    assert fit.history["one_loss"][0] + fit.history["two_loss"][0] == pytest.approx(fit.history["loss"][0], abs=1e-12)
+    assert expected["one_loss"][0] + expected["two_loss"][0] != pytest.approx(expected["loss"][0], abs=1e-4)
+
+
 def without_call(keras: Any) -> Any:
     """A model in the manner of a GAN: no `call`, two optimizers of its own, a variable that nobody tracks."""
     import tensorflow as tf
@@ -216,7 +328,7 @@ def without_call(keras: Any) -> Any:
     return model
 
 
-@pytest.mark.parametrize("mode", [ExecutionMode.XLA, ExecutionMode.GRAPH])
+@pytest.mark.parametrize("mode", ExecutionMode)
 def test_a_model_without_call_trains_and_resumes_to_the_same_bits(keras: Any, tmp_path: Path, mode: ExecutionMode):
     keras.utils.set_random_seed(1)
     whole = ours(without_call(keras), epochs=2, mode=mode)
@@ -457,10 +569,16 @@ HELD = {
     "`jit_compile=False`": test_what_the_user_asked_of_xla_is_respected,
     "floating-point data": test_floats_reach_the_model_as_floatx,
     "Keras' `BackupAndRestore`": test_a_backup_of_keras_is_continued_and_its_epochs_are_counted,
+    "callbacks at a resume": test_keras_callbacks.test_a_callback_of_keras_does_the_same_with_an_interruption,
+    "what callbacks find": test_keras_callbacks.test_callbacks_find_in_params_and_model_what_they_find_in_fit,
+    "`stop_evaluating`": test_an_evaluation_ends_where_a_callback_says_so,
+    "`keras.config.set_max_epochs`": test_limits_of_keras_configuration_are_respected,
     "the order of the examples": test_the_order_depends_on_seed_and_epoch_alone,
     "callbacks for batches": test_callbacks_for_batches_are_called_once_a_chunk,
     "`stop_training` set during an epoch": test_a_batch_callback_ends_the_epoch_after_its_chunk,
     "the batches of an evaluation": test_figures_of_an_evaluation_do_not_depend_on_its_batches,
+    "the losses of several outputs": test_losses_of_several_outputs_weigh_each_example_alike,
+    "optimizers of the model's own with `eager`": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
     "a last batch that does not fit a fixed batch size": (
         test_batches_that_do_not_fit_are_refused_before_the_first_step
     ),
