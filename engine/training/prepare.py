@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset, ProgressCallback
-from ..errors import InputError, OptionError, PluginError, StokerError
+from ..errors import OptionError, PluginError, StokerError
 from ..job import TrainJob
 from ..model import ModelConfig
 from ..plugin.plugins import Plugins
 from .execution_mode import compile_watched
+from .model_check import check_model
 from .weights import check_weights, examples
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> BuiltModel
 
     Raises:
         UnknownNameError: No plugin offers it.
-        InputError: What was built is no compiled Keras model, or can't be saved.
+        InputError: What was built can't be trained on these data, or not be saved.
     """
     config = _WatchedConfig(
         input_shape=dataset.shape,
@@ -137,28 +138,8 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> BuiltModel
     build = plugins.get_model(job.model)
     with compile_watched() as asked:
         model = build(config)
-    _check_model(job.model, model)
+    check_model(job.model, model, dataset)
     return BuiltModel(model=model, jit_compile=asked.get(id(model), "auto"), unused=config.unread(job.given))
-
-
-def _check_model(name: str, model: Any) -> None:
-    """Refuses before the training what could not be trained, or not be saved after it."""
-    import keras
-
-    if not isinstance(model, keras.Model):
-        what = f"the model {name!r} can't be trained"
-        raise InputError(what, received=type(model).__name__, expected="a keras.Model", hint="return model")
-    if not model.compiled:
-        what = f"the model {name!r} is not compiled"
-        raise InputError(what, expected="model.compile(optimizer, loss, metrics=[…]) before it is returned")
-    try:
-        keras.saving.serialize_keras_object(model)
-    except Exception as error:
-        raise InputError(
-            f"the model {name!r} could not be saved after its training",
-            received=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
-            hint="give the classes that it is made of a get_config(), or build it from Keras' own layers",
-        ) from error
 
 
 def split(dataset: Dataset, fraction: float, seed: int, weights: Any = None) -> tuple[Subset, Subset, Subset]:

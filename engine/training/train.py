@@ -26,6 +26,7 @@ from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finalization
 from .heartbeat import Heartbeat
 from .keras_model import finalize_weights
+from .model_check import ignored_methods
 from .model_facts import count_parameters, model_facts
 from .prepare import BuiltModel, build_model, count_not_finite, load_dataset, split
 from .recorder import RunRecorder
@@ -181,6 +182,8 @@ class Training:
         self._run.write_model_facts(facts)
         if self._heartbeat.status.attempt > 1:
             return
+        for name in ignored_methods(built.model):
+            print(f"note: {built.model.name} has a {name} of its own, which is not called: override train_step instead")
         for name in built.unused:
             rate = (facts["optimizer"] or {}).get("learning_rate")
             own = f"; its optimizer has {rate}" if name == "learning_rate" and isinstance(rate, float) else ""

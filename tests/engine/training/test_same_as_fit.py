@@ -17,6 +17,7 @@ from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, restore
 from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, compile_watched
 from stoker.engine.training.fit import Fit, Subset
+from stoker.engine.training.model_check import ignored_methods
 from stoker.engine.training.prepare import split
 from stoker.engine.training.weights import training_weights
 
@@ -558,6 +559,18 @@ def test_weights_by_class_do_not_count_in_a_validation_and_those_of_the_data_do(
         assert (len(train.data), len(validation.data), len(test.data)) == (3, members, 2)
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate", "make_train_function", "make_test_function"])
+def test_methods_of_the_models_own_that_are_not_called_are_known(keras: Any, method: str):
+    def own(self: Any, *arguments: Any, **more: Any) -> None:
+        raise AssertionError("it was called")
+
+    model = dense(keras)
+    assert ignored_methods(model) == []
+    model.__class__ = type("Own", (keras.Sequential,), {method: own})
+    assert ignored_methods(model) == [method]
+    ours(model).run([], lambda report: None)
+
+
 HELD = {
     "the weights at the end": test_the_finished_model_has_the_averages_of_its_optimizer,
     "figures": test_figures_are_what_the_models_own_step_returned,
@@ -581,6 +594,9 @@ HELD = {
     "optimizers of the model's own with `eager`": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
     "a last batch that does not fit a fixed batch size": (
         test_batches_that_do_not_fit_are_refused_before_the_first_step
+    ),
+    "`fit`, `evaluate`, `make_train_function` and `make_test_function` of the model's own": (
+        test_methods_of_the_models_own_that_are_not_called_are_known
     ),
     "a callback that compiles the model": test_a_callback_that_compiles_is_refused_with_a_reason,
     "dropout and other random numbers with `xla`": test_random_numbers_change_with_the_execution_mode,
