@@ -13,7 +13,7 @@ from pathlib import Path
 from . import machine, report
 from .bench import Bench
 from .section import Section
-from .sections import azureml, batch, cost, epoch, heavy, memory, whole
+from .sections import azureml, batch, cost, epoch, heavy, kinds, memory, whole
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "batch": batch.measure,
     "cost": cost.measure,
     "heavy": heavy.measure,
+    "kinds": kinds.measure,
     "azureml": azureml.measure,
 }
 

@@ -48,6 +48,7 @@ FINAL = "Final test "
 """How a final figure begins, in `metrics.jsonl` and in the log."""
 
 _FIRST = ("loss", "accuracy", f"{VALIDATION}loss", f"{VALIDATION}accuracy")
+_LOSSES = {"loss", f"{VALIDATION}loss", f"{TRAINING}loss", "Loss", f"{FINAL}loss"}
 _VALUE = r"[-+.\dainfe]+"
 _FINAL_LINE = re.compile(rf"({FINAL}[a-z0-9_ ]+): ({_VALUE})")
 _EPOCH_LINE = re.compile(rf"epoch +(\d+)/(\d+)((?: {{2}}\S+ {_VALUE})*)  ([\d.]+) s")
@@ -109,7 +110,7 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 
 def not_finite_losses(figures: Mapping[str, float]) -> dict[str, float]:
-    """Picks the losses that are NaN or infinite; other figures may be that by their nature.
+    """Picks the loss and the validation loss, if they are NaN or infinite; other figures may be that by their nature.
 
     Args:
         figures: Figures by Keras' names, or by those of `metrics.jsonl`.
@@ -118,9 +119,7 @@ def not_finite_losses(figures: Mapping[str, float]) -> dict[str, float]:
         >>> not_finite_losses({"loss": float("nan"), "val_loss": 0.5, "recall": float("nan")})
         {'loss': nan}
     """
-    return {
-        name: value for name, value in figures.items() if name.lower().endswith("loss") and not math.isfinite(value)
-    }
+    return {name: value for name, value in figures.items() if name in _LOSSES and not math.isfinite(value)}
 
 
 def label(name: str) -> str:

@@ -13,12 +13,13 @@ from . import files, strict_json
 from .backend import ModelVersion
 from .errors import InputError, RunError, UnknownNameError
 from .job import TrainJob, check_name
-from .metrics import not_finite_losses
 from .rundir import RunDirectory
 
-__all__ = ["MODEL_FILE", "Registry"]
+__all__ = ["MODEL_FILE", "NOT_REGISTERED", "Registry"]
 
 MODEL_FILE = "model.keras"
+NOT_REGISTERED = "the model is not registered"
+"""How the message of a run begins whose model must not be registered."""
 _RECORD = "version.json"
 _VERSION = re.compile(r"[1-9][0-9]*")
 
@@ -101,9 +102,11 @@ class Registry:
         Raises:
             RunError: It must not be registered.
         """
+        from .metrics import not_finite_losses
+
         broken = not_finite_losses(figures) if job.register and not job.register_anyway else {}
         for name, value in broken.items():
-            what = f"the model is not registered as {job.register!r}: its {name.lower()} is {value}"
+            what = f"{NOT_REGISTERED} as {job.register!r}: its {name.lower()} is {value}"
             hint = "train it so that the loss stays a number, or register such a model with --register-anyway"
             raise RunError(what, hint=hint)
 

@@ -18,7 +18,9 @@ from typing import Any
 from .. import files
 
 _DEPTH = 8
-"""Lists in lists that are state; one that contains itself ends here."""
+"""Lists in lists that are state."""
+_MOST = 20_000
+"""Entries of one attribute's lists and dictionaries; copying more after each epoch would take longer than it."""
 
 _NO_STATE: dict[str, set[str]] = {
     # The direction of the metric: found at the first epoch of each training, which then gives `min_delta` its sign.
@@ -77,6 +79,9 @@ class CallbackStates:
             if found.get("kind") != _kind(callback):
                 continue
             for name, value in found["state"].items():
+                filled = isinstance(value, dict) and value["$"] == _FILLED
+                if filled and not isinstance(getattr(callback, name, None), dict):
+                    continue
                 _set(callback, name, _decode(value, arrays))
 
 
@@ -153,6 +158,8 @@ class _Encoder:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._within: set[int] = set()
+        self._count = 0
         self.arrays: dict[str, Any] = {}
 
     def encode(self, value: Any, depth: int = 0) -> Any:
@@ -163,7 +170,7 @@ class _Encoder:
             value = value.item()
         if isinstance(value, float) and not np.isfinite(value):
             return {"$": "float", "of": repr(float(value))}
-        if value is None or isinstance(value, bool | int | float | str):
+        if type(value) in _SIMPLE:  # and not an enumeration, which is a number or a text with a name
             return value
         if isinstance(value, Path):
             return {"$": "path", "of": str(value)}
@@ -177,11 +184,20 @@ class _Encoder:
             return self._array("array", value)
         if _is_variable(value):
             return self._array("variable", value.numpy()) if not depth else _UNKNOWN
-        kind = next((name for name, known in _KINDS.items() if isinstance(value, known)), None)
-        if kind is None or depth == _DEPTH or hasattr(value, "_fields"):
+        kind = next((name for name, known in _KINDS.items() if type(value) is known), None)
+        if kind is None and isinstance(value, dict) and not depth:
+            kind = _FILLED
+        if kind is None or depth == _DEPTH or id(value) in self._within:
             return _UNKNOWN
-        items = [self.encode(item, depth + 1) for item in (value.items() if kind == "dict" else value)]
-        return _UNKNOWN if _UNKNOWN in items else {"$": kind, "of": items}
+        self._within.add(id(value))
+        items: list[Any] = []
+        for item in value.items() if isinstance(value, dict) else value:
+            self._count += 1
+            items.append(_UNKNOWN if self._count > _MOST else self.encode(item, depth + 1))
+            if items[-1] == _UNKNOWN:
+                return _UNKNOWN
+        self._within.remove(id(value))
+        return {"$": kind, "of": items}
 
     def _array(self, kind: str, array: Any) -> dict[str, Any]:
         key = f"{self._name}.{len(self.arrays):06}"
@@ -196,7 +212,13 @@ _KINDS: dict[str, Any] = {
     "set": set,
     "frozenset": frozenset,
     "deque": collections.deque,
+    "Counter": collections.Counter,
+    "OrderedDict": collections.OrderedDict,
 }
+_OF_PAIRS = {"dict", "Counter", "OrderedDict"}
+_SIMPLE = {type(None), bool, int, float, str}
+_FILLED = "another dictionary"
+"""A dictionary of another class, which is filled where the callback has made it, and else is no state."""
 
 
 def _is_variable(value: Any) -> bool:
@@ -204,6 +226,14 @@ def _is_variable(value: Any) -> bool:
     import tensorflow as tf
 
     return isinstance(value, keras.Variable | tf.Variable)
+
+
+def _is_like(now: Any, value: Any) -> bool:
+    """Returns whether an array can take the numbers of another, so that views of it see them too."""
+    import numpy as np
+
+    both = isinstance(now, np.ndarray) and isinstance(value, np.ndarray)
+    return both and now.flags.writeable and (now.shape, now.dtype) == (value.shape, value.dtype)
 
 
 def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
@@ -216,7 +246,10 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
         "array": arrays.get,
         "variable": arrays.get,
     }
-    return simple[kind](of) if kind in simple else _KINDS[kind](_decode(item, arrays) for item in of)
+    if kind in simple:
+        return simple[kind](of)
+    items = [_decode(item, arrays) for item in of]
+    return _KINDS[kind](dict(items)) if kind in _OF_PAIRS else _KINDS.get(kind, dict)(items)
 
 
 def _set(callback: Any, name: str, value: Any) -> None:
@@ -229,6 +262,8 @@ def _set(callback: Any, name: str, value: Any) -> None:
     elif isinstance(now, collections.deque) and isinstance(value, collections.deque):
         now.clear()
         now.extend(value)
+    elif _is_like(now, value):
+        now[...] = value
     elif (isinstance(now, dict) and isinstance(value, dict)) or (isinstance(now, set) and isinstance(value, set)):
         now.clear()
         now.update(value)

@@ -122,9 +122,9 @@ class Checkpoints:
 
 
 def best_epoch(history: Mapping[str, Sequence[float]], epochs_done: int) -> int:
-    """Returns the epoch, counted from 1, with the lowest validation loss; the first of several, 0 without any.
+    """Returns the epoch, counted from 1, with the lowest validation loss; the first of several.
 
-    A loss that is no number is never the best: if none is one, the last epoch is returned.
+    Without a loss, or if none is a finite number, no epoch is the best, and 0 is returned.
 
     Args:
         history: The figures of the last epochs, by Keras' names.
@@ -132,8 +132,7 @@ def best_epoch(history: Mapping[str, Sequence[float]], epochs_done: int) -> int:
     """
     losses = history.get(f"{VALIDATION}loss") or history.get("loss") or ()
     finite = [index for index, loss in enumerate(losses) if math.isfinite(loss)]
-    best = min(finite, key=losses.__getitem__) if finite else len(losses) - 1
-    return epochs_done - len(losses) + 1 + best if losses else 0
+    return epochs_done - len(losses) + 1 + min(finite, key=losses.__getitem__) if finite else 0
 
 
 def restore(folder: Path, model: Any, run_id: str, more: Sequence[Any] = ()) -> TrainingState:

@@ -38,6 +38,7 @@ class RunEnvironment:
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
+        self._before: Mapping[str, Any] = {}
         self._now: dict[str, Any] = {}
 
     @property
@@ -47,8 +48,6 @@ class RunEnvironment:
 
     def record(self, job: TrainJob, dataset: Dataset, tf: Any, *, resumed: bool) -> None:
         """Records what this run's result depends on; the execution mode of its first attempt stays.
-
-        Call it when the model is built: its file has been imported then, and may have changed the settings of Keras.
 
         Args:
             job: The job of the run.
@@ -60,9 +59,24 @@ class RunEnvironment:
             CheckpointError: It has changed since the checkpoint, and the user has not allowed that.
             StorageError: It can't be written.
         """
-        before = self._run.environment() or {}
-        self._now = describe(job.seed, dataset, tf)
-        changed = drift(before, self._now) if resumed and before else []
+        self._before = self._run.environment() or {}
+        self._now = dict(self._before)  # a refusal must leave what the checkpoint was made with
+        self._add(describe(job.seed, dataset, tf), job, resumed=resumed)
+
+    def record_code(self, job: TrainJob, *, resumed: bool) -> None:
+        """Records what is only known when the model is built: the user's code, and the settings that it left in Keras.
+
+        Args:
+            job: The job of the run.
+            resumed: As in `record`.
+
+        Raises:
+            CheckpointError, StorageError: As `record`.
+        """
+        self._add({"keras_settings": keras_settings(), "code": code_digests()}, job, resumed=resumed)
+
+    def _add(self, facts: Mapping[str, Any], job: TrainJob, *, resumed: bool) -> None:
+        changed = drift(self._before, facts) if resumed and self._before else []
         if changed and not job.allow_drift:
             raise CheckpointError(
                 "this run can't be resumed to the same result: its environment has changed",
@@ -71,7 +85,7 @@ class RunEnvironment:
             )
         for change in changed:
             print(f"note: the result may differ from that of an uninterrupted run: {change}")
-        self._now |= {name: before[name] for name in (_MODE, _REASON) if name in before}
+        self._now |= facts
         self._run.write_environment(self._now)
 
     def record_mode(self, mode: ExecutionMode, reason: str) -> None:
@@ -107,19 +121,18 @@ def describe(seed: int, dataset: Dataset, tf: Any) -> dict[str, Any]:
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
         "devices": devices,
         "variables": variables(),
-        "keras_settings": keras_settings(),
         "seed": seed,
         "dataset": {"name": dataset.name, "sources": dict(dataset.sources)},
         "data": {"sampled": data_digest(dataset)},
-        "code": code_digests(),
         "source": source_state(Path.cwd()),
     }
 
 
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Returns what differs between two environments and may change a result, one phrase each."""
+    """Returns what differs from an environment and may change a result, one phrase each; `now` may be a part of it."""
     then, here = ({**one.get("packages", {}), **one} for one in (before, now))
-    return [phrase for name in COMPARED if then.get(name) != here.get(name) for phrase in _changes(name, then, here)]
+    names = [name for name in COMPARED if name in here and then.get(name) != here[name]]
+    return [phrase for name in names for phrase in _changes(name, then, here)]
 
 
 def _changes(name: str, then: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
@@ -128,7 +141,8 @@ def _changes(name: str, then: Mapping[str, Any], here: Mapping[str, Any]) -> lis
     if name not in {"code", "keras_settings"}:
         return [f"{name}: {then.get(name)} → {here.get(name)}"]
     before, now = dict(then.get(name) or {}), dict(here.get(name) or {})
-    changed = [each for each in sorted(before | now) if before.get(each) != now.get(each)]
+    # What only one of the two has imported has not changed; why it was imported is in a file that both have.
+    changed = [each for each in sorted(before) if each in now and before[each] != now[each]]
     if name == "code":
         return [f"the code of {each} has changed" for each in changed]
     return [f"Keras' {each}: {before.get(each)} → {now.get(each)}" for each in changed]

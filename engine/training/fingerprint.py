@@ -17,6 +17,9 @@ from ..data import Dataset
 _ROWS = 2_000
 _BYTES = 4 * 2**20
 """How many examples of a split, and how many bytes of them, are looked at."""
+_NOT_IMPORTED = {"stoker", "__main__", "__mp_main__"}
+_NOT_OF_THE_USER = ("stoker.", "__autograph_generated_file")
+"""How the names of other modules begin: stoker's own, and what TensorFlow writes when it traces a function."""
 _OF_FILE = re.compile(r"stoker_file_(.+)_[0-9a-f]{8}")
 
 
@@ -27,16 +30,16 @@ def code_digests() -> dict[str, str]:
     and of plugins, and the modules that they import. A file that stoker has imported itself has its name as a file.
     """
     installed = _installed_folders()
-    found = {}
-    for name, module in sorted(sys.modules.items()):
-        path = Path(getattr(module, "__file__", None) or "")
-        if name == "__main__" or name.partition(".")[0] == "stoker" or path.suffix != ".py" or not path.is_absolute():
+    found: dict[str, str] = {}
+    for path, name in sorted((Path(_file(module)), name) for name, module in sys.modules.items()):
+        if name in _NOT_IMPORTED or name.startswith(_NOT_OF_THE_USER) or path.suffix != ".py" or not path.is_absolute():
             continue
         if any(path.is_relative_to(folder) for folder in installed):
             continue
-        match = _OF_FILE.fullmatch(name)
+        called = path.name if _OF_FILE.fullmatch(name) else name
+        number = sum(known == called or known.startswith(f"{called} (") for known in found) + 1
         with contextlib.suppress(OSError):  # it is gone since, or in an archive
-            found[path.name if match else name] = files.sha256_file(path)
+            found[called if number == 1 else f"{called} ({number})"] = files.sha256_file(path)
     return found
 
 
@@ -55,8 +58,13 @@ def data_digest(dataset: Dataset) -> str:
         weights = () if split.weights is None else (split.weights,)
         for array in (split.images[rows[:count]], split.labels, *weights):
             digest.update(f"{array.dtype.str} {split.images.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _file(module: Any) -> str:
+    """Returns where a module comes from; asking one that is imported lazily could import it."""
+    return str(getattr(module, "__dict__", {}).get("__file__") or "")
 
 
 def _installed_folders() -> set[Path]:

@@ -64,9 +64,11 @@ def learning_rate(optimizer: Any) -> float | None:
         optimizer: A Keras optimizer; a `LossScaleOptimizer` gives the rate of the one inside.
 
     Returns:
-        The rate; None for Keras' `MultiOptimizer`, which has several.
+        The rate; None for Keras' `MultiOptimizer`, which has several, and for one that no step uses.
     """
     import keras
 
+    if not getattr(optimizer, "built", True):
+        return None
     rate = getattr(optimizer, "learning_rate", None)
     return None if rate is None else float(keras.ops.convert_to_numpy(rate))  # a mirrored variable has no float()

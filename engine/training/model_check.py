@@ -35,7 +35,8 @@ def check_model(name: str, model: Any, dataset: Dataset) -> None:
     if not model.compiled:
         what = f"the model {name!r} is not compiled"
         raise InputError(what, expected="model.compile(optimizer, loss, metrics=[…]) before it is returned")
-    _check_inputs(name, model, dataset)
+    if is_keras_own(model, "train_step"):  # the user's own may make anything of the examples
+        _check_inputs(name, model, dataset)
     if is_keras_own(model, "train_step") and is_keras_own(model, "compute_loss"):  # own ones may take any labels
         _check_labels(name, model, dataset)
     try:
@@ -85,7 +86,7 @@ def _check_inputs(name: str, model: Any, dataset: Dataset) -> None:
 
 def _check_labels(name: str, model: Any, dataset: Dataset) -> None:
     """Checks that the loss of a model takes integers, and that there is an output for each class."""
-    loss = _loss_name(getattr(model, "loss", None))
+    loss = _loss_of_keras(name, getattr(model, "loss", None))
     if loss in _ONE_HOT:
         raise InputError(
             f"the loss of the model {name!r} does not take the labels of the data",
@@ -93,7 +94,7 @@ def _check_labels(name: str, model: Any, dataset: Dataset) -> None:
             expected=f"a loss for integer labels: {_ONE_HOT[loss]}",
             hint=f'compile with loss="{_ONE_HOT[loss]}"',
         )
-    outputs = getattr(model, "outputs", None) or ()
+    outputs: Any = getattr(model, "outputs", None) or ()
     units = outputs[0].shape[-1] if len(outputs) == 1 else None
     if loss == "sparse_categorical_crossentropy" and units is not None and units < dataset.classes:
         raise InputError(
@@ -104,12 +105,19 @@ def _check_labels(name: str, model: Any, dataset: Dataset) -> None:
         )
 
 
-def _loss_name(loss: Any) -> str:
-    """Returns Keras' name of a loss function: that of a text, a function, or an object of one of its classes."""
+def _loss_of_keras(name: str, loss: Any) -> str:
+    """Returns the name of a loss function of Keras' own; "" for the user's, and for classes made from Keras'."""
     import keras
 
+    while isinstance(loss, list | tuple | dict) and len(loss) == 1:
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
     if isinstance(loss, str):
-        loss = keras.losses.get(loss)
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError as error:
+            what = f"the model {name!r} is compiled with a loss that Keras does not know"
+            raise InputError(what, received=repr(loss), expected="the name of one in keras.losses") from error
     if isinstance(loss, keras.losses.Loss):
-        loss = getattr(loss, "fn", None)
-    return str(getattr(loss, "__name__", ""))
+        own = type(loss).__module__.partition(".")[0] != "keras" or getattr(loss, "ignore_class", None) is not None
+        loss = None if own else getattr(loss, "fn", None)
+    return str(loss.__name__) if getattr(loss, "__module__", "").partition(".")[0] == "keras" else ""

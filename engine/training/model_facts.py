@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _WIDTH = 100
@@ -20,7 +20,8 @@ def model_facts(model: Any, unused: Iterable[str] = ()) -> dict[str, Any]:
         unused: Options that the user gave, and that the function which built the model never read.
 
     Returns:
-        `name`, `class`; `optimizer`: its class, and its configuration with the learning rate as it is now;
+        `name`, `class`; `optimizer`: its class, and its configuration with the learning rate as it is now, None if no
+        step uses it;
         `optimizers` that the model has as other attributes; `loss`, `metrics`; how many `parameters` are trainable and
         how many are not; `unused_options`; and `layers`, Keras' table of them.
     """
@@ -29,7 +30,7 @@ def model_facts(model: Any, unused: Iterable[str] = ()) -> dict[str, Any]:
     return {
         "name": str(model.name),
         "class": type(model).__name__,
-        "optimizer": _optimizer(model.optimizer),
+        "optimizer": _optimizer(model.optimizer if getattr(model.optimizer, "built", True) else None),
         "optimizers": _own_optimizers(model),
         "loss": _plain(compiled.get("loss")),
         "metrics": [_plain(metric) for metric in metrics],
@@ -48,10 +49,12 @@ def count_parameters(weights: Iterable[Any]) -> int:
 
 
 def _compilation(model: Any) -> Mapping[str, Any]:
-    """The arguments of `compile`, as Keras saves them; {} if the user's own can't be saved."""
+    """The arguments of `compile`, as Keras saves them; only the name of the loss if it can't save them."""
     with contextlib.suppress(Exception):
         return model.get_compile_config() or {}
-    return {}
+    loss = getattr(model, "loss", None)
+    name = str(getattr(loss, "__name__", type(loss).__name__))
+    return {} if loss is None else {"loss": "a lambda" if name == "<lambda>" else name}
 
 
 def _optimizer(optimizer: Any) -> dict[str, Any] | None:
@@ -69,9 +72,20 @@ def _own_optimizers(model: Any) -> dict[str, Any]:
 
     return {
         name: _optimizer(value)
-        for name, value in vars(model).items()
+        for attribute, held in vars(model).items()
+        for name, value in _named(attribute, held)
         if isinstance(value, keras.optimizers.Optimizer) and value is not model.optimizer
     }
+
+
+def _named(name: str, held: Any) -> Iterator[tuple[str, Any]]:
+    """Yields a value, or those in a list or dictionary, with a name each."""
+    if isinstance(held, Mapping):
+        yield from ((f"{name}.{key}", value) for key, value in held.items())
+    elif isinstance(held, list | tuple):
+        yield from ((f"{name}.{index}", value) for index, value in enumerate(held))
+    else:
+        yield name, held
 
 
 def _layers(model: Any) -> str:
@@ -97,6 +111,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         if "class_name" not in value:
             return {str(name): _plain(entry) for name, entry in value.items()}
+        if value["class_name"] == "__lambda__":
+            return "a lambda"
         config = _plain(value.get("config"))
         return {"class": value["class_name"], **config} if isinstance(config, dict) else config
     if isinstance(value, list | tuple):

@@ -27,15 +27,15 @@ class BuiltModel:
     Attributes:
         model: The `keras.Model`.
         jit_compile: The argument that it was compiled with.
-        unused: Options that the user gave and that its function never read.
+        config: What its function was given, which knows what was read of it.
     """
 
     model: Any
     jit_compile: Any
-    unused: tuple[str, ...]
+    config: WatchedConfig
 
 
-class _WatchedConfig(ModelConfig):
+class WatchedConfig(ModelConfig):
     """A configuration that knows which of its values the function of a model has read."""
 
     def __getattribute__(self, name: str) -> Any:
@@ -67,8 +67,26 @@ class _Watched(dict[str, Any]):
         self._read.add(name)
         return super().get(name, default)
 
+    def __contains__(self, name: object) -> bool:
+        self._read.add(str(name))
+        return super().__contains__(name)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.copy())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self.copy())
+
+    def keys(self) -> Any:
+        return self.copy().keys()
+
+    def pop(self, name: str, *default: Any) -> Any:
+        self._read.add(name)
+        return super().pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        self._read.add(name)
+        return super().setdefault(name, default)
 
     def items(self) -> Any:
         return self.copy().items()
@@ -80,7 +98,7 @@ class _Watched(dict[str, Any]):
         return self.copy() | other
 
     def copy(self) -> dict[str, Any]:
-        self._read.update(self.keys())
+        self._read.update(super().keys())
         return dict(super().items())
 
 
@@ -128,7 +146,7 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> BuiltModel
         UnknownNameError: No plugin offers it.
         InputError: What was built can't be trained on these data, or not be saved.
     """
-    config = _WatchedConfig(
+    config = WatchedConfig(
         input_shape=dataset.shape,
         input_dtype=dataset.train.images.dtype.newbyteorder("=").name,
         classes=dataset.classes,
@@ -139,7 +157,7 @@ def build_model(job: TrainJob, dataset: Dataset, plugins: Plugins) -> BuiltModel
     with compile_watched() as asked:
         model = build(config)
     check_model(job.model, model, dataset)
-    return BuiltModel(model=model, jit_compile=asked.get(id(model), "auto"), unused=config.unread(job.given))
+    return BuiltModel(model=model, jit_compile=asked.get(id(model), "auto"), config=config)
 
 
 def split(dataset: Dataset, fraction: float, seed: int, weights: Any = None) -> tuple[Subset, Subset, Subset]:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +72,7 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
             recorder.end(RunState.FAILED, EventKind.FAILED, error.what)
         except Exception as error:  # noqa: BLE001 - the user's model and plugins may raise anything
             traceback.print_exc()
-            first = str(error).strip().partition("\n")[0]
-            recorder.end(RunState.FAILED, EventKind.FAILED, f"{type(error).__name__}: {first}".rstrip(": "))
+            recorder.end(RunState.FAILED, EventKind.FAILED, _in_a_line(error))
         return heartbeat.status.state
 
 
@@ -111,9 +110,12 @@ class Training:
         self._say_notes(dataset)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
-        built = build_model(self._job, dataset, self._plugins)
         self._environment.record(self._job, dataset, tf, resumed=newest is not None)
+        built = build_model(self._job, dataset, self._plugins)
         fit, test = self._fit(built, dataset, tf.distribute.get_strategy())
+        callbacks = self._plugins.callbacks(self._job, self._run.path)
+        self._environment.record_code(self._job, resumed=newest is not None)  # all of it has been imported now
+        self._record_model(built, callbacks)
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
         self._run.truncate_metrics(done)
@@ -121,7 +123,6 @@ class Training:
         self._heartbeat.set(RunState.RUNNING)
         self._recorder.event(EventKind.STARTED, attempt=self._heartbeat.status.attempt, epochs_done=done)
         print(_introduction(dataset, fit.model, device))
-        callbacks = self._plugins.callbacks(self._job, self._run.path)
         fit.run(
             callbacks,
             lambda report: self._epoch(fit, dataset, report),
@@ -173,21 +174,21 @@ class Training:
             mode=self._environment.mode or self._choose_mode(built.model, strategy, built.jit_compile),
             strategy=strategy,
         )
-        self._record_model(built)
         return fit, test
 
-    def _record_model(self, built: BuiltModel) -> None:
+    def _record_model(self, built: BuiltModel, callbacks: Sequence[Any]) -> None:
         """Writes down what is trained, and says which options that the user gave the model does without."""
-        facts = model_facts(built.model, built.unused)
+        unused = built.config.unread(self._job.given)
+        facts = model_facts(built.model, () if callbacks else unused)  # a callback may use what the model does not
         self._run.write_model_facts(facts)
         if self._heartbeat.status.attempt > 1:
             return
         for name in ignored_methods(built.model):
             print(f"note: {built.model.name} has a {name} of its own, which is not called: override train_step instead")
-        for name in built.unused:
+        for name in unused:
             rate = (facts["optimizer"] or {}).get("learning_rate")
             own = f"; its optimizer has {rate}" if name == "learning_rate" and isinstance(rate, float) else ""
-            print(f"note: --{name.replace('_', '-')} has no effect: the model {built.model.name} does not use it{own}")
+            print(f"note: the model {built.model.name} does not use --{name.replace('_', '-')}{own}")
 
     def _choose_mode(self, model: Any, strategy: Any, jit_compile: Any) -> ExecutionMode:
         mode, reason = choose_mode(model, strategy, jit_compile)
@@ -242,17 +243,19 @@ class Training:
         if not new:
             return
         said = ", ".join(f"{name} is {value}" for name, value in new.items())
-        looked_at = dataset.train.images[:_LOOKED_AT]
-        bad = count_not_finite(looked_at)
-        if bad:
-            why = f"there is NaN or infinity in {bad:,} of the first {len(looked_at):,} training examples"
-        else:
-            why = "a smaller --learning-rate, or the optimizer's clipnorm, often helps"
+        why = "a smaller learning rate, or the optimizer's clipnorm, often helps"
+        for kind, images in (("test", dataset.test.images), ("training", dataset.train.images)):
+            looked_at = images[:_LOOKED_AT]
+            bad = count_not_finite(looked_at)
+            why = f"there is NaN or infinity in {bad:,} of the first {len(looked_at):,} {kind} examples" if bad else why
         print(f"note: from epoch {report.epoch} on, {said}: {why}", flush=True)
 
     def _take_best(self, fit: Fit) -> bool:
         """Gives the model the weights of its best epoch; returns whether they differ from those of the last."""
         best = best_epoch(fit.history, fit.epochs_done)
+        if not best:
+            print("note: no epoch has a finite loss to go by: the model has the weights of its last epoch")
+            return False
         print(f"the model has the weights of its best epoch: {best}")
         if best == fit.epochs_done:
             return False
@@ -261,6 +264,14 @@ class Training:
         restore(folder, fit.model, self._run.run_id, fit.more_variables)
         finalize_weights(fit.model)
         return True
+
+
+def _in_a_line(error: Exception) -> str:
+    """Returns an error's kind and its first line; what went wrong in a traced step is in the last line of the text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    reason = lines[-1] if lines[0].startswith("in user code") else lines[0]
+    kind = type(error).__name__
+    return reason if reason.startswith(f"{kind}: ") else f"{kind}: {reason}".rstrip(": ")
 
 
 def _introduction(dataset: Dataset, model: Any, device: str) -> str:

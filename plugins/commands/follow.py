@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...engine.backend import Backend
-from ...engine.metrics import EpochReport, epoch_name, not_finite_losses
+from ...engine.registry import NOT_REGISTERED
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
+
+if TYPE_CHECKING:
+    from ...engine.metrics import EpochReport
 
 
 class Terminated(BaseException):
@@ -96,6 +99,7 @@ def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals, seen: _
 
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int, seen: _Seen) -> None:
+    from ...engine.metrics import EpochReport
     from ...engine.runs.launch import watch
     from .display.display import display_mode, open_display
 
@@ -117,6 +121,8 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
 
 def _exact(run: RunDirectory, report: EpochReport) -> dict[str, float]:
     """Returns the figures of an epoch from the run's folder; {} while they are elsewhere."""
+    from ...engine.metrics import epoch_name
+
     written = {line["name"]: line["value"] for line in run.metrics() if line["epoch"] == report.epoch}
     return {name: written[epoch_name(name)] for name in report.metrics if epoch_name(name) in written}
 
@@ -135,6 +141,7 @@ def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, 
     print(f"error: the run {run.run_id} {_ENDED[status.state]}{why}", file=sys.stderr)
     # A run that has failed before it finished an epoch would only fail again.
     helps = (seen.epochs or status.state is not RunState.FAILED) and _has_checkpoint(run, backend, seen)
+    helps = helps and not status.message.startswith(NOT_REGISTERED)  # the hint in the log says what would
     resume = f", or resume it with: {run.command('train', '--resume')}" if helps else ""
     print(f"hint: {run.command('runs', 'logs')}{resume}", file=sys.stderr)
     return 1
@@ -142,6 +149,8 @@ def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, 
 
 def _warn_of_nan(run: RunDirectory) -> None:
     """Says, even with `--quiet`, that a run which completed has no model to be glad of."""
+    from ...engine.metrics import not_finite_losses
+
     summary = run.summary()
     for name, value in not_finite_losses(summary.metrics).items() if summary else ():
         print(f"warning: the run {run.run_id} has completed, but its {name.lower()} is {value}", file=sys.stderr)

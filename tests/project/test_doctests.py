@@ -13,6 +13,8 @@ EXAMPLES = (
     "engine.files.decode",
     *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "engine.status.Handle.parse"),
     *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
+    *("engine.strict_json.dumps", "engine.strict_json.loads", "engine.metrics.not_finite_losses"),
+    "engine.job.class_weights",
     *("engine.command.command_line", "engine.errors.InputError", "engine.errors.few"),
 )
 ENGINE = Path(__file__).resolve().parents[2] / "engine"

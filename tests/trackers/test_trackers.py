@@ -166,7 +166,7 @@ def test_mlflow_says_that_the_run_has_finished_and_when(run: RunDirectory, clien
 def test_mlflow_has_the_files_that_record_a_run(run: RunDirectory, client: Any, tmp_path: Path):
     names = artifacts(client, mlflow_id(run))
     model = {f"model/{path.name}" for path in run.model.iterdir()} | {"model/MLmodel", "model/requirements.txt"}
-    others = {"job.json", "environment.json", "summary.json", "plots/Accuracy vs Loss.png"}
+    others = {"job.json", "trained.json", "environment.json", "summary.json", "plots/Accuracy vs Loss.png"}
     assert {name for name in names if not name.startswith("registered/")} == others | model
     copy = Path(client.download_artifacts(mlflow_id(run), "", str(tmp_path)))
     for name in ("job.json", "environment.json", "summary.json"):

@@ -25,11 +25,11 @@ RECORD = OUTPUTS / "run"
 """Where the record of the run ends up: its figures, events, environment and report."""
 
 STATUS = "status.json"
-RECORDED = ("metrics.jsonl", "events.jsonl", "trained.json", "environment.json", STATUS, "summary.json", "report.html")
-"""Named by hand, because this file runs before stoker is unpacked; a test holds them against a real run's folder."""
-
-CARRIED = RECORDED[:4]
+CARRIED = ("metrics.jsonl", "events.jsonl", "environment.json", STATUS)
 """What the next attempt needs if this node is lost; `observer.py` puts it beside the checkpoints after each epoch."""
+
+RECORDED = (*CARRIED, "trained.json", "summary.json", "report.html")
+"""Named by hand, because this file runs before stoker is unpacked; a test holds them against a real run's folder."""
 
 GATHERED_S = 0.2
 """How long what is written is gathered: each piece of the log costs the mount some requests."""

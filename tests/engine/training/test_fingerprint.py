@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from stoker.engine.data import Dataset, Split
 from stoker.engine.files import sha256_file
 from stoker.engine.plugin.discovery import import_file
+from stoker.engine.training.environment import drift
 from stoker.engine.training.fingerprint import code_digests, data_digest
 
 
@@ -71,6 +73,51 @@ def test_the_users_files_and_the_modules_that_they_import_have_digests(tmp_path:
         name: sha256_file(tmp_path / path) for name, path in (("own.py", "own.py"), ("beside_own", "beside_own.py"))
     }
     del sys.modules["beside_own"]
+
+
+def test_files_of_one_name_are_both_there(tmp_path: Path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.py").write_text(f"WHERE = {folder!r}\n")
+        import_file(tmp_path / folder / "same.py")
+    digests = code_digests()
+    assert digests["same.py"] == sha256_file(tmp_path / "one" / "same.py")
+    assert digests["same.py (2)"] == sha256_file(tmp_path / "two" / "same.py")
+
+
+@pytest.mark.parametrize("name", ["__autograph_generated_filexyz", "__mp_main__", "stoker.own"])
+def test_what_tracing_and_starting_leave_among_the_modules_is_not_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    path = tmp_path / "left.py"
+    path.write_text("")
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    before = code_digests()
+    monkeypatch.setitem(sys.modules, name, module)
+    assert code_digests() == before
+
+
+def test_a_module_that_is_imported_when_it_is_asked_stays_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise ImportError("it is not installed")
+
+    monkeypatch.setitem(sys.modules, "lazy", Lazy("lazy"))
+    assert "lazy" not in code_digests()
+
+
+def test_only_what_both_attempts_have_imported_can_have_changed():
+    before = {"code": {"a": "1", "b": "2"}}
+    assert drift(before, {"code": {"a": "1", "c": "3"}}) == []
+    assert drift(before, {"code": {"a": "9"}}) == ["the code of a has changed"]
+
+
+def test_any_dtype_has_a_digest():
+    import ml_dtypes
+
+    images = np.zeros((5000, 2, 3), ml_dtypes.bfloat16)
+    assert len(data_digest(dataset(images=images))) == 64
 
 
 def test_neither_python_nor_packages_nor_stoker_are_the_users_code():

@@ -89,6 +89,60 @@ def test_a_step_of_the_users_own_may_do_with_the_labels_what_it_likes(keras: Any
     check_model("m", made, dataset())
 
 
+class Legitimate:
+    """Models that look as if they did not fit, and train in Keras' `fit`."""
+
+    @staticmethod
+    def own_class(keras: Any) -> Any:
+        class Smoothed(keras.losses.CategoricalCrossentropy):
+            def call(self, truth: Any, predicted: Any) -> Any:
+                return super().call(keras.ops.one_hot(truth, 3), predicted)
+
+        return model(keras, loss=Smoothed(label_smoothing=0.1))
+
+    @staticmethod
+    def own_function_of_that_name(keras: Any) -> Any:
+        def categorical_crossentropy(truth: Any, predicted: Any) -> Any:
+            return keras.losses.sparse_categorical_crossentropy(truth, predicted)
+
+        return model(keras, loss=categorical_crossentropy)
+
+    @staticmethod
+    def a_class_to_ignore(keras: Any) -> Any:
+        return model(keras, units=2, loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=2))
+
+    @staticmethod
+    def two_inputs_made_by_its_step(keras: Any) -> Any:
+        def own(self: Any, data: Any) -> Any:
+            return {"loss": 0.0}
+
+        kind = keras.saving.register_keras_serializable()(type("Two", (keras.Model,), {"train_step": own}))
+        one, two = keras.Input((4, 5)), keras.Input((2, 2))
+        made = kind([one, two], [one, two])
+        made.compile("adam", "mse")
+        return made
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Legitimate) if not name.startswith("_")])
+def test_a_model_that_keras_trains_is_not_refused(keras: Any, name: str):
+    check_model("m", getattr(Legitimate, name)(keras), dataset())
+
+
+def test_a_loss_that_keras_does_not_know_is_named(keras: Any):
+    with pytest.raises(InputError, match="does not know") as caught:
+        check_model("m", model(keras, loss="no_such_loss"), dataset())
+    assert caught.value.received == "'no_such_loss'"
+
+
+@pytest.mark.parametrize("loss", [["categorical_crossentropy"], {"only": "categorical_crossentropy"}])
+def test_a_loss_in_a_list_or_dictionary_of_one_is_seen(keras: Any, loss: Any):
+    pixels = keras.Input((4, 5))
+    made = keras.Model(pixels, keras.layers.Dense(3, name="only")(keras.layers.Flatten()(pixels)))
+    made.compile("adam", loss)
+    with pytest.raises(InputError, match="does not take the labels"):
+        check_model("m", made, dataset())
+
+
 def test_a_subclass_whose_inputs_are_not_known_is_not_refused_for_them(keras: Any):
     class Lazy(keras.Model):
         def __init__(self) -> None:

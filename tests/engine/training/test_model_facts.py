@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from stoker.engine.model import ModelConfig
-from stoker.engine.training.model_facts import count_parameters, model_facts
-from stoker.engine.training.prepare import _WatchedConfig
+from stoker.engine.training.model_facts import count_parameters
+from stoker.engine.training.model_facts import model_facts as facts_of
+from stoker.engine.training.prepare import WatchedConfig
 
 
 @pytest.fixture
@@ -19,6 +20,13 @@ def model(keras: Any) -> Any:
     )
     model.compile(keras.optimizers.Adam(0.001, clipnorm=1.0), "mse", metrics=["mae"], weighted_metrics=["mape"])
     return model
+
+
+def model_facts(model: Any) -> dict[str, Any]:
+    """The facts of a model as the training finds it: its optimizer has its variables."""
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)
+    return facts_of(model)
 
 
 def test_the_optimizer_the_loss_and_the_metrics_are_those_that_were_compiled(model: Any):
@@ -80,19 +88,30 @@ def test_a_model_with_optimizers_of_its_own_has_them_all(keras: Any):
     assert count_parameters(gan.weights) == 0
 
 
-def test_a_loss_that_can_not_be_saved_leaves_only_the_loss_out(keras: Any, model: Any):
+def test_a_loss_that_can_not_be_saved_is_its_name(keras: Any, model: Any):
     class Own:
         def __call__(self, truth: Any, predicted: Any) -> Any:
             return keras.ops.mean(truth - predicted)
 
     model.compile("sgd", Own())
     facts = model_facts(model)
-    assert facts["optimizer"]["class"] == "SGD"
+    assert (facts["optimizer"]["class"], facts["loss"]) == ("SGD", "Own")
     json.dumps(facts)
 
 
-def config(**options: Any) -> _WatchedConfig:
-    return _WatchedConfig(input_shape=(3,), input_dtype="uint8", classes=2, learning_rate=0.1, options=options)
+def test_an_optimizer_that_no_step_uses_is_not_the_one_that_trains(keras: Any, model: Any):
+    assert facts_of(model)["optimizer"] is None
+    model.pair = {"one": keras.optimizers.Adam(0.25)}
+    assert facts_of(model)["optimizers"]["pair.one"]["learning_rate"] == 0.25
+
+
+def test_a_lambda_is_called_that_and_not_its_bytes(keras: Any, model: Any):
+    model.compile("sgd", lambda truth, predicted: keras.ops.mean(truth - predicted))
+    assert facts_of(model)["loss"] == "a lambda"
+
+
+def config(**options: Any) -> WatchedConfig:
+    return WatchedConfig(input_shape=(3,), input_dtype="uint8", classes=2, learning_rate=0.1, options=options)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +127,11 @@ def config(**options: Any) -> _WatchedConfig:
         lambda given: [given.options[name] for name in given.options],
         lambda given: "{a}".format(**given.options),
         lambda given: given.options.copy(),
+        lambda given: "a" in given.options,
+        lambda given: given.options.pop("a"),
+        lambda given: given.options.setdefault("a", 2),
+        lambda given: list(given.options.keys()),
+        lambda given: list(reversed(given.options)),
     ],
 )
 def test_an_option_counts_as_read_however_it_is_read(read: Any):
