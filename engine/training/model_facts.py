@@ -73,6 +73,7 @@ def _own_optimizers(model: Any) -> dict[str, Any]:
     return {
         name: _optimizer(value)
         for attribute, held in vars(model).items()
+        if not attribute.startswith("_")  # Keras' own books, which name them again
         for name, value in _named(attribute, held)
         if isinstance(value, keras.optimizers.Optimizer) and value is not model.optimizer
     }

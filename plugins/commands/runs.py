@@ -173,8 +173,9 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
 def _trained(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a model is trained with, in a line each: its optimizer, its loss, its parameters."""
     optimizer, count = facts["optimizer"] or {}, facts["parameters"]
+    own = {name: _in_words(one) for name, one in facts["optimizers"].items()}
     return {
-        "optimizer": _in_words(optimizer),
+        "optimizer": _in_words(optimizer or own),
         "learning_rate": _in_words(optimizer.get("learning_rate")),
         "loss function": _in_words(facts["loss"]),
         "parameters": f"{count['trainable']:,} trainable, {count['not_trainable']:,} not trainable",
@@ -183,12 +184,10 @@ def _trained(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_words(value: Any) -> str:
     """Returns a part of the configuration of Keras for a line: the class of an object, the members of a list."""
+    if isinstance(value, Mapping) and "class" in value:
+        return str(value["class"])
     if isinstance(value, Mapping):
-        return (
-            str(value["class"])
-            if "class" in value
-            else _in_words([f"{name}: {_in_words(value[name])}" for name in value])
-        )
+        return _in_words([f"{name}: {_in_words(one)}" for name, one in value.items()])
     if isinstance(value, list):
         return ", ".join(map(_in_words, value))
     return "" if value is None else str(value)

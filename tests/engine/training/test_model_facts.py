@@ -84,6 +84,7 @@ def test_a_model_with_optimizers_of_its_own_has_them_all(keras: Any):
     gan.compile(optimizer=None)
     facts = model_facts(gan)
     assert facts["optimizer"] is None
+    assert list(facts["optimizers"]) == ["critic_optimizer"]
     assert facts["optimizers"]["critic_optimizer"]["learning_rate"] == 0.5
     assert count_parameters(gan.weights) == 0
 
