@@ -333,7 +333,7 @@ def _most_epochs() -> int | None:
     """The most epochs that Keras' configuration allows; None without a limit."""
     import keras
 
-    most: int | None = keras.config.max_epochs()
+    most: int | None = getattr(keras.config, "max_epochs", lambda: None)()  # older versions of Keras have none
     return most
 
 
@@ -341,5 +341,5 @@ def _most_rows(batch_size: int) -> int | None:
     """The examples of an epoch that Keras' configuration allows; None without a limit."""
     import keras
 
-    most: int | None = keras.config.max_steps_per_epoch()
+    most: int | None = getattr(keras.config, "max_steps_per_epoch", lambda: None)()
     return most and most * batch_size
