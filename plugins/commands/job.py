@@ -140,8 +140,9 @@ def _class_weight(given: str) -> str:
 
 
 def _given(context: Context) -> tuple[str, ...]:
-    """Returns the names of the options for a model that the user gave, of those that its function may ignore."""
-    return tuple(sorted(context.options.given & {"learning_rate", *context.plugins.model_options()}))
+    """Returns the names of the options for a model that the user gave anywhere, and that its function may ignore."""
+    given = {name for name, setting in context.options.sources.items() if setting.source != "default"}
+    return tuple(sorted(given & {"learning_rate", *context.plugins.model_options()}))
 
 
 def _absolute(name: str) -> str:

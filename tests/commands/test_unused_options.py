@@ -75,3 +75,9 @@ def test_options_that_the_model_uses_and_those_left_at_their_defaults_are_not_na
     assert "does not use" not in done.stdout
     words = ("train", "--data-folder", "data", "--model", "own.py:build", "--epochs", 1, "--batch-size", 20)
     assert "does not use" not in stoker(*words, cwd=place).stdout
+
+
+def test_one_from_the_environment_counts_as_given(place: Path):
+    words = ("train", "--data-folder", "data", "--model", "own.py:build", "--epochs", 1, "--batch-size", 20)
+    done = stoker(*words, cwd=place, STOKER_LEARNING_RATE="0.3")
+    assert "the model own does not use --learning-rate; its optimizer has 0.001" in done.stdout
