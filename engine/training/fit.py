@@ -194,7 +194,11 @@ class Fit:
                 what = "a callback compiled the model again, which Keras' fit can't train any further either"
                 raise InputError(what, hint="change variables of the optimizer, or train a second run from the first")
             logs = self._epoch(epoch, watchers, on_progress)
-            rate = learning_rate(self.model.optimizer)  # of this epoch: a callback may change it for the next one
+            trains = getattr(
+                self.model.optimizer, "built", True
+            )  # else the model has others, and this one is Keras' own
+            # Of this epoch: a callback may change it for the next one.
+            rate = learning_rate(self.model.optimizer) if trains else None
             watchers.on_epoch_end(epoch, logs)
             figures = figures_of(logs)
             for name, value in figures.items():

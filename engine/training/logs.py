@@ -64,11 +64,9 @@ def learning_rate(optimizer: Any) -> float | None:
         optimizer: A Keras optimizer; a `LossScaleOptimizer` gives the rate of the one inside.
 
     Returns:
-        The rate; None for Keras' `MultiOptimizer`, which has several, and for one that no step uses.
+        The rate; None for Keras' `MultiOptimizer`, which has several.
     """
     import keras
 
-    if not getattr(optimizer, "built", True):
-        return None
     rate = getattr(optimizer, "learning_rate", None)
     return None if rate is None else float(keras.ops.convert_to_numpy(rate))  # a mirrored variable has no float()
