@@ -5,6 +5,7 @@ It stands alone, because stoker loads it as a user's file.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 NAMES = (
@@ -115,7 +116,7 @@ def autoencoder(config: Any) -> Any:
 
 
 def custom_step(config: Any) -> Any:
-    """A `train_step` of its own."""
+    """A dense net with its own `train_step`."""
     import keras
     import tensorflow as tf
 
@@ -159,12 +160,7 @@ def _keras() -> Any:
 
 
 def _classifier(config: Any, body: list[Any]) -> Any:
-    keras = _keras()
-    pixels = keras.Input(config.input_shape, dtype=config.input_dtype)
-    x = keras.layers.Rescaling(1 / 255)(pixels)
-    for layer in body:
-        x = layer(x)
-    return _compiled(config, pixels, x)
+    return _functional(config, lambda pixels: reduce(lambda x, layer: layer(x), body, pixels))
 
 
 def _functional(config: Any, body: Any) -> Any:

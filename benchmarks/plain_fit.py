@@ -37,10 +37,9 @@ def main() -> None:
     kinds = importlib.import_module("kinds")
     config = SimpleNamespace(input_shape=(28, 28), input_dtype="uint8", classes=10)
     model = getattr(kinds, options.kind)(config)
-    if options.setting == "steps":
+    if options.setting != "fit":
         model.steps_per_execution = 32
     if options.setting == "jit":
-        model.steps_per_execution = 32
         model.jit_compile = True
     model.fit(*train, batch_size=50, epochs=options.epochs, validation_data=test, verbose=0)
     model.evaluate(*test, batch_size=1000, verbose=0)

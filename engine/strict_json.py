@@ -4,7 +4,7 @@
     {"loss": [0.5, Infinity]}           {"loss": [0.5, null], "not_finite": {"loss": [null, "inf"]}}
 
 RFC 8259, section 6: "Numeric values that cannot be represented in the grammar (such as Infinity and NaN) are not
-permitted." Python's `json` writes them all the same, and `jq`, JavaScript and most databases refuse the whole text.
+permitted." Python's `json` writes them anyway, and `jq`, JavaScript and most databases refuse the whole text.
 """
 
 from __future__ import annotations

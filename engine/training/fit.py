@@ -26,6 +26,7 @@ from .keras_model import (
     fixed_batch_size,
     has_unbuilt_optimizers,
     held_variables,
+    trained_optimizer,
     untracked,
 )
 from .logs import figures_of, learning_rate, logs_of, returns_logs
@@ -194,11 +195,8 @@ class Fit:
                 what = "a callback compiled the model again, which Keras' fit can't train any further either"
                 raise InputError(what, hint="change variables of the optimizer, or train a second run from the first")
             logs = self._epoch(epoch, watchers, on_progress)
-            trains = getattr(
-                self.model.optimizer, "built", True
-            )  # else the model has others, and this one is Keras' own
             # Of this epoch: a callback may change it for the next one.
-            rate = learning_rate(self.model.optimizer) if trains else None
+            rate = learning_rate(trained_optimizer(self.model))
             watchers.on_epoch_end(epoch, logs)
             figures = figures_of(logs)
             for name, value in figures.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _DEPTH = 4
@@ -28,6 +28,11 @@ def build_untraced(model: Any, data: Any) -> None:
         model.optimizer.build(model.trainable_variables)
 
 
+def trained_optimizer(model: Any) -> Any:
+    """Returns the optimizer that the steps of a built model use; None if it has others, and this one no variables."""
+    return model.optimizer if getattr(model.optimizer, "built", True) else None
+
+
 def held_variables(model: Any) -> list[Any]:
     """Returns the TensorFlow variables of what the model and its layers hold as attributes, beside layers and metrics.
 
@@ -38,7 +43,7 @@ def held_variables(model: Any) -> list[Any]:
 
     found: list[Any] = []
     for layer in model._flatten_layers():
-        for value in _held(vars(layer).values()):
+        for _, value in held(layer):
             if isinstance(value, keras.optimizers.Optimizer):
                 found += [variable.value for variable in value.variables]
             elif isinstance(value, tf.Variable | keras.Variable):
@@ -50,18 +55,25 @@ def has_unbuilt_optimizers(model: Any) -> bool:
     """Returns whether the model, or a layer, has an optimizer as an attribute that gets its variables at a step."""
     import keras
 
-    values = [value for layer in model._flatten_layers() for value in _held(vars(layer).values())]
+    values = [value for layer in model._flatten_layers() for _, value in held(layer)]
     return any(isinstance(value, keras.optimizers.Optimizer) and not value.built for value in values)
 
 
-def _held(values: Any, depth: int = 0) -> Iterator[Any]:
-    """Yields values, and those in the lists and dictionaries among them."""
-    for value in values:
-        if isinstance(value, Mapping | list | tuple):
-            if depth < _DEPTH:
-                yield from _held(value.values() if isinstance(value, Mapping) else value, depth + 1)
-        else:
-            yield value
+def held(owner: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the attributes of a model or a layer, and what is in lists and dictionaries among them.
+
+    Each has its name: `critic`, `pair.one`, `pair.0`.
+    """
+    yield from _held(vars(owner).items())
+
+
+def _held(named: Iterable[tuple[str, Any]], depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for name, value in named:
+        if not isinstance(value, Mapping | list | tuple):
+            yield name, value
+        elif depth < _DEPTH:
+            members = value.items() if isinstance(value, Mapping) else enumerate(value)
+            yield from _held(((f"{name}.{key}", member) for key, member in members), depth + 1)
 
 
 def build_by_a_step(model: Any, step: Callable[[], None]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from .keras_model import held, trained_optimizer
 
 _WIDTH = 100
 """Characters of a line of the layers' table."""
@@ -30,7 +32,7 @@ def model_facts(model: Any, unused: Iterable[str] = ()) -> dict[str, Any]:
     return {
         "name": str(model.name),
         "class": type(model).__name__,
-        "optimizer": _optimizer(model.optimizer if getattr(model.optimizer, "built", True) else None),
+        "optimizer": _optimizer(trained_optimizer(model)),
         "optimizers": _own_optimizers(model),
         "loss": _plain(compiled.get("loss")),
         "metrics": [_plain(metric) for metric in metrics],
@@ -72,21 +74,10 @@ def _own_optimizers(model: Any) -> dict[str, Any]:
 
     return {
         name: _optimizer(value)
-        for attribute, held in vars(model).items()
-        if not attribute.startswith("_")  # Keras' own books, which name them again
-        for name, value in _named(attribute, held)
-        if isinstance(value, keras.optimizers.Optimizer) and value is not model.optimizer
+        for name, value in held(model)
+        # What begins with "_" are Keras' own books, which name them again.
+        if isinstance(value, keras.optimizers.Optimizer) and value is not model.optimizer and not name.startswith("_")
     }
-
-
-def _named(name: str, held: Any) -> Iterator[tuple[str, Any]]:
-    """Yields a value, or those in a list or dictionary, with a name each."""
-    if isinstance(held, Mapping):
-        yield from ((f"{name}.{key}", value) for key, value in held.items())
-    elif isinstance(held, list | tuple):
-        yield from ((f"{name}.{index}", value) for index, value in enumerate(held))
-    else:
-        yield name, held
 
 
 def _layers(model: Any) -> str:

@@ -40,9 +40,13 @@ class WatchedConfig(ModelConfig):
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if name == "learning_rate":
-            vars(self).setdefault("_read", set()).add(name)
-        return _Watched(value, vars(self).setdefault("_read", set())) if name == "options" else value
+        if name not in {"learning_rate", "options"}:
+            return value
+        read: set[str] = vars(self).setdefault("_read", set())
+        if name == "options":
+            return _Watched(value, read)
+        read.add(name)
+        return value
 
     def unread(self, names: Iterable[str]) -> tuple[str, ...]:
         """Returns those of some names that nothing has read."""

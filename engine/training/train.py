@@ -184,7 +184,7 @@ class Training:
         if self._heartbeat.status.attempt > 1:
             return
         for name in ignored_methods(built.model):
-            print(f"note: {built.model.name} has a {name} of its own, which is not called: override train_step instead")
+            print(f"note: {built.model.name} has its own {name}, which is not called: override train_step instead")
         for name in unused:
             rate = (facts["optimizer"] or {}).get("learning_rate")
             own = f"; its optimizer has {rate}" if name == "learning_rate" and isinstance(rate, float) else ""

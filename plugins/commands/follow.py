@@ -50,7 +50,7 @@ class _Seen:
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST))
 
     def has(self, message: str) -> bool:
-        """Returns whether the log has told the message."""
+        """Returns whether the log has the message."""
         return any(line.endswith(message) for line in self.last)  # "error: …", or the name of an exception in front
 
 
