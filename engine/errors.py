@@ -140,7 +140,7 @@ class StorageError(InputError):
     """A file or folder can't be written."""
 
     @classmethod
-    def from_os(cls, error: OSError, path: str | PathLike[str]) -> StorageError:
+    def from_os(cls, error: OSError, path: str | PathLike[str], *, doing: str = "write") -> StorageError:
         """The error for `path`, with the reason and remedy that `error` implies."""
         known = {
             errno.ENOSPC: ("no space is left on the device", "free some space, or choose another folder"),
@@ -148,9 +148,11 @@ class StorageError(InputError):
             errno.EROFS: ("the file system is read-only", "choose another folder"),
             errno.EACCES: ("permission denied", "choose a folder that you may write to"),
             errno.EPERM: ("operation not permitted", "choose a folder that you may write to"),
+            errno.EMFILE: ("this process has too many files open", "raise the limit with ulimit -n"),
+            errno.ENFILE: ("this machine has too many files open", "end programs that keep many files open"),
         }
         reason, hint = known.get(error.errno or 0, (error.strerror or str(error), "choose another folder"))
-        return cls(f"can't write {path}: {reason}", hint=hint, path=path)
+        return cls(f"can't {doing} {path}: {reason}", hint=hint if doing == "write" else "", path=path)
 
 
 class PluginError(InputError):

@@ -137,7 +137,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     remove_tree(old)
     try:
         with storage_errors(path):
-            yield beside
+            try:
+                yield beside
+            except OSError as error:
+                if error.filename and beside not in (read := Path(error.filename), *read.parents):
+                    raise StorageError.from_os(error, read, doing="read") from error
+                raise
             _swap(beside, path, old)
     finally:
         remove_tree(beside)

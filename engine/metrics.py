@@ -48,9 +48,9 @@ FINAL = "Final test "
 """How a final figure begins, in `metrics.jsonl` and in the log."""
 
 _FIRST = ("loss", "accuracy", f"{VALIDATION}loss", f"{VALIDATION}accuracy")
-_LOSSES = {"loss", f"{VALIDATION}loss", f"{TRAINING}loss", "Loss", f"{FINAL}loss"}
+_LOSS = re.compile(r"(?:.*[_ ])?loss", re.IGNORECASE)
 _VALUE = r"[-+.\dainfe]+"
-_FINAL_LINE = re.compile(rf"({FINAL}[a-z0-9_ ]+): ({_VALUE})")
+_FINAL_LINE = re.compile(rf"({FINAL}[^:]+): ({_VALUE})")
 _EPOCH_LINE = re.compile(rf"epoch +(\d+)/(\d+)((?: {{2}}\S+ {_VALUE})*)  ([\d.]+) s")
 _FIGURE = re.compile(rf" {{2}}(\S+) ({_VALUE})")
 
@@ -85,7 +85,7 @@ def validation(figures: Mapping[str, float]) -> dict[str, float]:
 def epoch_name(name: str) -> str:
     """Translates Keras' name of a figure of an epoch into the tutorial's: `val_loss` is "Loss"."""
     plain = name.removeprefix(VALIDATION).replace("_", " ")
-    return f"{TRAINING}{plain}" if is_training(name) else plain.capitalize()
+    return f"{TRAINING}{plain}" if is_training(name) else plain[:1].upper() + plain[1:]
 
 
 def epoch_names(figures: Mapping[str, float]) -> dict[str, float]:
@@ -110,16 +110,16 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 
 def not_finite_losses(figures: Mapping[str, float]) -> dict[str, float]:
-    """Picks the loss and the validation loss, if they are NaN or infinite; other figures may be that by their nature.
+    """Picks the losses that are NaN or infinite; other figures may be that by their nature.
 
     Args:
         figures: Figures by Keras' names, or by those of `metrics.jsonl`.
 
     Example:
-        >>> not_finite_losses({"loss": float("nan"), "val_loss": 0.5, "recall": float("nan")})
-        {'loss': nan}
+        >>> not_finite_losses({"d_loss": float("nan"), "val_loss": 0.5, "recall": float("nan")})
+        {'d_loss': nan}
     """
-    return {name: value for name, value in figures.items() if name in _LOSSES and not math.isfinite(value)}
+    return {name: value for name, value in figures.items() if _LOSS.fullmatch(name) and not math.isfinite(value)}
 
 
 def label(name: str) -> str:

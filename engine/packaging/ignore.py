@@ -70,6 +70,6 @@ class Ignore:
 
 
 def _read(path: Path) -> tuple[Pattern, ...]:
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     parsed = (Pattern.parse(line, f"{path.name}:{number}") for number, line in enumerate(lines, 1))
     return tuple(pattern for pattern in parsed if pattern)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.metadata
@@ -97,7 +98,7 @@ def import_file(path: Path) -> ModuleType:
     The modules beside it can be imported too, as from a script; one that is installed wins over one of the same name.
 
     Raises:
-        InputError: There is no such file.
+        InputError: There is no such file, or it can't be imported as a script.
     """
     path = path.expanduser().resolve()
     if not path.is_file():
@@ -111,11 +112,44 @@ def import_file(path: Path) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     try:
+        _check_modules_beside(path)
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, ImportError) and "no known parent package" in str(error):
+            hint = "leave out the dot: from parts import …"
+            raise InputError(f"{path} imports relative to a package, and is in none", hint=hint, path=path) from error
         raise
     return module
+
+
+def _check_modules_beside(path: Path) -> None:
+    """Refuses a file whose import of a module beside it would give it one of the same name beside another file."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # the import will say so
+        return
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    imported += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    for name in dict.fromkeys(each.partition(".")[0] for each in imported):
+        own = next(
+            (file for file in (path.parent / f"{name}.py", path.parent / name / "__init__.py") if file.is_file()), None
+        )
+        there = getattr(sys.modules.get(name), "__file__", None)
+        if own and there and Path(there).resolve() != own and _is_beside_a_file(Path(there)):
+            raise InputError(
+                f"{path} imports {name}, and another module of that name has been imported",
+                received=there,
+                expected=own,
+                hint="rename one of the two",
+                path=path,
+            )
+
+
+def _is_beside_a_file(module: Path) -> bool:
+    """Returns whether a module was found because `import_file` has imported a file beside it."""
+    files = [Path(str(each.__file__)) for name, each in list(sys.modules.items()) if name.startswith("stoker_file_")]
+    return any(file.parent in module.resolve().parents for file in files)
 
 
 def _import_built_in(module: str) -> ModuleType:

@@ -100,6 +100,15 @@ def continue_files(callbacks: Sequence[Any], epochs_done: int) -> None:
             _cut(path, callback.sep, epochs_done)
 
 
+def hold_averages(states: Sequence[Mapping[str, Any]]) -> bool:
+    """Returns whether Keras' SwapEMAWeights had the moving averages in the model when these states were captured.
+
+    Args:
+        states: What `CallbackStates.capture` returned.
+    """
+    return any(found["state"].get("_ema_weights_in_model") is True for found in states)
+
+
 def overrides(callbacks: Sequence[Any], method: str) -> bool:
     """Returns whether one of some callbacks has a method of its own, as a class or as an attribute."""
     import keras

@@ -80,7 +80,7 @@ class Checkpoints:
             StorageError: The one before could not be written.
         """
         self.wait()
-        arrays = {f"{index:04}": variable.numpy().copy() for index, variable in enumerate(variables_of(model, more))}
+        arrays = {f"{index:06}": variable.numpy().copy() for index, variable in enumerate(variables_of(model, more))}
         arrays |= {_CALLBACK + name: array for name, array in state.arrays.items()}
         self._pending = self._writer.submit(self._write, arrays, state)
 
@@ -173,7 +173,7 @@ def load_arrays(folder: Path) -> dict[str, Any]:
     import numpy as np
 
     with np.load(folder / _VARIABLES) as stored:
-        return {name: stored[name] for name in sorted(stored)}
+        return {name: stored[name] for name in stored.files}  # in the order in which they were saved
 
 
 def verify(folder: Path) -> None:

@@ -87,7 +87,19 @@ def choose_mode(model: Any, strategy: Any, jit_compile: Any = "auto") -> tuple[E
         return ExecutionMode.GRAPH, "the model was compiled with jit_compile=False"
     if replicas > 1:
         return ExecutionMode.GRAPH, f"{replicas} devices train together, and an XLA program has one"
+    if jit_compile is not True and (reason := _why_not_compiled(model)):
+        return ExecutionMode.GRAPH, reason
     return ExecutionMode.XLA, ""
+
+
+def _why_not_compiled(model: Any) -> str:
+    """Returns why Keras itself would not let XLA compile a model (its `model_supports_jit`), or ""."""
+    from tensorflow.python.framework.config import is_op_determinism_enabled  # no public call reads it
+
+    unable = next((layer.name for layer in model._flatten_layers() if not layer.supports_jit), "")
+    if unable:
+        return f"XLA can't compile the layer {unable}"
+    return "XLA is not used where enable_op_determinism() was called" if is_op_determinism_enabled() else ""
 
 
 # Measured with TensorFlow 2.21 on a CPU: a small convolutional net takes 17 times as long with XLA at batch 50, and 47

@@ -22,10 +22,13 @@ from .keras_model import (
     build_by_a_step,
     build_untraced,
     compilation,
+    evaluates_alike,
     finalize_weights,
     fixed_batch_size,
+    global_seed,
     has_unbuilt_optimizers,
     held_variables,
+    trained_elsewhere,
     trained_optimizer,
     untracked,
 )
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TEST_BATCH = 1000
-"""Examples of one step of an evaluation; the figures don't depend on it."""
+"""Examples of one step of an evaluation, where the figures can't depend on it."""
 
 
 class Stopped(Exception):  # noqa: N818 - it reports no error
@@ -95,6 +98,7 @@ class Fit:
     _test_loop: Loop = field(init=False)
     _at_begin: list[tuple[Any, Any]] = field(init=False)
     _replicas: int = field(init=False)
+    _elsewhere: dict[int, Any] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.epochs = min(self.epochs, _most_epochs() or self.epochs)
@@ -105,7 +109,8 @@ class Fit:
                 received=f"--batch-size {self.batch_size}",
                 expected=f"a multiple of {self._replicas}",
             )
-        self._check_batches()
+        self.check_batches(self.train, "training")
+        self.check_batches(self.validation, "validation")
         model, mode, strategy = self.model, self.mode, self.strategy
         self._train_loop = Loop(model.train_step, mode, strategy, keeps_logs=returns_logs(model, "train_step"))
         self._test_loop = Loop(model.test_step, mode, strategy, keeps_logs=returns_logs(model, "test_step"))
@@ -113,8 +118,16 @@ class Fit:
         numbers = model.optimizer.variables if model.optimizer is not None else ()
         self._at_begin = [(variable, variable.numpy()) for variable in numbers if math.prod(variable.shape) == 1]
 
-    def _check_batches(self) -> None:
-        """Refuses before the first step what would fail at the last, smaller batch of an epoch."""
+    def check_batches(self, subset: Subset, name: str) -> None:
+        """Refuses before the first step what would fail at the last, smaller batch.
+
+        Args:
+            subset: Examples that the model will see.
+            name: What they are for: "training".
+
+        Raises:
+            OptionError: The model takes batches of one size, which these examples don't fill.
+        """
         fixed = fixed_batch_size(self.model)
         if not fixed:
             return
@@ -124,15 +137,14 @@ class Fit:
                 received=f"--batch-size {self.batch_size}",
                 expected=f"--batch-size {fixed}, as its input says",
             )
-        for subset, name in ((self.train, "training"), (self.validation, "validation")):
-            rest = len(subset.rows) % fixed
-            if rest:
-                raise OptionError(
-                    f"the model takes batches of {fixed} only, and the last of an epoch would have {rest}",
-                    received=f"{len(subset.rows):,} {name} examples",
-                    expected=f"a multiple of {fixed}",
-                    hint="let the model's input take batches of any size, or take another --batch-size for both",
-                )
+        rest = len(subset.rows) % fixed
+        if rest:
+            raise OptionError(
+                f"the model takes batches of {fixed} only, and the last one would have {rest}",
+                received=f"{len(subset.rows):,} {name} examples",
+                expected=f"a multiple of {fixed}",
+                hint="let the model's input take batches of any size, or take another --batch-size for both",
+            )
 
     def _build(self) -> None:
         """Creates all variables that the training uses, as Keras' `fit` does at its first batch."""
@@ -144,9 +156,18 @@ class Fit:
                 first = next(chunks(self.train.data, self.train.rows[:size], size, 1))
                 build_by_a_step(self.model, lambda: self._train_loop(first))
             self.more_variables = untracked(self.model, held_variables(self.model))
+            if self._replicas == 1:
+                more = [*global_seed(), *(variable.value for variable in self.model.metrics_variables)]
+                self.more_variables += untracked(self.model, more)
+                self._elsewhere = trained_elsewhere(self.model)
             return
-        capacity = chunk_capacity(self.train.data, size, len(self.train.rows))
-        self.more_variables = untracked(self.model, self._train_loop.trace(chunk_like(self.train.data, size, capacity)))
+        used = self._trace(self._train_loop, self.train, size)
+        used += self._trace(self._test_loop, self.validation, min(self._test_batch, len(self.validation.rows)))
+        self.more_variables = untracked(self.model, used)
+
+    def _trace(self, loop: Loop, part: Subset, batch_size: int) -> list[Any]:
+        """Traces a step on whole chunks; the variables that it uses."""
+        return loop.trace(chunk_like(part.data, batch_size, chunk_capacity(part.data, batch_size, len(part.rows))))
 
     @property
     def steps(self) -> int:
@@ -202,6 +223,7 @@ class Fit:
             for name, value in figures.items():
                 self.history.setdefault(name, []).append(value)
             self.epochs_done = epoch + 1
+            self._check_elsewhere()
             seconds = time.perf_counter() - started
             # Callbacks and the history have the model's own figures, as in Keras; the rate goes into the report alone.
             reported = figures | ({} if rate is None else {LEARNING_RATE: rate})
@@ -210,6 +232,26 @@ class Fit:
                 break
         finalize_weights(self.model)
         watchers.on_train_end(logs)
+
+    def _check_elsewhere(self) -> None:
+        """Refuses after the first epoch what the checkpoint would lack; a traced step has shown all that it uses."""
+        before, self._elsewhere = self._elsewhere, None
+        if before is None:
+            return
+        after = trained_elsewhere(self.model)
+        unknown = [name for key, (name, _, now) in after.items() if key in before and before[key][2] != now]
+        # A new optimizer was made for a step; a new variable may be of a model that a callback has made and dropped.
+        unknown += [name for key, (name, _, now) in after.items() if key not in before and isinstance(now, int) and now]
+        late = {id(variable): variable for variable in untracked(self.model, held_variables(self.model))}
+        late = {key: late[key] for key in late.keys() - {id(variable) for variable in self.more_variables}}
+        unknown += [f"the variable {variable.name}" for variable in late.values()]
+        if unknown:
+            raise InputError(
+                "a checkpoint would not hold all that this model trains",
+                received=f"{unknown[0]}, which was no attribute of the model when the training began",
+                expected="optimizers and variables that the model, or a layer, has as attributes from the start",
+                hint="make it an attribute in the model's __init__, or compile without run_eagerly=True",
+            )
 
     def _begin(self, watchers: Any, resumed: TrainingState | None) -> int:
         """Begins the training, or continues it; the epochs that are done."""
@@ -261,8 +303,10 @@ class Fit:
     def _evaluate(self, part: Subset, watchers: Any = None) -> dict[str, Any]:
         """Evaluates the model; the logs, as callbacks see them, which cost time where no callback asks for them."""
         model, loop, size, step = self.model, self._test_loop, self._test_batch, 0
-        model.reset_metrics()
         model.stop_evaluating = False
+        if watchers:
+            watchers.on_test_begin()
+        model.reset_metrics()
         rows = part.rows[: _most_rows(self.batch_size)]
         listens = watchers is not None and overrides(watchers.callbacks, "on_test_batch_end")
         if watchers:
@@ -277,11 +321,15 @@ class Fit:
                     break
                 if watchers and step * size < len(rows):
                     watchers.on_test_batch_begin(step)
-        return logs_of(model, loop.logs)
+        logs = logs_of(model, loop.logs)
+        if watchers:
+            watchers.on_test_end(logs)
+        return logs
 
     @property
     def _test_batch(self) -> int:
-        return (fixed_batch_size(self.model) or TEST_BATCH) * self._replicas
+        """Examples of one step of an evaluation: those of a training step, as in Keras, where it can matter."""
+        return TEST_BATCH * self._replicas if evaluates_alike(self.model) else self.batch_size
 
     def _epoch(self, epoch: int, watchers: Any, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
         """Trains and validates; the logs of the epoch, as callbacks see them."""
@@ -299,9 +347,7 @@ class Fit:
                     break
                 if step < self.steps:
                     watchers.on_train_batch_begin(step)
-        watchers.on_test_begin()
         validation = self._evaluate(self.validation, watchers)
-        watchers.on_test_end(validation)
         return logs | {VALIDATION + name: value for name, value in validation.items()}
 
     def _over(self, loop: Loop, part: Subset, order: NDArray[np.int64], batch_size: int) -> Generator[int, None, None]:

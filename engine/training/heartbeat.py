@@ -33,7 +33,11 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         self.set(RunState.PREPARING)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self.set(RunState.FAILED, f"the system starts no thread: {error}")
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:

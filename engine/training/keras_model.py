@@ -102,10 +102,90 @@ def build_by_a_step(model: Any, step: Callable[[], None]) -> None:
 
 
 def untracked(model: Any, used: Sequence[Any]) -> list[Any]:
-    """Returns those of some TensorFlow variables that neither model nor optimizer knows."""
+    """Returns those of some TensorFlow variables that are not among the weights of model and optimizer.
+
+    Those of metrics are among them: most begin every epoch at zero, but a user's own may count over all epochs.
+    """
     optimizer = model.optimizer.variables if model.optimizer is not None else ()
-    known = {id(variable.value) for variable in (*model.variables, *model.metrics_variables, *optimizer)}
-    return [variable for variable in used if id(variable) not in known]
+    known = {id(variable.value) for variable in (*model.variables, *optimizer)}
+    unknown = {id(variable): variable for variable in used if id(variable) not in known}
+    return list(unknown.values())
+
+
+def global_seed() -> list[Any]:
+    """Returns the state of the random numbers that `keras.random` draws without a seed of the caller's."""
+    try:
+        from keras.src.random.seed_generator import global_seed_generator  # no public call gives it
+    except ImportError:
+        return []
+    return [global_seed_generator().state.value]
+
+
+def evaluates_alike(model: Any) -> bool:
+    """Returns whether the figures of an evaluation are the same for batches of any size.
+
+    They are where all parts of the model are Keras' own, and each loss is a mean over the examples.
+    """
+    import keras
+
+    losses = keras.tree.flatten(getattr(model, "loss", None) or ())
+    compiled = getattr(model, "_compile_metrics", None)  # private in Keras 3.15: `metrics` has them in one object
+    metrics = [*model.metrics, *(compiled.metrics if compiled is not None else ())]
+    layers = list(model._flatten_layers())
+    parts = [*layers, *losses, *metrics, *(getattr(metric, "_fn", None) for metric in metrics)]
+    if not all(_is_of_keras(part) for part in parts) or any(isinstance(part, keras.layers.Lambda) for part in layers):
+        return False
+    return not fixed_batch_size(model) and all(_is_mean(loss) for loss in losses)
+
+
+def _is_of_keras(part: Any) -> bool:
+    named = part is None or isinstance(part, str)
+    made_by: str = getattr(part, "__module__", None) or type(part).__module__
+    return named or made_by.partition(".")[0] == "keras"
+
+
+def _is_mean(loss: Any) -> bool:
+    """Returns whether a loss of Keras is a mean over the examples; Dice and its like look at a batch as a whole."""
+    import keras
+
+    if loss is None:
+        return True
+    losses = keras.losses
+    loss = losses.get(loss)
+    wholes = {losses.Dice, losses.Tversky, losses.Circle, losses.dice, losses.tversky, losses.circle}
+    if loss in wholes or type(loss) in wholes:
+        return False
+    return getattr(loss, "reduction", "mean") in {"mean", "sum_over_batch_size", "mean_with_sample_weight"}
+
+
+def trained_elsewhere(model: Any) -> dict[int, tuple[str, Any, Any]]:
+    """Looks at what a step in Python may train though no attribute of the model leads to it.
+
+    These are the optimizers, and the variables that can be trained, of objects of the user's own. The garbage collector
+    knows them all. Two looks show what was trained in between.
+
+    Returns:
+        For each of them, by its id: its name, itself, and a number that changes when it is trained.
+    """
+    import gc
+
+    import keras
+    import tensorflow as tf
+
+    held_by_model = [value for layer in model._flatten_layers() for _, value in held(layer)]
+    known = {id(variable.value) for variable in model.variables} | {id(value) for value in held_variables(model)}
+    known |= {id(value) for value in (model.optimizer, *held_by_model)}
+    found: dict[int, tuple[str, Any, Any]] = {}
+    gc.collect()
+    for thing in gc.get_objects():
+        kind = type(thing)
+        if id(thing) in known:
+            continue
+        if issubclass(kind, keras.optimizers.Optimizer) and thing is not getattr(model.optimizer, "inner_optimizer", 0):
+            found[id(thing)] = f"the optimizer {thing.name}", thing, int(thing.iterations)
+        elif issubclass(kind, tf.Variable) and thing.trainable:
+            found[id(thing)] = f"the variable {thing.name}", thing, float(tf.reduce_sum(tf.cast(thing, "float64")))
+    return found
 
 
 def finalize_weights(model: Any) -> None:

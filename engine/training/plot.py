@@ -26,14 +26,21 @@ class Drawing:
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        output.parent.mkdir(parents=True, exist_ok=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._not_started = ""
         command = [sys.executable, "-P", __file__, str(output)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        except OSError as error:  # a run needs no picture
+            self._not_started = str(error)
 
     def draw(self, history: Mapping[str, Sequence[float]]) -> None:
         """Lets it draw this history; returns at once."""
+        if self._process is None:
+            return
         with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` returns why
             if self._process.stdin:
                 self._process.stdin.write(json.dumps(history).encode())
@@ -42,6 +49,8 @@ class Drawing:
 
     def finish(self) -> str:
         """Waits until the picture is there; "" or, in one line, why it is not."""
+        if self._process is None:
+            return self._not_started
         try:
             _, complaint = self._process.communicate(timeout=_PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
+import importlib.util
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -89,6 +90,15 @@ def choose_device(tf: Any, device: str, threads: int) -> str:
 def cores() -> int:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def remove_generated_files() -> None:
+    """Removes the files of code that TensorFlow's AutoGraph has made, for a process that ends without its clean-up."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("__autograph_generated_file") and (file := getattr(module, "__file__", None)):
+            for path in (file, importlib.util.cache_from_source(file)):
+                with contextlib.suppress(OSError):
+                    Path(path).unlink()
 
 
 @contextlib.contextmanager

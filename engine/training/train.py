@@ -20,6 +20,7 @@ from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
 from . import plot
+from .callback_state import hold_averages
 from .checkpoint import TrainingState, best_epoch, restore, verify
 from .environment import RunEnvironment
 from .execution_mode import ExecutionMode, choose_mode
@@ -37,8 +38,8 @@ from .xla_cache import XlaCache
 if TYPE_CHECKING:
     from .fit import Fit, Subset
 
-_LOOKED_AT = 20_000
-"""How many examples are looked at for NaN once a loss is NaN."""
+_LOOKED_AT, _LOOKED_AT_BYTES = 20_000, 64 << 20
+"""How many examples are looked at for NaN once a loss is NaN, and how much memory they may take."""
 PICTURE = "Accuracy vs Loss.png"
 
 
@@ -56,12 +57,12 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
     """
     with Heartbeat(run_dir) as heartbeat, XlaCache(job, run_dir.path / ".programs") as xla_cache:
         recorder = RunRecorder(run_dir, job, plugins, heartbeat)
-        training = Training(
-            job, run_dir, plugins, recorder=recorder, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop
-        )
         from .fit import Stopped
 
         try:
+            training = Training(
+                job, run_dir, plugins, recorder=recorder, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop
+            )
             training.run()
         except Stopped:
             done = max((line["epoch"] for line in run_dir.metrics()), default=0)
@@ -163,6 +164,11 @@ class Training:
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed, training_weights(job, dataset))
+        mode = self._environment.mode
+        wanted, _ = chosen = choose_mode(built.model, strategy, built.jit_compile)
+        if mode is None or (wanted is not ExecutionMode.XLA and wanted is not mode):  # the code says so by now
+            mode = wanted
+            self._environment.record_mode(*chosen)
         fit = Fit(
             model=built.model,
             train=train,
@@ -171,9 +177,10 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=self._environment.mode or self._choose_mode(built.model, strategy, built.jit_compile),
+            mode=mode,
             strategy=strategy,
         )
+        fit.check_batches(test, "test")
         return fit, test
 
     def _record_model(self, built: BuiltModel, callbacks: Sequence[Any]) -> None:
@@ -189,11 +196,6 @@ class Training:
             rate = (facts["optimizer"] or {}).get("learning_rate")
             own = f"; its optimizer has {rate}" if name == "learning_rate" and isinstance(rate, float) else ""
             print(f"note: the model {built.model.name} does not use --{name.replace('_', '-')}{own}")
-
-    def _choose_mode(self, model: Any, strategy: Any, jit_compile: Any) -> ExecutionMode:
-        mode, reason = choose_mode(model, strategy, jit_compile)
-        self._environment.record_mode(mode, reason)
-        return mode
 
     def _progress(self, fit: Fit, progress: Progress) -> None:
         """Passes on how far the training is; the first chunk has shown whether XLA can compile the model."""
@@ -245,7 +247,7 @@ class Training:
         said = ", ".join(f"{name} is {value}" for name, value in new.items())
         why = "a smaller learning rate, or the optimizer's clipnorm, often helps"
         for kind, images in (("test", dataset.test.images), ("training", dataset.train.images)):
-            looked_at = images[:_LOOKED_AT]
+            looked_at = images[: min(_LOOKED_AT, _LOOKED_AT_BYTES // max(1, images[:1].nbytes))]
             bad = count_not_finite(looked_at)
             why = f"there is NaN or infinity in {bad:,} of the first {len(looked_at):,} {kind} examples" if bad else why
         print(f"note: from epoch {report.epoch} on, {said}: {why}", flush=True)
@@ -261,8 +263,9 @@ class Training:
             return False
         folder = self._recorder.checkpoints.path_of(best)
         verify(folder)
-        restore(folder, fit.model, self._run.run_id, fit.more_variables)
-        finalize_weights(fit.model)
+        state = restore(folder, fit.model, self._run.run_id, fit.more_variables)
+        if not hold_averages(state.callbacks):  # else the optimizer has the weights that the steps have made
+            finalize_weights(fit.model)
         return True
 
 

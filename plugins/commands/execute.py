@@ -41,12 +41,15 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    from ...engine.training.runtime import remove_generated_files
+
     run_dir = RunDirectory(options.run_dir.resolve())
     job = run_dir.job()
     context.plugins.add_requested(job.plugins)
     state = _runner(job, context)(job, run_dir, context.plugins, stop)
     sys.stdout.flush()
     sys.stderr.flush()
+    remove_generated_files()
     # TensorFlow takes up to a second to shut down, and everything that matters is on the disk.
     os._exit(0 if state is RunState.COMPLETED else 1)
 

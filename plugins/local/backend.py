@@ -228,7 +228,8 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
         except OSError as error:
             what, hint = "the training process can't be started", "does this machine limit processes or memory?"
             raise BackendError(what, received=str(error), hint=hint) from error
-    threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie is left if this process lives on
+    with contextlib.suppress(RuntimeError):  # a zombie is left if this process lives on and can start no thread
+        threading.Thread(target=process.wait, daemon=True).start()
 
 
 def _is_elsewhere(record: StatusRecord) -> bool:

@@ -110,7 +110,11 @@ def test_another_python_is_a_warning(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "python", ["python=3.11.*", "python=3.11.9=he1021f5_0", "conda-forge::python=3.11", "python 3.11", "python>=3.11"]
+    "python",
+    [
+        *("python=3.11.*", "python=3.11.9=he1021f5_0", "conda-forge::python=3.11", "python 3.11", "python =3.11"),
+        *("python>=3.11", "python", "python=3"),
+    ],
 )
 def test_a_python_that_the_sdk_would_replace_is_refused(tmp_path: Path, python: str):
     with pytest.raises(InputError, match="names Python in a form") as caught:
@@ -132,11 +136,44 @@ def test_a_python_that_is_accepted_is_one_that_the_sdk_reads(tmp_path: Path, pyt
 
 @pytest.mark.parametrize(
     "line",
-    ["-r requirements.txt", "-e .", "./mine-1.0-py3-none-any.whl", "--find-links ./wheels", "mine @ file:///tmp/mine"],
+    [
+        *("-r requirements.txt", "-rreq.txt", "-e .", "-c constraints.txt", "--find-links ./wheels", "-f=wheels"),
+        *("./mine-1.0-py3-none-any.whl", "wheels/mine.whl", "mine.whl", "~/mine.whl", "${HOME}/mine.whl"),
+        *("mine @ file:///tmp/mine", "git+file:///tmp/mine", "mine @ git+file:///tmp/mine", "C:/wheels/mine.whl"),
+    ],
 )
 def test_a_line_about_something_on_this_machine_is_a_warning(tmp_path: Path, line: str):
     (warning,) = make_environment(user_file(tmp_path, *all_needed(), line), {}).warnings
     assert repr(line) in warning
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("-e git+https://example.org/mine.git#egg=mine", "mine @ https://example.org/mine-1.0-py3-none-any.whl"),
+        *("git+ssh://git@example.org/mine.git", "-r https://example.org/requirements.txt", "some-package[extra]==1.0"),
+    ],
+)
+def test_a_line_about_something_elsewhere_is_none(tmp_path: Path, line: str):
+    assert make_environment(user_file(tmp_path, *all_needed(), line), {}).warnings == ()
+
+
+def test_a_channel_of_this_machine_is_a_warning(tmp_path: Path):
+    settings = user_file(tmp_path, *all_needed())
+    path = Path(settings.environment)
+    path.write_text(f"channels: [./channel, 'file:///opt/channel', conda-forge]\n{path.read_text()}")
+    warnings = make_environment(settings, {}).warnings
+    assert [line.split("'")[1] for line in warnings] == ["./channel", "file:///opt/channel"]
+
+
+def test_a_package_of_another_system_is_a_warning(tmp_path: Path):
+    (warning,) = make_environment(user_file(tmp_path, *all_needed(), "pywin32==306"), {}).warnings
+    assert "pywin32, which does not exist for Linux" in warning
+
+
+def test_a_python_for_pip_is_no_python(tmp_path: Path):
+    with pytest.raises(InputError, match="lacks python"):
+        make_environment(user_file(tmp_path, *all_needed(), "python==3.11", python="pip"), {})
 
 
 def test_a_file_of_a_windows_editor_is_read(tmp_path: Path):

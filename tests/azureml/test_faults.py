@@ -102,6 +102,14 @@ class Call:
         return False
 
 
+def test_certificates_that_are_gone_are_named_at_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    began = time.monotonic()
+    with pytest.raises(BackendError, match=r"gone\.pem"):
+        cloud.backend().status(cloud.done)
+    assert time.monotonic() - began < LONGEST_S / 2
+
+
 @EVERY_KIND
 def test_a_submission_is_one_job_whatever_happens(cloud: Cloud, kind: FaultKind):
     job, run = cloud.new_run("succeed")

@@ -49,6 +49,20 @@ def test_a_relative_target_is_below_the_working_folder(outputs: Path, tmp_path: 
     assert content(tmp_path / "here") == content(outputs)
 
 
+def test_a_file_that_can_not_be_read_is_the_one_that_is_named(
+    outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source = outputs / "model" / "model.keras"
+
+    def unreadable(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(source))
+
+    monkeypatch.setattr(files, "copy_tree", unreadable)
+    with pytest.raises(StorageError) as caught:
+        copy_outputs(outputs, tmp_path / "target")
+    assert (caught.value.what, caught.value.hint) == (f"can't read {source}: Input/output error", "")
+
+
 def test_links_are_not_followed_and_not_copied(outputs: Path, tmp_path: Path):
     (tmp_path / "secret").write_text("mine")
     (outputs / "link").symlink_to(tmp_path / "secret")

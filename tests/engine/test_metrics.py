@@ -92,6 +92,19 @@ def test_final_figures_are_found_in_a_log_as_they_stand_there():
     assert metrics.final_figures(lines) == {"Final test loss": "1.000e-05", "Final test accuracy": "0.9816"}
 
 
+@pytest.mark.parametrize("name", ["AUC", "F1", "top-5", "recall@0.5", "d_loss", "mAP"])
+def test_a_figure_keeps_its_name_from_the_model_to_the_log_and_back(name: str):
+    (final,) = metrics.final_names({name: 0.5})
+    assert metrics.final_figures([f"{final}: 0.5000"]) == {final: "0.5000"}
+    assert metrics.epoch_name(f"val_{name}").lower() == name.replace("_", " ").lower()
+    assert metrics.epoch_name(f"val_{name}")[1:] == name.replace("_", " ")[1:]
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss", "d_loss", "val_g_loss", "Training d loss", "Final test d loss"])
+def test_any_loss_that_is_not_finite_is_said(name: str):
+    assert metrics.not_finite_losses({name: float("inf"), "weightloss": float("nan")}) == {name: float("inf")}
+
+
 def test_the_line_of_an_epoch_reads_like_a_sentence():
     report = EpochReport(epoch=3, epochs=20, metrics={"loss": 0.05123, "val_loss": 1e-5}, seconds=0.361)
     assert report.line() == "epoch  3/20  loss 0.0512  val_loss 1.000e-05  0.36 s"

@@ -328,6 +328,34 @@ def test_a_system_that_starts_no_process_is_named_as_the_cause(tmp_path: Path, m
     assert record.status.state is RunState.FAILED
 
 
+NO_PROCESS = """
+import errno, subprocess
+from stoker.engine.hookspecs import hookimpl
+
+@hookimpl
+def stoker_callbacks(job, run_dir):
+    return ()
+
+class Refuses:
+    def __init__(self, *arguments, **more):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+import stoker.engine.training.plot as plot
+plot.subprocess = type("subprocess", (), {"Popen": Refuses, "PIPE": 0, "DEVNULL": 0})
+"""
+
+
+def test_a_run_that_can_start_no_process_for_its_picture_completes_without_one(place: Path, tmp_path: Path):
+    (tmp_path / "no_process.py").write_text(NO_PROCESS)
+    words = ("--epochs", 1, "--runs-dir", tmp_path / "runs")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    done = stoker("-p", tmp_path / "no_process.py", *JOB, *words, cwd=place, TMPDIR=str(temporary))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the picture could not be drawn: [Errno 11] Resource temporarily unavailable" in done.stdout
+    assert list(temporary.iterdir()) == []  # TensorFlow's generated code is gone too
+
+
 def test_a_folder_whose_name_is_not_text_is_trained_on(tmp_path: Path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     try:

@@ -233,6 +233,9 @@ class Service:
             except (requests.RequestException, ValueError) as error:
                 received = sdk.message_of(error)
                 fault = BackendError(f"{what}: no usable answer", received=received, hint=sdk.hint_of(0))
+            except OSError as error:  # no answer at all: the file of certificates that the environment names is gone
+                hint = "does REQUESTS_CA_BUNDLE, or CURL_CA_BUNDLE, name a file that is there?"
+                raise BackendError(f"{what}: the request could not be made", received=str(error), hint=hint) from error
             if done and done():
                 return None
             if time.monotonic() + pause_s > deadline:

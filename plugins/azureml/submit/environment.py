@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,21 @@ WITHOUT_IMGHDR = (3, 13)
 
 _PACKAGE = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
 _PYTHON = re.compile(r"python==?[0-9]+[.][0-9]+([.][0-9]+)?")
-_LOCAL = re.compile(
-    r"(-r|-c|-e|-f|--requirement|--constraint|--editable|--find-links)\b|[./~]|file:|[A-Za-z]:\\|.*@ *file:"
-)
+_OPTION = re.compile(r"(?:-[rcef]|--(?:requirement|constraint|editable|find-links))[\s=]*")
+_NAMED = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*@\s*")
+_REMOTE = re.compile(r"(?:git\+)?(?:https?|ssh)://|git@")
+_LOCAL = re.compile(r"(?:git\+)?file:|[./~$%]|[A-Za-z]:[\\/]|\S+\.(?:whl|zip|conda|tar\.gz|tar\.bz2)\b")
+_NOT_ON_LINUX = {
+    "appnope",
+    "pywin32",
+    "pywin32-ctypes",
+    "pywinpty",
+    "vc",
+    "vs2015-runtime",
+    "win-inet-pton",
+    "wincertstore",
+}
+"""What `conda env export` lists on Windows and macOS, and conda finds nowhere else."""
 ALIASES = {"azureml-defaults": SDK}
 """Distributions that bring the SDK."""
 
@@ -143,7 +155,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         note = f"{path} was not checked: that takes PyYAML, which comes with stoker[azureml]"
         return Environment(text=text, origin=origin, warnings=(note,))
     try:
-        entries = _entries(yaml.safe_load(text))
+        channels, conda, pip = _entries(yaml.safe_load(text))
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(
             f"{path} is no conda environment",
@@ -151,16 +163,21 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
             expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
             path=path,
         ) from error
-    matches = [match for each in entries if (match := _PACKAGE.match(each.rpartition("::")[2]))]
-    listed = {canonical(match[1], ALIASES): match[2] or "" for match in matches}
+    of_pip = _listed(pip)
+    of_pip.pop("python", None)  # which pip can't install
+    listed = of_pip | _listed(conda)
     _require(path, listed)
-    _require_python(path, entries)
-    warnings = (*_local_lines(entries), *_differences(listed, requirements))
+    _require_python(path, conda)
+    warnings = (
+        *_local_lines((*channels, *conda, *pip)),
+        *_of_other_systems(listed),
+        *_differences(listed, requirements),
+    )
     return Environment(text=text, origin=origin, warnings=warnings)
 
 
-def _entries(document: Any) -> list[str]:
-    """The lines of a conda environment, those of pip included.
+def _entries(document: Any) -> tuple[list[str], list[str], list[str]]:
+    """The lines of a conda environment: its channels, and the packages of conda and of pip.
 
     Raises:
         ValueError: It is none.
@@ -168,15 +185,23 @@ def _entries(document: Any) -> list[str]:
     entries = document.get("dependencies") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("no list of dependencies")
-    flat: list[str] = []
+    conda: list[str] = []
+    pip: list[str] = []
     for entry in entries:
         if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
-            flat += [str(each) for each in entry["pip"]]
+            pip += [str(each) for each in entry["pip"]]
         elif isinstance(entry, str):
-            flat.append(entry)
+            conda.append(entry)
         else:
             raise ValueError(f"not a package: {entry!r}")
-    return flat
+    channels = document.get("channels") or ()
+    return [str(channel) for channel in channels if isinstance(channel, str)], conda, pip
+
+
+def _listed(entries: Iterable[str]) -> dict[str, str]:
+    """The packages of some lines, each with its version or ""."""
+    matches = [match for each in entries if (match := _PACKAGE.match(each.rpartition("::")[2]))]
+    return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
 
 
 def _require_python(path: Path, entries: Sequence[str]) -> None:
@@ -200,7 +225,21 @@ def _local_lines(entries: Sequence[str]) -> list[str]:
     return [
         f"the environment has the line {entry!r}, which names something on this machine; the node does not get it"
         for entry in entries
-        if _LOCAL.match(entry)
+        if _is_local(entry)
+    ]
+
+
+def _is_local(entry: str) -> bool:
+    option = _OPTION.match(entry)
+    where = entry[option.end() :] if option else _NAMED.sub("", entry, count=1)
+    return not _REMOTE.match(where) and bool(option or _LOCAL.match(where))
+
+
+def _of_other_systems(listed: Mapping[str, str]) -> list[str]:
+    """What no node can install: one sentence each."""
+    return [
+        f"the environment has {name}, which does not exist for Linux, the system of the nodes"
+        for name in sorted(_NOT_ON_LINUX & listed.keys())
     ]
 
 

@@ -119,6 +119,12 @@ def test_sets_of_patterns_in_several_folders_mean_what_they_mean_to_git(reposito
     check()
 
 
+def test_a_file_of_a_windows_editor_means_what_it_means_to_git(repository: Path):
+    (repository / ".gitignore").write_bytes("\ufeff*\r\n!.gitignore\r\n".encode())
+    paths = files_of(repository)
+    assert excluded_by_us(repository, paths) == excluded_by_git(repository, paths) == set(paths)
+
+
 def test_amlignore_takes_the_place_of_gitignore(tmp_path: Path):
     (tmp_path / ".gitignore").write_text("a.txt\n")
     (tmp_path / ".amlignore").write_text("# ours\n*.bin\n")

@@ -220,6 +220,30 @@ def test_a_file_finds_the_modules_beside_it(tmp_path: Path, monkeypatch: pytest.
     assert import_file(tmp_path / "mine.py").WIDTH == 4
 
 
+def test_an_import_relative_to_a_package_is_refused_with_what_to_write(tmp_path: Path):
+    (tmp_path / "parts.py").write_text("WIDTH = 4")
+    (tmp_path / "mine.py").write_text("from .parts import WIDTH")
+    with pytest.raises(InputError, match="imports relative to a package") as caught:
+        import_file(tmp_path / "mine.py")
+    assert "leave out the dot" in caught.value.hint
+
+
+def test_two_files_never_share_a_module_that_each_has_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "shared_by_name.py").write_text(f"NAME = {name!r}")
+        (folder / "mine.py").write_text("import shared_by_name\nNAME = shared_by_name.NAME")
+        (folder / "other.py").write_text("import json")
+    assert import_file(tmp_path / "one" / "mine.py").NAME == "one"
+    with pytest.raises(InputError, match="another module of that name") as caught:
+        import_file(tmp_path / "two" / "mine.py")
+    assert caught.value.received == str(tmp_path / "one" / "shared_by_name.py")
+    import_file(tmp_path / "two" / "other.py")
+    assert import_file(tmp_path / "one" / "mine.py").NAME == "one"
+
+
 # --- bad plugins: kinds by hooks ------------------------------------------------------------------------------------
 
 IN_A_HOOK = {

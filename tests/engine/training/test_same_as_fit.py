@@ -65,7 +65,7 @@ def dense(keras: Any, optimizer: Any = "adam", **compiled: Any) -> Any:
     model = keras.Sequential(
         [keras.Input(tiny.SHAPE), keras.layers.Flatten(), keras.layers.Dense(tiny.CLASSES, activation="softmax")]
     )
-    model.compile(optimizer, "sparse_categorical_crossentropy", **{"metrics": ["accuracy"]} | compiled)
+    model.compile(optimizer, **{"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]} | compiled)
     return model
 
 
@@ -226,6 +226,17 @@ def test_callbacks_see_the_same_calls_in_the_same_order(keras: Any):
     assert calls == seen
 
 
+def test_an_evaluation_can_be_ended_before_it_begins(keras: Any):
+    class Ends(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_test_begin(self, logs: Any = None) -> None:
+            self.model.stop_evaluating = True
+
+    fit = ours(dense(keras, loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum")))  # in batches of 30
+    fit.run([Ends()], lambda report: None)
+    expected = fit.model.evaluate(*data(), batch_size=330, verbose=0, return_dict=True)["loss"]
+    assert fit.history["val_loss"][0] < expected / 2
+
+
 def test_an_evaluation_ends_where_a_callback_says_so(keras: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("stoker.engine.training.fit.TEST_BATCH", 10)
     seen: list[Any] = []
@@ -384,6 +395,11 @@ def test_batches_that_do_not_fit_are_refused_before_the_first_step(keras: Any, s
     assert "batch" in str(caught.value)
 
 
+def test_test_examples_that_do_not_fit_are_refused_too(keras: Any):
+    with pytest.raises(OptionError, match="the last one would have 20"):
+        ours(fixed(keras)).check_batches(Subset(data=data(), rows=np.arange(320)), "test")
+
+
 @pytest.mark.parametrize(
     ("compiled", "mode"),
     [({}, "xla"), ({"jit_compile": "auto"}, "xla"), ({"jit_compile": True}, "xla"), ({"jit_compile": False}, "graph")],
@@ -396,6 +412,16 @@ def test_what_the_user_asked_of_xla_is_respected(keras: Any, compiled: dict[str,
     found, reason = choose_mode(model, tf.distribute.get_strategy(), asked[id(model)])
     assert found == mode
     assert ("jit_compile=False" in reason) == (mode == "graph")
+
+
+def test_a_layer_says_that_xla_is_not_for_it(keras: Any):
+    import tensorflow as tf
+
+    model, strategy = dense(keras), tf.distribute.get_strategy()
+    model.layers[0].supports_jit = False
+    reason = f"XLA can't compile the layer {model.layers[0].name}"
+    assert choose_mode(model, strategy, "auto") == ("graph", reason)
+    assert choose_mode(model, strategy, jit_compile=True)[0] == "xla"
 
 
 def test_a_model_from_a_file_asks_for_nothing(keras: Any, tmp_path: Path):
