@@ -69,7 +69,7 @@ class RunDirectory:
     """
 
     FETCHED_RECORD: ClassVar[tuple[str, ...]] = ("metrics.jsonl", "environment.json", "trained.json", "report.html")
-    """The files that `RecordingBackend.fetch_record` brings back."""
+    """The files that `RecordingBackend.fetch_record` brings back to this machine."""
 
     path: Path
 
@@ -292,8 +292,11 @@ class RunDirectory:
         except (RunError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
-    def records(self) -> list[Path]:
-        """Returns the files that say what was trained, in which environment, and how well, as far as they exist."""
+    def files_for_trackers(self) -> list[Path]:
+        """Returns the files that a tracker such as MLflow keeps a copy of, as far as they exist.
+
+        They say what was trained, in which environment, and how well.
+        """
         paths = [self.path / name for name in (*self._jobs(), _TRAINED, "environment.json", "summary.json")]
         return [path for path in paths if path.is_file()]
 
