@@ -167,7 +167,7 @@ def _show(options: argparse.Namespace, context: Context, progress: ProgressCallb
         )
     name = options.name or (FOLDER if options.data_folder else _DEFAULT)
     dataset = context.plugins.get_dataset(name).load(options.data_folder, offline=options.offline, progress=progress)
-    from .sheet import write_png
+    from .sample_sheet import write_png
 
     notes = [f"note: {note}" for note in dataset.notes]
     if options.output:
@@ -180,7 +180,7 @@ def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
     """Draws a sheet as wide as the terminal, with colours if it has enough of them."""
     from rich.console import Console
 
-    from .sheet import terminal_sheet
+    from .sample_sheet import terminal_sheet
 
     console = Console(highlight=False)
     colours = console.color_system in {"256", "truecolor"} and console.encoding.startswith("utf")

@@ -243,12 +243,15 @@ class RecordingBackend(Protocol):
     For other backends, stoker reads the figures from the log, with the digits that the log has.
     """
 
-    def fetch_record(self, handle: Handle, run_dir: Path) -> None:
-        """Copies `metrics.jsonl`, and `environment.json` and `report.html` if they exist, into a folder.
+    def fetch_record(self, handle: Handle, folder: Path) -> None:
+        """Copies the files of `RunDirectory.FETCHED_RECORD` that the run has written into a folder.
+
+        `metrics.jsonl` has the figures; the others are `environment.json`, `trained.json`, `report.html` and
+        `summary.json`. Without a `summary.json`, stoker sums the figures up itself.
 
         Args:
             handle: A run that has completed.
-            run_dir: The folder of the run on this machine; each file appears in it whole.
+            folder: An empty folder; each file appears in it whole. stoker copies them into the folder of the run.
 
         Raises:
             BackendError: The backend can't give them.

@@ -25,6 +25,7 @@ __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
 
 _STAMP = "%Y%m%d-%H%M%S"
 _HANDLE, _CHOICE, _NOTES, _TRAINED = "handle.json", "backend.json", "notes.json", "trained.json"
+_METRICS, _ENVIRONMENT, _SUMMARY, _REPORT = "metrics.jsonl", "environment.json", "summary.json", "report.html"
 _NEXT_JOB = re.compile(r"job-([1-9]\d*)\.json", re.ASCII)
 _STAMPED = re.compile(r"(\d{8}-\d{6})-.+")
 
@@ -68,8 +69,8 @@ class RunDirectory:
         [(1, 'Loss', 0.5)]
     """
 
-    FETCHED_RECORD: ClassVar[tuple[str, ...]] = ("metrics.jsonl", "environment.json", "trained.json", "report.html")
-    """The files that `RecordingBackend.fetch_record` brings back."""
+    FETCHED_RECORD: ClassVar[tuple[str, ...]] = (_METRICS, _ENVIRONMENT, _TRAINED, _REPORT, _SUMMARY)
+    """The files that `RecordingBackend.fetch_record` brings back to this machine."""
 
     path: Path
 
@@ -113,7 +114,7 @@ class RunDirectory:
     @property
     def report(self) -> Path:
         """The page that describes the run."""
-        return self.path / "report.html"
+        return self.path / _REPORT
 
     @property
     def checkpoints(self) -> Path:
@@ -250,11 +251,11 @@ class RunDirectory:
             strict_json.dumps({"epoch": epoch, "name": name, "value": value, "time_s": round(time_s, 3)})
             for name, value in metrics.items()
         ]
-        files.append_line(self.path / "metrics.jsonl", "\n".join(lines))
+        files.append_line(self.path / _METRICS, "\n".join(lines))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """Yields the lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
-        return (line for line in self._lines("metrics.jsonl") if {"epoch", "name", "value", "time_s"} <= line.keys())
+        return (line for line in self._lines(_METRICS) if {"epoch", "name", "value", "time_s"} <= line.keys())
 
     def truncate_metrics(self, epochs: int) -> None:
         """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
@@ -262,16 +263,16 @@ class RunDirectory:
 
         lines = (line for line in self.metrics() if line["epoch"] <= epochs and not is_final(line["name"]))
         kept = [strict_json.dumps(line) for line in lines]
-        files.write_bytes(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept).encode())
-        (self.path / "summary.json").unlink(missing_ok=True)
+        files.write_bytes(self.path / _METRICS, "".join(f"{line}\n" for line in kept).encode())
+        (self.path / _SUMMARY).unlink(missing_ok=True)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes `environment.json`: versions, device, seed, threads, the state of the source."""
-        files.write_json(self.path / "environment.json", environment)
+        files.write_json(self.path / _ENVIRONMENT, environment)
 
     def environment(self) -> Mapping[str, Any] | None:
         """Returns what `write_environment` wrote; None before the training has come that far."""
-        return self._optional("environment.json")
+        return self._optional(_ENVIRONMENT)
 
     def write_model_facts(self, facts: Mapping[str, Any]) -> None:
         """Writes `trained.json`: the model as it is trained; see `engine.training.model_facts`."""
@@ -283,18 +284,40 @@ class RunDirectory:
 
     def write_summary(self, summary: RunSummary) -> None:
         """Writes `summary.json`: the final figures and where the model is."""
-        files.write_json(self.path / "summary.json", summary.to_json())
+        files.write_json(self.path / _SUMMARY, summary.to_json())
 
     def summary(self) -> RunSummary | None:
         """Returns what `write_summary` wrote; None while the run has not finished, or if the file is damaged."""
         try:
-            return RunSummary.from_json(self._read("summary.json"))
+            return RunSummary.from_json(self._read(_SUMMARY))
         except (RunError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
-    def records(self) -> list[Path]:
-        """Returns the files that say what was trained, in which environment, and how well, as far as they exist."""
-        paths = [self.path / name for name in (*self._jobs(), _TRAINED, "environment.json", "summary.json")]
+    def take_record(self, folder: Path) -> RunSummary | None:
+        """Copies what `RecordingBackend.fetch_record` has fetched into this folder, but for the summary.
+
+        A summary marks a run as finished, so whoever collects the run writes it last.
+
+        Args:
+            folder: Where the record was fetched to.
+
+        Returns:
+            The summary in the record; None if there is none, or if it is damaged.
+
+        Raises:
+            StorageError: Something can't be written.
+        """
+        for name in self.FETCHED_RECORD:
+            if name != _SUMMARY and (folder / name).is_file():
+                files.write_bytes(self.path / name, (folder / name).read_bytes())
+        return RunDirectory(folder).summary()
+
+    def files_for_trackers(self) -> list[Path]:
+        """Returns the files that a tracker such as MLflow keeps a copy of, as far as they exist.
+
+        They say what was trained, in which environment, and how well.
+        """
+        paths = [self.path / name for name in (*self._jobs(), _TRAINED, _ENVIRONMENT, _SUMMARY)]
         return [path for path in paths if path.is_file()]
 
     def _jobs(self) -> list[str]:

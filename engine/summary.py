@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import ModelVersion
@@ -36,8 +36,12 @@ class RunSummary:
             epochs: How many epochs were trained.
             version: What its model was registered as; None if it was not.
         """
-        registered = {"name": version.name, "version": version.version} if version else {}
-        return cls(metrics=metrics, epochs=epochs, registered=registered)
+        summary = cls(metrics=metrics, epochs=epochs)
+        return summary.registered_as(version) if version else summary
+
+    def registered_as(self, version: ModelVersion) -> RunSummary:
+        """Returns the summary of the same run, with its model registered as a version."""
+        return replace(self, registered={"name": version.name, "version": version.version})
 
     def to_json(self) -> dict[str, Any]:
         """Returns the summary as JSON values; `registered` is there only if the model was registered."""

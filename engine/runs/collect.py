@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 from .. import files
 from ..backend import Backend, ModelVersion, RecordingBackend
 from ..errors import RunError
@@ -34,22 +38,37 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     files.write_bytes(run.log, log)
     backend.fetch(handle, run.outputs)
     run.truncate_metrics(0)
+    written = None
     if isinstance(backend, RecordingBackend):
-        backend.fetch_record(handle, run.path)
+        written = _fetch_record(run, backend)
     else:
         _write_figures(run, log.decode(errors="replace").splitlines())
-    lines = list(run.metrics())
-    epochs = max((line["epoch"] for line in lines), default=0)
-    figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
+    # What the run says of itself holds here too, but for where its model is and what that is registered as.
+    model = run.model.relative_to(run.path).as_posix()
+    summary = replace(written or _summary_of_figures(run), model=model, registered={})
     try:
-        Registry.check_figures(job, figures)
+        Registry.check_figures(job, summary.metrics)
     except RunError:
-        run.write_summary(RunSummary.of(figures, epochs))  # there is nothing left to collect
+        run.write_summary(summary)  # there is nothing left to collect
         raise
     there = backend.register(handle, "model", job.register) if job.register else None
     here = Registry.register_run(run, job) if there else None
-    run.write_summary(RunSummary.of(figures, epochs, here))
+    run.write_summary(summary.registered_as(here) if here else summary)
     return [version for version in dict.fromkeys((here, there)) if version]
+
+
+def _fetch_record(run: RunDirectory, backend: RecordingBackend) -> RunSummary | None:
+    """Fetches the record of a run into its folder; returns the summary that the run has written, if it is there."""
+    with tempfile.TemporaryDirectory(prefix="stoker-") as temporary:
+        backend.fetch_record(run.handle(), Path(temporary))
+        return run.take_record(Path(temporary))
+
+
+def _summary_of_figures(run: RunDirectory) -> RunSummary:
+    """Sums up the figures in `metrics.jsonl`."""
+    lines = list(run.metrics())
+    figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
+    return RunSummary.of(figures, max((line["epoch"] for line in lines), default=0))
 
 
 def _write_figures(run: RunDirectory, lines: list[str]) -> None:

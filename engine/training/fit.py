@@ -32,8 +32,8 @@ from .keras_model import (
     trained_optimizer,
     untracked,
 )
-from .logs import figures_of, learning_rate, logs_of, returns_logs
 from .loop import Loop
+from .step_figures import figures_of, learning_rate, logs_of, returns_logs
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,9 +12,9 @@ from ..errors import OptionError, PluginError, StokerError
 from ..job import TrainJob
 from ..model import ModelConfig
 from ..plugin.plugins import Plugins
+from .example_weights import check_weights, examples
 from .execution_mode import compile_watched
 from .model_check import check_model
-from .weights import check_weights, examples
 
 if TYPE_CHECKING:
     from .fit import Subset

@@ -23,6 +23,7 @@ from . import plot
 from .callback_state import hold_averages
 from .checkpoint import TrainingState, best_epoch, restore, verify
 from .environment import RunEnvironment
+from .example_weights import training_weights
 from .execution_mode import ExecutionMode, choose_mode
 from .finalize import Finalization
 from .heartbeat import Heartbeat
@@ -32,7 +33,6 @@ from .model_facts import count_parameters, model_facts
 from .prepare import BuiltModel, build_model, count_not_finite, load_dataset, split
 from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
-from .weights import training_weights
 from .xla_cache import XlaCache
 
 if TYPE_CHECKING:

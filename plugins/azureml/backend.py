@@ -123,10 +123,10 @@ class AzureBackend:
         cloud_run = self._cloud_run(Reference.required(handle))
         return outputs.fetch(cloud_run.service, str(cloud_run.newest()["runId"]), target)
 
-    def fetch_record(self, handle: Handle, run_dir: Path) -> None:
-        """Fetches the figures, the environment and the report of the run."""
+    def fetch_record(self, handle: Handle, folder: Path) -> None:
+        """Fetches the figures, the environment, the report and the summary of the run."""
         cloud_run = self._cloud_run(Reference.required(handle))
-        outputs.fetch_record(cloud_run.service, str(cloud_run.newest()["runId"]), run_dir)
+        outputs.fetch_record(cloud_run.service, str(cloud_run.newest()["runId"]), folder)
 
     def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
         """Registers the model in the workspace."""

@@ -16,8 +16,8 @@ from ...engine.errors import PluginError
 from ...engine.hookspecs import hookimpl
 from ...engine.options.settings import Options
 from ...engine.plugin.context import Context
-from .job import make_job
-from .target import choice_of
+from .backend_choice import choice_of
+from .job import job_from_options
 
 _GLOBAL = {"debug", "plugin"}
 _JSON: dict[str, Any] = {"indent": 2, "default": str}
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
 
 def _check(context: Context) -> None:
     """Refuses values that a training would refuse, without a look at data or network."""
-    job, choice = make_job(context), choice_of(context.options, context.options.values.backend)
+    job, choice = job_from_options(context), choice_of(context.options, context.options.values.backend)
     with contextlib.suppress(PluginError):  # a package is missing: no fault of the settings
         context.plugins.get_model(job.model)
         if job.dataset_name not in context.plugins.datasets():  # a reader that is there takes long to make

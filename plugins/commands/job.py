@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from ...engine.options.settings import Options
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run
-from .target import choice_of, prefix, resumed_choice
+from .backend_choice import choice_of, prefix, resumed_choice
 
 _DEFAULTS = TrainJob()
 
@@ -53,55 +55,53 @@ def new_job(context: Context) -> tuple[TrainJob, BackendChoice]:
         OptionError: A value is out of its range.
     """
     choice = choice_of(context.options, context.options.values.backend)
-    return context.plugins.configure(make_job(context)), choice
+    return context.plugins.configure(job_from_options(context)), choice
 
 
-def make_job(context: Context) -> TrainJob:
+def job_from_options(context: Context) -> TrainJob:
     """Returns the job that the options describe.
 
     Raises:
         OptionError: A value is out of its range.
     """
-    try:
-        return _job(context)
-    except OptionError as error:
-        raise _with_source(error, context.options) from error
-
-
-def _with_source(error: OptionError, options: Options) -> OptionError:
-    """Adds to an error where the value comes from, if it is not on the command line."""
-    name = error.what.partition(" ")[0].removeprefix("--").replace("-", "_")
-    setting = options.sources.get(name)
-    if setting and setting.source not in {"command line", "default"}:
-        error.hint = "; ".join(filter(None, (f"the value comes from {setting.source}", error.hint)))
-    return error
-
-
-def _job(context: Context) -> TrainJob:
     values = context.options.values
     folder = values.data_folder
-    return TrainJob(
-        name=values.name,
-        dataset=values.dataset or ("" if folder else _DEFAULTS.dataset),
-        data_folder=str(folder.expanduser().resolve()) if folder else "",
-        model=_absolute(values.model),
-        batch_size=values.batch_size,
-        learning_rate=values.learning_rate,
-        epochs=values.epochs,
-        seed=values.seed,
-        validation_fraction=values.validation_fraction,
-        class_weight=_class_weight(values.class_weight),
-        keep=values.keep,
-        threads=values.threads,
-        device=values.device,
-        allow_drift=values.allow_drift,
-        register=values.register,
-        register_anyway=values.register_anyway,
-        offline=values.offline,
-        plugins=tuple(_absolute(name) for name in context.plugins.requested),
-        given=_given(context),
-        options=_job_options(context),
-    )
+    with _naming_the_source(context.options):
+        return TrainJob(
+            name=values.name,
+            dataset=values.dataset or ("" if folder else _DEFAULTS.dataset),
+            data_folder=str(folder.expanduser().resolve()) if folder else "",
+            model=_absolute(values.model),
+            batch_size=values.batch_size,
+            learning_rate=values.learning_rate,
+            epochs=values.epochs,
+            seed=values.seed,
+            validation_fraction=values.validation_fraction,
+            class_weight=_class_weight(values.class_weight),
+            keep=values.keep,
+            threads=values.threads,
+            device=values.device,
+            allow_drift=values.allow_drift,
+            register=values.register,
+            register_anyway=values.register_anyway,
+            offline=values.offline,
+            plugins=tuple(_absolute(name) for name in context.plugins.requested),
+            given=_given(context),
+            options=_job_options(context),
+        )
+
+
+@contextlib.contextmanager
+def _naming_the_source(options: Options) -> Iterator[None]:
+    """Adds to an error of the body where the value comes from, if it is not on the command line."""
+    try:
+        yield
+    except OptionError as error:
+        name = error.what.partition(" ")[0].removeprefix("--").replace("-", "_")
+        setting = options.sources.get(name)
+        if setting and setting.source not in {"command line", "default"}:
+            error.hint = "; ".join(filter(None, (f"the value comes from {setting.source}", error.hint)))
+        raise
 
 
 def _job_options(context: Context) -> dict[str, Any]:

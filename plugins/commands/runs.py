@@ -18,8 +18,8 @@ from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
 from ...engine.status import RunState, RunStatus
+from .backend_choice import choice_of, known_choice, plugin_defaults
 from .follow import add_display_options, follow
-from .target import choice_of, known_choice, plugin_defaults
 from .train import add_runs_dir
 
 

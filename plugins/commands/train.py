@@ -18,7 +18,7 @@ from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from .follow import add_display_options, follow
 from .job import add_job_options, new_job, resumed_job
-from .plan import SAY_ONLY, planned, show_plan
+from .show_plan import SAY_ONLY, planned, show_plan
 
 if TYPE_CHECKING:
     from ...engine.data import ProgressCallback

@@ -183,6 +183,6 @@ def test_the_record_is_kept_beside_the_checkpoints(run: RunDirectory, tmp_path: 
 
 
 def test_the_record_of_a_job_has_the_names_that_the_run_folder_gives_them(attempts: tuple[Path, Path, Path]):
-    assert set(RunDirectory.FETCHED_RECORD) <= set(node_run.RECORDED)
+    assert set(RunDirectory.FETCHED_RECORD) <= set(node_run.FILES_FOR_SERVICE)
     for folder in attempts:
-        assert {path.name for path in (folder / "outputs" / "run").iterdir()} == set(node_run.RECORDED)
+        assert {path.name for path in (folder / "outputs" / "run").iterdir()} == set(node_run.FILES_FOR_SERVICE)

@@ -17,7 +17,7 @@ from stoker.engine.packaging import rehearse
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit import plan as plans
 from stoker.plugins.azureml.submit.prepare import package_of
-from stoker.plugins.commands.plan import write_plan
+from stoker.plugins.commands.show_plan import write_plan
 
 from .. import child
 from ..patience import PATIENCE_S

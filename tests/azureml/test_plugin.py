@@ -15,8 +15,8 @@ from stoker.engine.options.settings import Settings
 from stoker.engine.plugin.plugins import Plugins
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit.plan import plan
-from stoker.plugins.commands.plan import write_plan
-from stoker.plugins.commands.target import backend_options
+from stoker.plugins.commands.backend_choice import backend_options
+from stoker.plugins.commands.show_plan import write_plan
 
 from .. import tiny
 from ..stoker_process import stoker

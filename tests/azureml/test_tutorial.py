@@ -181,10 +181,7 @@ def test_the_same_job_has_the_same_figures_here_and_there_to_the_last_bit(here: 
 
 def test_the_record_of_the_run_is_fetched_with_its_outputs(here: RunDirectory, there: Workspace) -> None:
     assert figures(there.run.metrics()) == figures(here.metrics())
-    ours, theirs = here.summary(), there.run.summary()
-    assert ours
-    assert theirs
-    assert ours.metrics == theirs.metrics
+    assert there.run.summary() == here.summary() is not None
     environment = there.run.environment()
     assert environment
     assert environment.keys() == (here.environment() or {}).keys()

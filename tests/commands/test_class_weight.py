@@ -12,7 +12,7 @@ from stoker.engine.data import Dataset, Split
 from stoker.engine.errors import DatasetError, OptionError
 from stoker.engine.job import TrainJob, class_weights
 from stoker.engine.runs.find import list_runs
-from stoker.engine.training.weights import check_weights, training_weights
+from stoker.engine.training.example_weights import check_weights, training_weights
 
 from .. import tiny
 from ..stoker_process import stoker

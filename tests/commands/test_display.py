@@ -353,7 +353,7 @@ def test_every_state_is_in_each_table_of_the_display():
     assert set(dashboard._ENDS) == ended
     assert set(dashboard._PHASES) == set(RunState) - ended
     before_it_runs = set(dashboard._PHASES[: dashboard._PHASES.index(RunState.RUNNING)])
-    assert before_it_runs == display._WAITING
+    assert before_it_runs == set(dashboard._WAITING) == display._WAITING
     assert set(_ENDED) == ended - {RunState.COMPLETED}
 
 

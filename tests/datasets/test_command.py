@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from stoker.datasets import idx
-from stoker.datasets.sheet import choose, terminal_sheet, write_png
+from stoker.datasets.sample_sheet import choose, terminal_sheet, write_png
 from stoker.datasets.source.catalogue import CATALOGUE
 from stoker.engine.data import Dataset, Split, classes_in_words
 from stoker.engine.errors import DatasetError

@@ -22,7 +22,7 @@ HEAVY = {
 
 LATE = {
     "stoker.datasets.assemble",
-    "stoker.datasets.sheet",
+    "stoker.datasets.sample_sheet",
     "stoker.datasets.source.http",
     "stoker.plugins.commands.display.curves",
     "stoker.plugins.commands.display.live",

@@ -19,7 +19,7 @@ from ....engine.event import EventKind, RunEvent
 from ....engine.hookspecs import hookimpl
 from ....engine.metrics import epoch_names, is_final, is_training
 from ....engine.rundir import RunDirectory
-from .run import CARRIED, KEPT
+from .run import FILES_FOR_NEXT_ATTEMPT, KEPT
 
 PICTURE = "Accuracy vs Loss"
 """What the tutorial calls the picture."""
@@ -101,7 +101,7 @@ def _sender() -> Sender | None:
 def _keep_record(run_dir: Path) -> None:
     """Copies the record of the run to where the next attempt finds it; each file appears whole."""
     target = os.environ.get(KEPT)
-    for name in CARRIED if target else ():
+    for name in FILES_FOR_NEXT_ATTEMPT if target else ():
         path = run_dir / name
         if path.is_file():
             files.write_bytes(Path(str(target)) / name, path.read_bytes(), durable=False)

@@ -25,11 +25,14 @@ RECORD = OUTPUTS / "run"
 """Where the record of the run ends up: its figures, events, environment and report."""
 
 STATUS = "status.json"
-CARRIED = ("metrics.jsonl", "events.jsonl", "environment.json", STATUS)
-"""What the next attempt needs if this node is lost; `observer.py` puts it beside the checkpoints after each epoch."""
+FILES_FOR_NEXT_ATTEMPT = ("metrics.jsonl", "events.jsonl", "environment.json", STATUS)
+"""From node to node: what the next attempt needs if this node is lost. After each epoch, `observer.py` puts these files
+beside the checkpoints; the next attempt copies them into its run's folder when it starts."""
 
-RECORDED = (*CARRIED, "trained.json", "summary.json", "report.html")
-"""Named by hand, because this file runs before stoker is unpacked; a test holds them against a real run's folder."""
+FILES_FOR_SERVICE = (*FILES_FOR_NEXT_ATTEMPT, "trained.json", "summary.json", "report.html")
+"""From the node to the service: when the training has ended, the node copies these files into `RECORD`, from where the
+client fetches those of `RunDirectory.FETCHED_RECORD`. They are named by hand, because this file runs before stoker is
+unpacked; a test holds them against a real run's folder."""
 
 GATHERED_S = 0.2
 """How long what is written is gathered: each piece of the log costs the mount some requests."""
@@ -89,7 +92,7 @@ def _resume(run: Path, mounted: Path) -> Path:
     for folder in (generations, record):
         folder.mkdir(parents=True, exist_ok=True)
     (run / "checkpoints").symlink_to(generations, target_is_directory=True)
-    for name in CARRIED:
+    for name in FILES_FOR_NEXT_ATTEMPT:
         with contextlib.suppress(OSError):
             shutil.copyfile(record / name, run / name)
     status = _next_attempt(run / STATUS)
@@ -173,7 +176,7 @@ def _collect(run: Path) -> None:
     if (run / "outputs").is_dir():
         shutil.copytree(run / "outputs", OUTPUTS, dirs_exist_ok=True, ignore=_links)
     RECORD.mkdir(parents=True, exist_ok=True)
-    for name in RECORDED:
+    for name in FILES_FOR_SERVICE:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(run / name, RECORD / name)
 

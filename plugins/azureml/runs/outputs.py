@@ -65,12 +65,12 @@ def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str
 
 
 def fetch_record(service: Service, run_id: str, folder: Path) -> None:
-    """Fetches the record of a run into its folder.
+    """Fetches the record of a run into a folder.
 
     Args:
         service: The workspace.
         run_id: The attempt whose record to fetch.
-        folder: The run's folder.
+        folder: The folder.
 
     Raises:
         BackendError: It can't be read.

@@ -20,6 +20,8 @@ _RECENT = 5
 _NARROW = 48
 _MOST_FIGURES = 8
 _PHASES = (RunState.QUEUED, RunState.PREPARING, RunState.RUNNING, RunState.FINALIZING)
+_WAITING = (RunState.QUEUED, RunState.PREPARING)
+"""The phases before the training, of which the dashboard says how long they have taken."""
 _ENDS = {
     RunState.COMPLETED: ("✓", "bold green"),
     RunState.FAILED: ("✗", "bold red"),
@@ -55,7 +57,7 @@ def _header(title: str, status: RunStatus, waited_s: float, width: int) -> Text:
     text.truncate(max(width - 3 - state.cell_len, 8), overflow="ellipsis")
     text = Text.assemble(text, "   ", state)
     message = "\n".join(clean(line) for line in status.message.splitlines())
-    if status.state in _PHASES[:2] and waited_s >= 2:
+    if status.state in _WAITING and waited_s >= 2:
         message = ", ".join(filter(None, (message, f"{duration(waited_s)} so far")))
     if message:
         text.append("\n" + message, "red" if status.state is RunState.FAILED else "dim")

@@ -69,7 +69,7 @@ class MlflowRun:
         with self._opened() as run_id:
             self._bring_figures()
             finished = status == "FINISHED"
-            for path in self._run.records():
+            for path in self._run.files_for_trackers():
                 self._client.log_artifact(run_id, str(path))
             if finished:
                 self._bring_model("model")

@@ -12,7 +12,7 @@ from stoker.engine.packaging.explain import explain
 from stoker.engine.packaging.rehearse import names_in, rehearse
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit.plan import plan
-from stoker.plugins.commands.plan import write_plan
+from stoker.plugins.commands.show_plan import write_plan
 
 from ... import tiny
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from stoker.engine.errors import RunError
-from stoker.engine.files import make_folder, sha256_file, write_bytes
+from stoker.engine.backend import ModelVersion
+from stoker.engine.errors import BackendError, RunError
+from stoker.engine.files import make_folder, sha256_file, write_bytes, write_json
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.collect import collect_results
 from stoker.engine.runs.find import list_runs
 from stoker.engine.status import Handle
+from stoker.engine.summary import RunSummary
 
 from ... import tiny
 from ...stoker_process import stoker
@@ -213,3 +215,82 @@ def test_a_model_whose_final_loss_is_nan_is_collected_and_registered_nowhere(tmp
     assert math.isnan(summary.metrics["Final test loss"])
     assert summary.registered == {}
     assert Registry.beside(run).names() == []
+
+
+class Recording:
+    """A backend that fetches the record of a run too.
+
+    Args:
+        summary: The run's `summary.json`; None if it has none.
+    """
+
+    def __init__(self, summary: Any) -> None:
+        self.summary = summary
+        self.refuses = False
+
+    def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
+        yield b"epoch 1/1  loss 0.3  val_loss 0.2  1.00 s\nFinal test loss: 0.2\n"
+
+    def fetch(self, handle: Handle, target: Path) -> None:
+        write_bytes(make_folder(target / "model") / "model.keras", b"a model")
+
+    def fetch_record(self, handle: Handle, folder: Path) -> None:
+        line = json.dumps({"epoch": 3, "name": "Final test loss", "value": 0.123456789, "time_s": 1.0})
+        write_bytes(folder / "metrics.jsonl", f"{line}\n".encode())
+        write_json(folder / "trained.json", {"optimizer": "adam"})
+        if self.summary is not None:
+            write_json(folder / "summary.json", self.summary)
+
+    def register(self, handle: Handle, model: str, name: str) -> ModelVersion:
+        if self.refuses:
+            raise BackendError("the service is away")
+        return ModelVersion(name=name, version=7, digest="0", location="there")
+
+
+def elsewhere(tmp_path: Path, **job: Any) -> RunDirectory:
+    """A run that was submitted to a backend elsewhere."""
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(**job))
+    run.write_handle(Handle(backend="away", reference="1"))
+    return run
+
+
+THERE = {
+    "metrics": {"Final test loss": 0.123456789, "Final gain": 2.5},
+    "epochs": 4,
+    "model": "/mnt/node/outputs/model",
+    "registered": {"name": "theirs", "version": 7},
+}
+"""The summary of a run elsewhere: with a figure that no other file has, and with what holds there only."""
+
+
+def test_the_summary_that_the_run_has_written_is_that_of_the_run_here(tmp_path: Path):
+    run, backend = elsewhere(tmp_path), Recording(THERE)
+    collect_results(run, backend)  # type: ignore[arg-type]
+    assert run.summary() == RunSummary(metrics=THERE["metrics"], epochs=4)  # type: ignore[arg-type]
+    assert (run.path / run.summary().model / "model.keras").is_file()  # type: ignore[union-attr]
+    assert run.model_facts() == {"optimizer": "adam"}
+    assert [line["value"] for line in run.metrics()] == [0.123456789]
+
+
+def test_a_summary_from_elsewhere_names_the_version_in_the_registry_on_this_machine(tmp_path: Path):
+    run, backend = elsewhere(tmp_path, register="ours"), Recording(THERE)
+    collect_results(run, backend)  # type: ignore[arg-type]
+    assert run.summary().registered == {"name": "ours", "version": 1}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("summary", [None, {}, {"metrics": 1, "epochs": 4, "model": ""}])
+def test_without_a_good_summary_in_the_record_the_figures_are_summed_up(tmp_path: Path, summary: Any):
+    run, backend = elsewhere(tmp_path), Recording(summary)
+    collect_results(run, backend)  # type: ignore[arg-type]
+    assert run.summary() == RunSummary(metrics={"Final test loss": 0.123456789}, epochs=3)
+
+
+def test_a_run_whose_registration_failed_there_is_collected_again(tmp_path: Path):
+    run, backend = elsewhere(tmp_path, register="ours"), Recording(THERE)
+    backend.refuses = True
+    with pytest.raises(BackendError):
+        collect_results(run, backend)  # type: ignore[arg-type]
+    assert run.summary() is None, "a run with a summary counts as collected"
+    backend.refuses = False
+    here, there = collect_results(run, backend)  # type: ignore[arg-type]
+    assert (here.version, there.version) == (1, 7)

@@ -14,7 +14,7 @@ from stoker.engine.metrics import EpochReport
 from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Stopped, Subset
-from stoker.engine.training.logs import learning_rate
+from stoker.engine.training.step_figures import learning_rate
 
 from ... import tiny
 

@@ -20,7 +20,7 @@ from stoker.engine.training.callback_state import CallbackStates
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Subset
-from stoker.engine.training.logs import learning_rate
+from stoker.engine.training.step_figures import learning_rate
 
 from ... import tiny
 

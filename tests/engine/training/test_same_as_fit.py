@@ -15,11 +15,11 @@ from stoker.engine.errors import InputError, OptionError
 from stoker.engine.job import TrainJob
 from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, restore
+from stoker.engine.training.example_weights import training_weights
 from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, compile_watched
 from stoker.engine.training.fit import Fit, Subset
 from stoker.engine.training.model_check import ignored_methods
 from stoker.engine.training.prepare import split
-from stoker.engine.training.weights import training_weights
 
 from ... import tiny
 from . import test_keras_callbacks

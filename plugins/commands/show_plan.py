@@ -14,7 +14,7 @@ from ...engine.data import require_folder
 from ...engine.errors import InputError
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
-from .target import prefix
+from .backend_choice import prefix
 
 SAY_ONLY = "-"
 """The value of `--dry-run` without a folder."""
