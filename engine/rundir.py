@@ -8,16 +8,17 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from . import files, strict_json
 from .backend import BackendChoice
 from .command import command_line
-from .errors import RunError, StokerError
+from .errors import InputError, RunError, StokerError
 from .event import RunEvent
 from .job import TrainJob
+from .process import ProcessIdentity
 from .status import Handle, RunStatus
 from .summary import RunSummary
 
@@ -42,13 +43,13 @@ class StatusRecord:
 
     Attributes:
         status: The status that the run wrote last.
-        pid: The process that trains; 0 if none has said so.
-        host: The machine of that process; "" if none has said so.
+        process: The process that trains; None if none has said so.
+        host: The machine of that process, by its name; "" if none has said so.
         heartbeat_s: When it was written, in seconds since 1970.
     """
 
     status: RunStatus
-    pid: int = 0
+    process: ProcessIdentity | None = None
     host: str = ""
     heartbeat_s: float = 0.0
 
@@ -195,30 +196,41 @@ class RunDirectory:
     def handle(self) -> Handle:
         """Returns the handle of the run.
 
+        Where that leads to the folder of the run, it leads to this one, which may have been moved or copied since.
+
         Raises:
-            RunError: There is none: the submission did not come to its end.
+            RunError: There is none: the submission did not come to its end; or the file is damaged.
         """
         if not self.has_handle():
             again = self.command("train", "--resume")
             hint = f"submit it again, which finds the run if there is one: {again}"
             raise RunError(f"it is not known whether the run {self.run_id} was submitted", hint=hint, path=self.path)
-        return Handle.parse(str(self._read(_HANDLE).get("handle")))
+        try:
+            handle = Handle.parse(str(self._read(_HANDLE).get("handle")))
+        except InputError as error:
+            path = self.path / _HANDLE
+            raise RunError(
+                f"{path} can't be read", received=error.received, expected=error.expected, path=path
+            ) from error
+        of_folder = handle.reference.startswith("/") and handle.reference.rpartition("/")[2] == self.run_id
+        return replace(handle, reference=str(self.path.resolve())) if of_folder else handle
 
     def has_handle(self) -> bool:
         """Returns whether the run is known to be submitted."""
         return (self.path / _HANDLE).is_file()
 
-    def write_status(self, status: RunStatus, *, durable: bool = True, pid: int = 0, host: str = "") -> None:
+    def write_status(
+        self, status: RunStatus, *, durable: bool = True, process: ProcessIdentity | None = None, host: str = ""
+    ) -> None:
         """Writes `status.json`.
 
         Args:
             status: The status.
             durable: False for the heartbeat, which is worth nothing after a power loss.
-            pid: The process that trains; 0 while there is none.
-            host: The machine of that process.
+            process: The process that trains; None while there is none.
+            host: The machine of that process; "" while there is none.
         """
-        process = {"pid": pid, "host": host}
-        known = {name: fact for name, fact in process.items() if fact}
+        known = (process.to_json() if process else {}) | ({"host": host} if host else {})
         value = {**status.to_json(), "heartbeat_s": time.time(), **known}
         files.write_json(self.path / "status.json", value, durable=durable)
 
@@ -228,7 +240,7 @@ class RunDirectory:
             value = self._read("status.json")
             return StatusRecord(
                 status=RunStatus.from_json(value),
-                pid=int(value.get("pid", 0)),
+                process=ProcessIdentity.from_json(value),
                 host=str(value.get("host", "")),
                 heartbeat_s=float(value.get("heartbeat_s", 0.0)),
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from dataclasses import replace
 from typing import Any
 
 from ..errors import StorageError
+from ..process import ProcessIdentity
 from ..rundir import RunDirectory
 from ..status import Progress, RunState, RunStatus
 
@@ -26,7 +26,7 @@ class Heartbeat:
         before = run.status_record()
         self.status = RunStatus(state=RunState.PREPARING, attempt=before.status.attempt if before else 1)
         self._run = run
-        self._facts: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
+        self._facts: dict[str, Any] = {"process": ProcessIdentity.current(), "host": socket.gethostname()}
         self._stop = threading.Event()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._beat, name="stoker-heartbeat", daemon=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import random
 import signal
 import tempfile
@@ -115,9 +114,8 @@ def _kill_after(started: RunDirectory, seconds: float) -> bool:
             return False
         time.sleep(_LOOK_S)
     record = started.status_record()
-    if record is None or not record.pid:
+    if record is None or record.process is None or not record.process.send(signal.SIGKILL):
         return False
-    os.kill(record.pid, signal.SIGKILL)
     while not _local().status(started.handle()).state.ended:
         time.sleep(_LOOK_S)
     return True

@@ -19,9 +19,10 @@ from types import MappingProxyType
 
 from ...engine import files
 from ...engine.backend import Manifest, ModelVersion, Plan
-from ...engine.errors import BackendError, InputError, StokerError, StorageError
+from ...engine.errors import BackendError, InputError, StokerError, StorageError, few
 from ...engine.fetch import copy_outputs
 from ...engine.job import TrainJob
+from ...engine.process import ProcessIdentity, marked
 from ...engine.registry import Registry
 from ...engine.rundir import RunDirectory, StatusRecord
 from ...engine.status import Handle, RunState, RunStatus
@@ -30,6 +31,11 @@ from . import NAME
 GRACE_S = 10.0
 """How long a cancelled run may take to write its checkpoint before it is killed."""
 _HEARTBEAT_S = 30.0
+_CLOCKS_S = 2 * 86_400.0
+"""How far the clocks of two machines may be apart."""
+_BEAT_S = 1.5
+"""How long a heartbeat is watched for a change; it is written five times a second."""
+_END_S = 1.0
 _PATIENCE_S = 5.0
 _SHOWN = 200
 """Characters of a handle that a message shows."""
@@ -82,6 +88,9 @@ class LocalBackend:
             if held is None:
                 return handle
             before = run.status_record()
+            ended = _end_followers(run, before) if before else ""
+            if ended:
+                files.append_line(run.log, f"note: ended what the attempt before had left running: {ended}")
             attempt = before.status.attempt + 1 if before else 1
             run.write_status(RunStatus(state=RunState.PREPARING, attempt=attempt))
             try:
@@ -97,7 +106,7 @@ class LocalBackend:
         before = _read(run) if run else None
         if run is None or before is None:
             return RunStatus(state=RunState.LOST, message=_missing(handle).what)
-        if before.status.state.ended or _alive(run, before):
+        if before.status.state.ended or _is_alive(run, before):
             return before.status
         status = (run.status_record() or before).status  # it may have ended between the two looks
         if status.state.ended:
@@ -130,28 +139,34 @@ class LocalBackend:
     def cancel(self, handle: Handle) -> None:
         """Asks the child process to end (SIGTERM), kills it after a grace period, and returns when it is gone.
 
+        The processes that it has started are then ended too.
+
         Raises:
             BackendError: There is no such run on this machine, or it does not end.
         """
         run = _require(handle)
         deadline = time.monotonic() + GRACE_S
-        asked = False
+        asked = killed = False
         while not (ended := self.status(handle).state.ended) or _holds_lock(run):
             record = run.status_record()
+            process = record.process if record else None
             if record and _is_elsewhere(record):
                 if ended:
                     return
                 raise BackendError(f"the run is on the machine {record.host}", hint="cancel it there")
             late = time.monotonic() > deadline
-            if record and record.pid and (late or not (asked or ended)):
-                _signal(record.pid, signal.SIGKILL if late else signal.SIGTERM)
-                asked = True
-            if time.monotonic() > deadline + GRACE_S:
-                hint = f"its process is {record.pid}" if record else ""
-                raise BackendError(f"the run {run.run_id} does not end", hint=hint)
+            if process and late and not killed:
+                killed = process.send(signal.SIGKILL)
+            elif process and not (asked or ended):
+                asked = process.send(signal.SIGTERM)
+            if time.monotonic() > deadline + (GRACE_S if asked or killed else 0):
+                raise _endless(run, process)
             time.sleep(self.poll_s)
-        if self.status(handle).state is RunState.LOST and asked:
+        if self.status(handle).state is RunState.LOST and (asked or killed):
             run.write_status(RunStatus(state=RunState.CANCELLED, message="it did not end in time and was killed"))
+        record = run.status_record()
+        if record:
+            _end_followers(run, record)
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Copies the run's outputs.
@@ -224,6 +239,7 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock_descriptor,),
+                env=marked(os.environ, run.run_id),
             )
         except OSError as error:
             what, hint = "the training process can't be started", "does this machine limit processes or memory?"
@@ -233,26 +249,69 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
 
 
 def _is_elsewhere(record: StatusRecord) -> bool:
-    return bool(record.host) and record.host != socket.gethostname()
+    """Returns whether a run's process has its number on another machine, or in another container of this one."""
+    process = record.process
+    if process and process.is_here:
+        return False
+    return bool(record.host) and (record.host != socket.gethostname() or bool(process))
 
 
-def _alive(run: RunDirectory, record: StatusRecord) -> bool:
-    """Returns whether the run's process lives: it holds the lock or, on another machine, has a recent heartbeat."""
-    if _is_elsewhere(record):
-        return time.time() - record.heartbeat_s < _HEARTBEAT_S
-    return _holds_lock(run)
+def _is_alive(run: RunDirectory, record: StatusRecord) -> bool:
+    """Returns whether the run's process lives: it holds the lock, or it was seen to write the run's status.
+
+    The lock shows it wherever the file system has locks that all its machines see. Without one, a process of another
+    machine has a recent heartbeat by this machine's clock, or, if its clock differs, one that changes.
+    """
+    try:
+        if files.is_locked(run.lock):
+            return True
+    except StorageError:  # this user may not read the file, or the file system has no locks
+        if record.process and record.process.is_here:
+            return record.process.is_alive
+    if not _is_elsewhere(record):
+        return False
+    age_s = abs(time.time() - record.heartbeat_s)
+    return age_s < _HEARTBEAT_S or (age_s < _CLOCKS_S and record.host != socket.gethostname() and _beats(run, record))
+
+
+def _beats(run: RunDirectory, record: StatusRecord) -> bool:
+    """Returns whether the heartbeat of a run changes while it is watched."""
+    deadline = time.monotonic() + _BEAT_S
+    while time.monotonic() < deadline:
+        time.sleep(LocalBackend.poll_s)
+        now = run.status_record()
+        if now and now.heartbeat_s != record.heartbeat_s:
+            return True
+    return False
 
 
 def _holds_lock(run: RunDirectory) -> bool:
-    """Returns whether a process on this machine holds the lock of the run."""
+    """Returns whether a process on this machine holds the lock of the run, as far as this user may know."""
     try:
-        with files.lock(run.lock, timeout_s=0) as held:
-            return held is None
-    except StorageError:  # the folder is read-only, so no process trains in it
+        return files.is_locked(run.lock)
+    except StorageError:
         return False
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    """Sends a signal to the process of a run, which holds the run's lock and so is the one that wrote its pid."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _endless(run: RunDirectory, process: ProcessIdentity | None) -> BackendError:
+    """Returns the error for a run that does not end, or whose process is not known for sure."""
+    if process and process.is_alive:
+        return BackendError(f"the run {run.run_id} does not end", hint=f"its process is {process.pid}")
+    named = f"the process {process.pid}, which is gone or another one by now" if process else "no process"
+    return BackendError(
+        f"a process holds the lock of the run {run.run_id}, and which one is not known; none was signalled",
+        received=f"status.json names {named}",
+        hint=f"find it with: fuser {shlex.quote(str(run.lock))}",
+    )
+
+
+def _end_followers(run: RunDirectory, record: StatusRecord) -> str:
+    """Ends the processes that the training process of a run has started and left behind; returns their numbers."""
+    followers = record.process.followers(run.run_id) if record.process else []
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _END_S
+        alive = [process for process in followers if process.send(number)]
+        while alive and time.monotonic() < deadline:
+            time.sleep(LocalBackend.poll_s)
+            alive = [process for process in alive if process.is_alive]
+    return few(str(process.pid) for process in followers)

@@ -1,6 +1,7 @@
 """A backend of sixty lines: each job is a process, and everything about it is in a spool folder."""
 
 import os.path
+import signal
 import subprocess
 import sys
 import time
@@ -60,8 +61,8 @@ class FileBackend:
     def cancel(self, handle: Handle) -> None:
         run, asked = self.find(handle), False
         while not self.status(handle).state.ended:
-            pid = record.pid if (record := run.status_record()) else 0
-            asked = asked or (bool(pid) and not subprocess.run(["kill", str(pid)], check=False).returncode)
+            process = record.process if (record := run.status_record()) else None
+            asked = asked or (process is not None and process.send(signal.SIGTERM))
             time.sleep(self.poll_s)
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:

@@ -17,6 +17,7 @@ from stoker.engine import files
 from stoker.engine.errors import InputError, RunError, StorageError, UnknownNameError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
+from stoker.engine.process import ProcessIdentity
 from stoker.engine.rundir import RunDirectory, new_run_id
 from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, Progress, RunState, RunStatus
@@ -259,11 +260,11 @@ def test_the_status_is_what_was_written_last(run: RunDirectory):
     progress = Progress(epoch=1, epochs=3, step=2, steps=9, metrics={"loss": 0.5}, step_rate=10.0)
     status = RunStatus(state=RunState.RUNNING, attempt=2, message="größe", progress=progress)
     run.write_status(RunStatus(state=RunState.QUEUED))
-    run.write_status(status, durable=False, pid=42)
+    run.write_status(status, durable=False, process=ProcessIdentity.current(), host="here")
     found = run.status_record()
     assert found is not None
     assert found.status == status
-    assert found.pid == 42
+    assert (found.process, found.host) == (ProcessIdentity.current(), "here")
     assert found.heartbeat_s == pytest.approx(time.time(), abs=60)
 
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
-import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stoker.engine import files
-from stoker.engine.errors import BackendError, InputError
+from stoker.engine.errors import BackendError, InputError, StorageError
 from stoker.engine.job import TrainJob
+from stoker.engine.process import ProcessIdentity
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.plugins.commands import verify_resume
+from stoker.plugins.local import backend
 from stoker.plugins.local.backend import LocalBackend
 
 from .. import tiny
@@ -67,7 +71,8 @@ def pid(run: RunDirectory) -> int:
     """Returns the process of the run."""
     found = run.status_record()
     assert found is not None
-    return found.pid
+    assert found.process is not None
+    return found.process.pid
 
 
 def epochs(text: str) -> list[int]:
@@ -235,24 +240,161 @@ def test_a_run_whose_process_never_came_up_is_lost(tmp_path: Path):
     assert LocalBackend().status(Handle(backend="local", reference=str(tmp_path))).state is RunState.LOST
 
 
-def test_a_foreign_process_with_the_pid_of_a_dead_run_is_never_signalled(tmp_path: Path):
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as foreign:
-        run = RunDirectory(tmp_path)
-        run.write_status(RunStatus(state=RunState.RUNNING), pid=foreign.pid)
-        LocalBackend().cancel(Handle(backend="local", reference=str(tmp_path)))
-        assert foreign.poll() is None
-        foreign.communicate(b"\n")
-        assert foreign.returncode == 0
+@pytest.fixture
+def foreign() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with any run, and must live on."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        assert process.poll() is None
+        process.communicate(b"\n")
+        assert process.returncode == 0
 
 
-def test_a_run_of_another_machine_is_judged_by_its_heartbeat(tmp_path: Path):
-    run = RunDirectory(tmp_path)
+FORGED: dict[str, dict[str, object]] = {
+    "the number alone": {"started": "", "boot": "", "namespace": ""},
+    "another start": {"started": "1"},
+    "another boot": {"boot": "another"},
+    "another container": {"namespace": "pid:[1]"},
+    "all processes": {"pid": -1},
+    "its group": {"pid": 0},
+    "process 1": {"pid": 1},
+    "text": {"pid": "all"},
+}
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["dead", "locked"])
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_process_that_is_not_the_runs_is_never_signalled(
+    tmp_path: Path, foreign: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, forged: str, *, locked: bool
+):
+    monkeypatch.setattr(backend, "GRACE_S", 0.2)
+    identity = ProcessIdentity.of(foreign.pid)
+    assert identity
+    value = identity.to_json() | FORGED[forged] | {"state": "running", "heartbeat_s": time.time() - 999}
+    files.write_json(tmp_path / "status.json", value)
     handle = Handle(backend="local", reference=str(tmp_path))
-    run.write_status(RunStatus(state=RunState.RUNNING), host="elsewhere")
-    assert LocalBackend().status(handle).state is RunState.RUNNING
-    value = json.loads((tmp_path / "status.json").read_text())
-    files.write_json(tmp_path / "status.json", value | {"heartbeat_s": time.time() - 120})
+    with files.lock(tmp_path / ".lock") if locked else contextlib.nullcontext():
+        if locked:
+            with pytest.raises(BackendError, match="none was signalled") as caught:
+                LocalBackend().cancel(handle)
+            assert "fuser" in caught.value.hint
+        else:
+            LocalBackend().cancel(handle)
     assert LocalBackend().status(handle).state is RunState.LOST
+
+
+@pytest.mark.parametrize("clock_s", [0.0, -86_400.0, 86_400.0], ids=["right", "a day behind", "a day ahead"])
+def test_a_run_of_another_machine_is_alive_if_its_heartbeat_is_recent_or_changes(tmp_path: Path, clock_s: float):
+    run, beats = RunDirectory(tmp_path), threading.Event()
+    handle, elsewhere = Handle(backend="local", reference=str(tmp_path)), {"state": "running", "host": "elsewhere"}
+
+    def beat() -> None:
+        while not beats.wait(0.05):
+            files.write_json(run.path / "status.json", elsewhere | {"heartbeat_s": time.time() + clock_s})
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    wait_until((run.path / "status.json").exists)
+    assert LocalBackend().status(handle).state is RunState.RUNNING
+    with pytest.raises(BackendError, match="on the machine elsewhere"):
+        LocalBackend().cancel(handle)
+    beats.set()
+    thread.join()
+    files.write_json(run.path / "status.json", elsewhere | {"heartbeat_s": time.time() - 120 + clock_s})
+    assert LocalBackend().status(handle).state is RunState.LOST
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_lock_that_is_no_plain_file_is_refused_and_never_waited_for(tmp_path: Path, kind: str):
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True))
+    run.write_status(RunStatus(state=RunState.RUNNING))
+    (tmp_path / "target").touch()
+    make = {"link": lambda: run.lock.symlink_to(tmp_path / "target"), "pipe": lambda: os.mkfifo(run.lock)}
+    make.get(kind, run.lock.mkdir)()
+    handle = Handle(backend="local", reference=str(run.path))
+    assert LocalBackend().status(handle).state is RunState.LOST
+    with pytest.raises(StorageError, match="lock"):
+        LocalBackend().submit(run.job(), run.path)
+    LocalBackend().cancel(handle)
+
+
+def test_looking_creates_no_lock_and_disturbs_no_other_look(tmp_path: Path):
+    run = RunDirectory(tmp_path)
+    run.write_status(RunStatus(state=RunState.RUNNING))
+    handle, states = Handle(backend="local", reference=str(tmp_path)), []
+
+    def look() -> None:
+        states.extend(LocalBackend().status(handle).state for _ in range(200))
+
+    lookers = [threading.Thread(target=look) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    for looker in lookers:
+        looker.join()
+    assert (set(states), run.lock.exists()) == ({RunState.LOST}, False)
+
+
+def wait_for_followers(run: RunDirectory) -> list[ProcessIdentity]:
+    """Returns the worker of a run, and not the process of its picture."""
+    found: list[ProcessIdentity] = []
+
+    def there() -> bool:
+        record = run.status_record()
+        followers = record.process.followers(run.run_id) if record and record.process else []
+        found[:] = [each for each in followers if b"plot.py" not in Path(f"/proc/{each.pid}/cmdline").read_bytes()]
+        return bool(found)
+
+    wait_until(there)
+    return found
+
+
+FORKS = """
+import multiprocessing, time
+from stoker.models.dnn import build as dnn
+
+def build(config):
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True).start()
+    return dnn(config)
+"""
+
+
+def test_a_worker_that_outlives_the_trainer_keeps_no_run_alive_and_is_ended(place: Path, tmp_path: Path):
+    (tmp_path / "forks.py").write_text(FORKS)
+    words = [str(word) for word in LONG]
+    words[words.index("data")] = str(place / "data")
+    done = stoker(*words[:-1], 4000, "--model", tmp_path / "forks.py", "--detach", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = find_run(tmp_path / "runs", "latest")
+    wait_until(lambda: run.log.read_text().count("\nepoch") >= 1)
+    record = run.status_record()
+    assert record
+    assert record.process
+    (worker,) = wait_for_followers(run)
+    record.process.send(signal.SIGKILL)
+    wait_until(lambda: state(run) is RunState.LOST)
+    assert worker.is_alive
+    LocalBackend().submit(run.job(), run.path)
+    assert not worker.is_alive
+    (note,) = [line for line in run.log.read_text().splitlines() if "the attempt before had left running" in line]
+    assert str(worker.pid) in note
+    (worker,) = wait_for_followers(run)
+    LocalBackend().cancel(run.handle())
+    assert not worker.is_alive
+
+
+def test_a_moved_run_is_found_and_a_copy_never_acts_on_the_original(tmp_path: Path):
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True))
+    run.write_handle(Handle(backend="local", reference=str(run.path)))
+    run.write_status(RunStatus(state=RunState.COMPLETED))
+    files.write_bytes(files.make_folder(run.outputs) / "model", b"weights")
+    moved = RunDirectory(run.path.rename(files.make_folder(tmp_path / "elsewhere") / run.run_id))
+    assert state(moved) is RunState.COMPLETED
+    assert list(LocalBackend().fetch(moved.handle(), tmp_path / "fetched").files) == ["model"]
+    copy = RunDirectory(shutil.copytree(moved.path, tmp_path / "copies" / run.run_id))
+    assert copy.handle().reference == str(copy.path)
+    other = Handle(backend="local", reference="/home/me/runs/another")
+    copy.write_handle(other)
+    assert copy.handle() == other
 
 
 def test_logs_in_pieces_are_the_whole_log(tmp_path: Path):
@@ -298,10 +440,12 @@ def test_a_check_of_resuming_that_is_ended_leaves_no_folder_and_no_training(
         wait_until(lambda: one.log.read_text().count("\nepoch") >= 1)
         record = one.status_record()
         assert record
+        trainer = record.process
+        assert trainer
         process.send_signal(number)
         assert process.wait(PATIENCE_S) == 130
     assert list(tmp_path.glob("stoker-*")) == []
-    wait_until(lambda: not Path(f"/proc/{record.pid}").exists())
+    wait_until(lambda: not trainer.is_alive)
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 kills"), (1, "1 kill"), (3, "3 kills")])
