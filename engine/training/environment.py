@@ -88,19 +88,20 @@ class RunEnvironment:
         self._now |= facts
         self._run.write_environment(self._now)
 
-    def record_mode(self, mode: ExecutionMode, reason: str) -> None:
+    def record_mode(self, mode: ExecutionMode, reason: str, *, is_usual: bool = False) -> None:
         """Records how the epochs are executed from now on, and says in the log why if it is not the usual mode.
 
         Args:
             mode: The execution mode.
             reason: Why it is not XLA, or "".
+            is_usual: Whether the log can do without the reason.
 
         Raises:
             StorageError: It can't be written.
         """
         self._now |= {_MODE: str(mode), _REASON: reason}
         self._run.write_environment(self._now)
-        if reason:
+        if reason and not is_usual:
             print(f"note: epochs run as {mode}: {reason}", flush=True)
 
 

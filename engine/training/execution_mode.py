@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,10 +31,12 @@ class Fallback:
     Attributes:
         mode: The mode from then on.
         reason: Why, in a few words.
+        is_usual: Whether it is nothing that a user need know: the training is short.
     """
 
     mode: ExecutionMode
     reason: str
+    is_usual: bool = False
 
 
 @contextlib.contextmanager
@@ -92,6 +95,41 @@ def choose_mode(model: Any, strategy: Any, jit_compile: Any = "auto") -> tuple[E
     return ExecutionMode.XLA, ""
 
 
+# Measured with TensorFlow 2.21 on a CPU, for eight kinds of model: compiling takes as long as the graph takes to move
+# this many bytes, where each operation counts for some more. The kinds are in benchmarks/kinds.py.
+_BYTES_OF_COMPILING, _BYTES_OF_AN_OPERATION = 25_000_000_000, 20_000
+_NOT_FUSED = {"Placeholder", "Const", "ReadVariableOp", "Identity", "MatMul", "BatchMatMulV2", "While"}
+"""Operations whose results XLA does not save."""
+
+
+def xla_pays(graph: Any, steps: int, *, gpu: bool) -> bool:
+    """Returns whether XLA saves more time in a training than its compiling takes; a function of the job, not of clocks.
+
+    XLA fuses operations, so that what lies between them is not written to memory. What is saved grows with the size
+    of that, and with the number of steps.
+
+    Args:
+        graph: The `GraphDef` of the step, with shapes.
+        steps: How many steps the training has in all.
+        gpu: Whether it runs on a GPU, where nothing was measured and XLA is taken.
+    """
+    if gpu:
+        return True
+    nodes = _nodes(graph)
+    saved = sum(_bytes(node) for node in nodes if node.op not in _NOT_FUSED) + len(nodes) * _BYTES_OF_AN_OPERATION
+    return steps * saved >= _BYTES_OF_COMPILING
+
+
+def _nodes(graph: Any) -> list[Any]:
+    return [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+
+
+def _bytes(node: Any) -> int:
+    """Returns the size of a node's results, as far as their shapes are known, with four bytes for each number."""
+    shapes = [[side.size for side in shape.dim] for shape in node.attr["_output_shapes"].list.shape]
+    return sum(4 * math.prod(sizes) for sizes in shapes if all(size >= 0 for size in sizes))
+
+
 def _why_not_compiled(model: Any) -> str:
     """Returns why Keras itself would not let XLA compile a model (its `model_supports_jit`), or ""."""
     from tensorflow.python.framework.config import is_op_determinism_enabled  # no public call reads it
@@ -120,6 +158,6 @@ def why_not_xla(graph: Any, *, gpu: bool) -> str:
         graph: The `GraphDef` of the step.
         gpu: Whether it runs on a GPU, where XLA uses the same convolutions as TensorFlow.
     """
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    nodes = _nodes(graph)
     slow = sorted({node.op for node in nodes} & _SLOW_WITH_XLA)
     return "" if gpu or not slow else f"XLA's {slow[0]} is slow on a CPU"

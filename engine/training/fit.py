@@ -16,7 +16,7 @@ from ..status import Progress
 from .batches import chunk_capacity, chunk_like, chunks, epoch_order, prefetch
 from .callback_state import CallbackStates, continue_files, overrides
 from .checkpoint import TrainingState, variables_of
-from .execution_mode import ExecutionMode, Fallback
+from .execution_mode import ExecutionMode, Fallback, why_not_xla, xla_pays
 from .keras_model import (
     averages,
     build_by_a_step,
@@ -73,6 +73,7 @@ class Fit:
         seed: Decides the order of the examples in each epoch.
         stop: Set by whoever wants the training to end.
         mode: The mode to begin with; see `engine.training.execution_mode`.
+        may_choose: Run as a graph, though the mode is XLA, where the training is too short for XLA to pay.
         strategy: The `tf.distribute.Strategy` that the model was built for.
         history: The figures of the finished epochs by Keras' names; those before a resume included.
         more_variables: The TensorFlow variables that a step uses beside those of the model and its optimizer, such as
@@ -90,6 +91,7 @@ class Fit:
     stop: threading.Event
     mode: ExecutionMode
     strategy: Any
+    may_choose: bool = False
     history: dict[str, list[float]] = field(default_factory=dict)
     more_variables: list[Any] = field(default_factory=list)
     epochs_done: int = 0
@@ -162,8 +164,21 @@ class Fit:
                 self._elsewhere = trained_elsewhere(self.model)
             return
         used = self._trace(self._train_loop, self.train, size)
+        if self.may_choose and self.mode is ExecutionMode.XLA:
+            self._choose()
         used += self._trace(self._test_loop, self.validation, min(self._test_batch, len(self.validation.rows)))
         self.more_variables = untracked(self.model, used)
+
+    def _choose(self) -> None:
+        """Leaves XLA out where the training is too short for it to pay; both loops run in one mode."""
+        import tensorflow as tf
+
+        graph = self._train_loop.graph.as_graph_def(add_shapes=True)
+        steps, gpu = self.epochs * self.steps, bool(tf.config.list_logical_devices("GPU"))
+        if not why_not_xla(graph, gpu=gpu) and not xla_pays(graph, steps, gpu=gpu):
+            reason = f"XLA would take longer to compile than it saves in {steps:,} steps"
+            for loop in (self._train_loop, self._test_loop):
+                loop.fall_back(reason, is_usual=True)
 
     def _trace(self, loop: Loop, part: Subset, batch_size: int) -> list[Any]:
         """Traces a step on whole chunks; the variables that it uses."""

@@ -26,6 +26,7 @@ class Loop:
     Attributes:
         mode: How it runs; from XLA it falls back to GRAPH when XLA can't compile the step, or is slow at it.
         fallback: What it fell back to at its first chunk, and why; None if it did not.
+        graph: The traced step, if `trace` was called.
         logs: What the last step of the last chunk returned, as tensors; None if the loop does not keep it.
         target_steps: Batches that the next chunk should have, from the time that the ones before took. The thread that
             gathers chunks reads it while this one computes and may write it: it is one whole number, replaced at once,
@@ -49,9 +50,11 @@ class Loop:
         self._keeps_logs = keeps_logs
         self.mode = mode
         self.fallback: Fallback | None = None
+        self.graph: Any = None
         self.logs: Any = None
         self.target_steps = _FIRST
         self._programs = 0
+        self._run_as_graph = self._trace_later()
         self._run = self._compile()
 
     def __call__(self, chunk: Chunk) -> None:
@@ -82,7 +85,8 @@ class Loop:
         if self.mode is ExecutionMode.EAGER:
             return []
         specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), arrays)
-        traced = self._run.get_concrete_function(specs, tf.TensorSpec((), tf.int32))
+        traced = self._run_as_graph.get_concrete_function(specs, tf.TensorSpec((), tf.int32))
+        self.graph = traced.graph
         by_handle = {id(variable.handle): variable for variable in traced.graph.variables}  # which has no fixed order
         return [by_handle[id(handle)] for handle in traced.captured_inputs if id(handle) in by_handle]
 
@@ -96,16 +100,25 @@ class Loop:
                 return self._run(arrays, steps)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
             reason = f"XLA can't compile the model: {str(error.message).partition(chr(10))[0]}"
-        self.mode = ExecutionMode.GRAPH
-        self.fallback = Fallback(mode=self.mode, reason=reason)
-        self._run = self._compile()
+        self.fall_back(reason)
         return self._run(arrays, steps)
+
+    def fall_back(self, reason: str, *, is_usual: bool = False) -> None:
+        """Runs as a graph from now on.
+
+        Args:
+            reason: Why not compiled by XLA.
+            is_usual: Whether that is nothing that a user need know.
+        """
+        self.mode = ExecutionMode.GRAPH
+        self.fallback = Fallback(mode=self.mode, reason=reason, is_usual=is_usual)
+        self._run = self._compile()
 
     def _why_not_xla(self, arrays: Any, steps: Any) -> str:
         """Returns why XLA should not compile the step, or ""; the trace made for this is the one that the loop runs."""
         import tensorflow as tf
 
-        graph = self._run.get_concrete_function(arrays, steps).graph
+        graph = self._run_as_graph.get_concrete_function(arrays, steps).graph
         return why_not_xla(graph.as_graph_def(), gpu=bool(tf.config.list_logical_devices("GPU")))
 
     def _learn(self, steps: int, seconds: float) -> None:
@@ -117,6 +130,19 @@ class Loop:
         self._programs = programs
 
     def _compile(self) -> Any:
+        """Returns what runs a chunk in the mode of the loop; what XLA compiles is the graph as it was traced."""
+        import tensorflow as tf
+
+        def run_traced(arrays: Any, steps: Any) -> Any:
+            with tf.init_scope():
+                specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), (arrays, steps))
+                traced = self._run_as_graph.get_concrete_function(*specs)
+            return traced(arrays, steps)
+
+        return tf.function(run_traced, jit_compile=True) if self.mode is ExecutionMode.XLA else self._run_as_graph
+
+    def _trace_later(self) -> Any:
+        """Returns the loop over the batches of a chunk, traced when it is called; in the mode EAGER it never is."""
         import tensorflow as tf
 
         def step_at(arrays: Any, index: Any) -> Any:
@@ -144,9 +170,7 @@ class Loop:
             start = (tf.constant(0), none)
             return tf.while_loop(lambda index, _: index < steps, body, start, parallel_iterations=1)[1]
 
-        if self.mode is ExecutionMode.EAGER:
-            return run_eagerly
-        return tf.function(run, jit_compile=self.mode is ExecutionMode.XLA or None)
+        return run_eagerly if self.mode is ExecutionMode.EAGER else tf.function(run)
 
     def _placed(self, arrays: Any) -> Any:
         """The arrays as tensors; with several replicas, each has its share of every batch."""

@@ -164,7 +164,7 @@ class Training:
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed, training_weights(job, dataset))
-        mode = self._environment.mode
+        mode = recorded = self._environment.mode
         wanted, _ = chosen = choose_mode(built.model, strategy, built.jit_compile)
         if mode is None or (wanted is not ExecutionMode.XLA and wanted is not mode):  # the code says so by now
             mode = wanted
@@ -179,6 +179,7 @@ class Training:
             stop=self._stop,
             mode=mode,
             strategy=strategy,
+            may_choose=recorded is None and built.jit_compile is not True,
         )
         fit.check_batches(test, "test")
         return fit, test
@@ -201,7 +202,8 @@ class Training:
         """Passes on how far the training is; the first chunk has shown whether XLA can compile the model."""
         self._heartbeat.progress(progress)
         if fit.fallback and self._environment.mode is not fit.fallback.mode:
-            self._environment.record_mode(fit.fallback.mode, fit.fallback.reason)
+            fallback = fit.fallback
+            self._environment.record_mode(fallback.mode, fallback.reason, is_usual=fallback.is_usual)
 
     def _newest_checkpoint(self) -> Path | None:
         newest = self._recorder.checkpoints.latest()
