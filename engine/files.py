@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import math
 import os
+import re
 import shutil
 import stat
 import time
@@ -31,6 +32,8 @@ __all__ = [
     "keep_lock",
     "lock",
     "make_folder",
+    "recover",
+    "remove_leftovers",
     "remove_tree",
     "replace",
     "sha256_file",
@@ -40,6 +43,10 @@ __all__ = [
     "write_bytes",
     "write_json",
 ]
+
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Of linux/fcntl.h and linux/fs.h; macOS' RENAME_SWAP is 2 too."""
 
 
 @contextlib.contextmanager
@@ -123,8 +130,9 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Lets a folder appear whole or not at all: yields a folder to make and fill, which becomes `path` at the end.
 
-    The folder that is yielded does not exist yet; it is `.NAME.tmp` beside `path`. A folder that is at `path` already
-    is renamed to `.NAME.replaced`, and removed when the new one is in its place.
+    The folder that is yielded does not exist yet; it is beside `path`, under a hidden name that nobody else has. A
+    folder that is at `path` already changes places with it, in one step of the system where that has one (Linux and
+    macOS), and is then removed. So a process that is killed leaves the old folder or the new one at `path`.
 
     Raises:
         StorageError: It could not be written; the old folder is as it was, and nothing temporary is left.
@@ -136,32 +144,95 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         >>> [path.name for path in (folder / "model").iterdir()]
         ['weights']
     """
-    beside, old = hidden_beside(path, "tmp"), hidden_beside(path, "replaced")
-    remove_tree(beside)
-    remove_tree(old)
+    beside = hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
     try:
         with storage_errors(path):
+            recover(path)
             try:
                 yield beside
             except OSError as error:
                 if error.filename and beside not in (read := Path(error.filename), *read.parents):
                     raise StorageError.from_os(error, read, doing="read") from error
                 raise
-            _swap(beside, path, old)
+            _put_in_place(beside, path)
     finally:
         remove_tree(beside)
-        remove_tree(old)
 
 
-def _swap(beside: Path, path: Path, old: Path) -> None:
-    if path.exists():
-        path.replace(old)
+def _put_in_place(beside: Path, path: Path) -> None:
+    """Renames a folder to `path`, or exchanges the two, so that what was there is then at `beside`."""
     try:
-        replace(beside, path)
+        replace(beside, path)  # which takes the place of an empty folder only
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        if not _exchange(beside, path):
+            _replace_in_two_steps(beside, path)
+        sync_folder(path.parent)
+
+
+def _replace_in_two_steps(beside: Path, path: Path) -> None:
+    """Does what `_exchange` does where the system can't; `recover` helps whoever comes after a kill in between."""
+    old = hidden_beside(path, f"{os.urandom(4).hex()}.replaced")
+    path.replace(old)
+    try:
+        beside.replace(path)
     except OSError:
-        if old.exists() and not path.exists():
-            old.replace(path)
+        old.replace(path)
         raise
+    old.replace(beside)
+
+
+def recover(path: Path) -> None:
+    """Puts a folder back that `atomic_folder` had renamed when it was killed between two renames.
+
+    That can be so where the system can't exchange two folders in one step; `atomic_folder` itself begins with this.
+    """
+    if path.exists():
+        return
+    name = re.compile(re.escape(hidden_beside(path, "").name) + r"[0-9a-f]{8}\.replaced")
+    for aside in (each for each in path.parent.iterdir() if name.fullmatch(each.name)):
+        aside.replace(path)
+        return
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Lets two paths change places in one step; returns False where the system, or the file system, can't."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    if hasattr(library, "renameat2"):  # Linux; glibc 2.28 and newer
+        failed = library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    elif hasattr(library, "renamex_np"):  # macOS
+        failed = library.renamex_np(*names, _RENAME_EXCHANGE)
+    else:
+        return False
+    number = ctypes.get_errno()
+    if failed and number not in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
+        raise OSError(number, os.strerror(number), str(other))
+    return not failed
+
+
+def remove_leftovers(path: Path, older_than_s: float = 0.0) -> None:
+    """Removes what killed processes have left of writing `path`.
+
+    These are the hidden files and folders of `atomic_writer` and `atomic_folder` beside `path`, and nothing else.
+
+    Args:
+        path: What was to be written.
+        older_than_s: How long nothing has been added to them, in seconds; 0 where no other process writes there.
+    """
+    latest_s = time.time() - older_than_s
+    name = re.compile(re.escape(hidden_beside(path, "").name) + r"[0-9a-f]{8}\.tmp")
+    with contextlib.suppress(OSError):
+        for left in [each for each in path.parent.iterdir() if name.fullmatch(each.name)]:
+            if left.lstat().st_mtime > latest_s:
+                continue
+            if left.is_dir():
+                remove_tree(left)
+            else:
+                left.unlink()
 
 
 def hidden_beside(path: Path, ending: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,29 @@ copy_outputs(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
+KILLED_AT_A_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from stoker.engine import files
+from stoker.engine.fetch import copy_outputs
+
+outputs, target, step, exchanges = sys.argv[1:]
+seen = 0
+
+def kill(event, arguments):
+    global seen
+    if event == "os.rename":
+        if seen == int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+
+sys.addaudithook(kill)
+if exchanges == "0":
+    files._exchange = lambda *_: False
+copy_outputs(Path(outputs), Path(target))
+"""
+
+
 @pytest.mark.parametrize("moment", ["sync_file", "sync_folder", "replace"])
 def test_a_fetch_that_is_killed_leaves_no_half_and_can_be_done_again(outputs: Path, tmp_path: Path, moment: str):
     target = tmp_path / "into" / "target"
@@ -196,7 +220,59 @@ def test_a_fetch_that_is_killed_leaves_no_half_and_can_be_done_again(outputs: Pa
     assert not target.exists()
     copy_outputs(outputs, target)
     assert content(target) == content(outputs)
-    assert [path.name for path in target.parent.iterdir()] == ["target"]
+    (left,) = (path for path in target.parent.iterdir() if path != target)
+    assert left.name.startswith(".target.")
+    os.utime(left, (0, 0))
+    copy_outputs(outputs, target)
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_hidden_folders_that_are_not_ours_stay(outputs: Path, tmp_path: Path):
+    mine = [".target.tmp", ".target.replaced", ".target.abc.tmp", ".target.0123456g.tmp", ".other.01234567.tmp"]
+    for name in mine:
+        files.write_bytes(files.make_folder(tmp_path / "into" / name) / "thesis", b"years")
+        os.utime(tmp_path / "into" / name, (0, 0))
+    for _ in range(2):
+        copy_outputs(outputs, tmp_path / "into" / "target")
+    assert sorted(path.name for path in (tmp_path / "into").iterdir()) == sorted([*mine, "target"])
+    assert all((tmp_path / "into" / name / "thesis").read_bytes() == b"years" for name in mine)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "replaced"])
+def test_fetches_at_the_same_time_all_succeed(outputs: Path, tmp_path: Path, *, again: bool):
+    """Into one folder, and into folders whose names begin alike for longer than a hidden name is."""
+    targets = [tmp_path / "into" / f"{'x' * 60}{number}" for number in (1, 1, 1, 2, 2)]
+    if again:
+        for target in targets[::2]:
+            copy_outputs(outputs, target)
+    with ThreadPoolExecutor(len(targets)) as pool:
+        list(pool.map(lambda target: copy_outputs(outputs, target), targets))
+    for target in targets:
+        assert content(target) == content(outputs)
+    assert len(list((tmp_path / "into").iterdir())) == 2
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_kill_at_any_step_leaves_the_old_copy_or_the_new_one(
+    outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exchanges: bool
+):
+    target = tmp_path / "into" / "target"
+    old = content(outputs)
+    for step in range(4):
+        copy_outputs(outputs, target)
+        old = content(target)
+        files.write_bytes(outputs / "model" / "model.keras", f"weights {step}".encode())
+        child.start(KILLED_AT_A_RENAME, outputs, target, step, int(exchanges)).wait(PATIENCE_S)
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "copy_tree", full)
+            with pytest.raises(StorageError):
+                copy_outputs(outputs, target)
+        files.recover(target)
+        assert content(target) in (old, content(outputs))
 
 
 def test_files_are_listed_by_paths_relative_to_the_folder(outputs: Path):
