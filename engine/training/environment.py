@@ -209,16 +209,42 @@ def source_state(folder: Path) -> dict[str, Any]:
     The difference itself stays out of the record: it may hold what must not be copied about. {} outside of git.
     """
     try:
-        commit = _git(folder, "rev-parse", "HEAD").strip()
-        changed = _git(folder, "diff", "--name-only", "HEAD").splitlines()
-        difference = _git(folder, "diff", "HEAD") if changed else ""
-    except (OSError, subprocess.SubprocessError):
+        without = _without_filters(folder)
+        commit = _git(folder, "rev-parse", "HEAD").decode().strip()
+        changed = _git(folder, *without, "diff", *_TRUE_DIFF, "--name-only", "-z", "HEAD").split(b"\0")[:-1]
+        difference = _git(folder, *without, "diff", *_TRUE_DIFF, "HEAD") if changed else b""
+    except (OSError, ValueError, subprocess.SubprocessError):
         return {}
-    digest = hashlib.sha256(difference.encode()).hexdigest() if changed else ""
-    return {"commit": commit, "changed": changed, "diff_sha256": digest}
+    names = [os.fsdecode(name).encode(errors="replace").decode() for name in changed]
+    return {"commit": commit, "changed": names, "diff_sha256": _sha256(difference) if changed else ""}
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
-    done = subprocess.run(command, capture_output=True, timeout=5, check=True, stdin=subprocess.DEVNULL)
-    return done.stdout.decode(errors="replace")
+_TRUE_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--full-index", "--ignore-submodules=dirty")
+"""So that no program of the repository's configuration runs, and every byte counts."""
+
+
+def _without_filters(folder: Path) -> list[str]:
+    """Returns what keeps git from running the filters that the repository's configuration names for its files."""
+    try:
+        listed = _git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.").decode()
+    except subprocess.CalledProcessError:  # there are none
+        return []
+    drivers = {name.rpartition(".")[0] for name in listed.split("\0") if name}
+    return [
+        word
+        for driver in sorted(drivers)
+        for setting in ("clean=", "smudge=", "process=", "required=false")
+        for word in ("-c", f"{driver}.{setting}")
+    ]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "GIT_EXTERNAL_DIFF"}
+    return subprocess.run(
+        command, capture_output=True, timeout=5, check=True, stdin=subprocess.DEVNULL, env=environment
+    ).stdout

@@ -1,0 +1,72 @@
+"""The record of the source: the true difference, and no program of the repository's own runs for it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stoker.engine.training.environment import source_state
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with two files, one of them changed since the commit."""
+    folder = tmp_path / "a b"
+    git(tmp_path, "init", "-q", str(folder))
+    (folder / "code.py").write_text("one\n")
+    (folder / "data.bin").write_bytes(b"\0\1\2")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    (folder / "code.py").write_text("two\n")
+    return folder
+
+
+def test_outside_of_git_there_is_nothing(tmp_path: Path):
+    assert source_state(tmp_path) == {}
+
+
+def test_every_byte_of_the_difference_counts(repository: Path):
+    digests = {""}
+    for name, content in (("code.py", b"two\n"), ("code.py", b"two"), ("data.bin", b"\0\1\3"), ("data.bin", b"\0\1\4")):
+        (repository / name).write_bytes(content)
+        state = source_state(repository)
+        assert state["changed"] == (["code.py"] if name == "code.py" else ["code.py", "data.bin"])
+        digests.add(state["diff_sha256"])
+    assert len(digests) == 5
+    git(repository, "checkout", "-q", ".")
+    assert (source_state(repository)["changed"], source_state(repository)["diff_sha256"]) == ([], "")
+
+
+PROGRAMS = {
+    "external diff": ["diff.external"],
+    "text conversion": ["diff.mine.textconv"],
+    "driver's command": ["diff.mine.command"],
+    "clean filter": ["filter.mine.clean"],
+    "filter process": ["filter.mine.process"],
+    "required filter": ["filter.mine.clean", "filter.mine.smudge"],
+    "file system monitor": ["core.fsmonitor"],
+    "pager": ["core.pager", "pager.diff"],
+}
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_no_program_of_a_repository_runs(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
+    clean = source_state(repository)
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho x >> '{tmp_path}/ran'\ncat 2>/dev/null\n")
+    program.chmod(0o755)
+    (repository / ".git" / "info").mkdir(exist_ok=True)
+    (repository / ".git" / "info" / "attributes").write_text("* diff=mine filter=mine\n")
+    for name in PROGRAMS[kind]:
+        git(repository, "config", name, str(program))
+    if kind == "required filter":
+        git(repository, "config", "filter.mine.required", "true")
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(program))
+    assert source_state(repository) == clean
+    assert not (tmp_path / "ran").exists()
