@@ -67,8 +67,11 @@ def _dispatch(argv: list[str]) -> int:
     from stoker.engine.options.settings import Settings
     from stoker.engine.plugin.context import Context
     from stoker.engine.plugin.plugins import Plugins
+    from stoker.engine.terminal.text import visible
 
     settings = Settings.find(Path.cwd(), os.environ)
+    for sentence in settings.left_out:
+        print(f"warning: {visible(sentence)}", file=sys.stderr)
     early = Parser(prog="stoker", add_help=False)
     _add_global_options(early)
     given, rest = settings.parse_known(early, argv)
@@ -221,9 +224,11 @@ def _report(error: Exception, *, debug: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    print(f"error: {error}", file=sys.stderr)
+    from stoker.engine.terminal.text import visible
+
+    print(visible(f"error: {error}"), file=sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print(visible(f"hint: {error.hint}"), file=sys.stderr)
     return error.exit_code
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "atomic_writer",
     "copy_tree",
     "decode",
+    "distrust",
     "hidden_beside",
     "is_locked",
     "keep_lock",
@@ -289,6 +290,40 @@ def append_line(path: Path, line: str) -> None:
         data = (b"\n" if torn else b"") + line.encode() + b"\n"
         if stream.write(data) != len(data):  # the disk is full but for a few bytes
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def distrust(path: Path) -> str:
+    """Returns why a file, or a folder, should not be trusted with what runs here, or "".
+
+    It can be trusted if it belongs to this user or to root, and nobody else can write it.
+
+    Args:
+        path: The file or folder; one that is not there can be trusted.
+    """
+    try:
+        return _distrust(path.stat())
+    except OSError:
+        return ""
+
+
+def _distrust(state: os.stat_result) -> str:
+    me, root = os.geteuid(), 0
+    if state.st_uid not in {me, root}:
+        return f"it belongs to another user, {_user(state.st_uid)}"
+    if state.st_mode & stat.S_IWOTH:
+        return "every user can write it"
+    # Where each user has a group of his own (Debian, Fedora), files are writable for that group by default.
+    private = state.st_gid in {root, me} or state.st_gid == os.getegid() == me
+    return "" if private or not state.st_mode & stat.S_IWGRP else "others of its group can write it"
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"number {uid}"
 
 
 def sha256_file(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ _LOCAL_FILE = re.compile(r"\.{1,2}/.*|[^:]*\.py(:\w+)?")
 """A text that names a file, as `--plugin`, `--model` and options of plugins may."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
-_FILE = "stoker.toml"
+_FILE, _MOST_BYTES = "stoker.toml", 1 << 20
 _TABLE = ("tool", "stoker")
 """The table of `pyproject.toml` that stands for the whole of `stoker.toml`."""
 _UNKNOWN = "remove it, or load the plugin that has this option with -p"
@@ -76,27 +77,43 @@ class Settings:
         environ: The environment variables.
         values: The file's values by option name without dashes in front: {"batch-size": 100, "azureml-max-nodes": 2}.
         path: The file; None if there is none.
+        left_out: The files that were found and not used, one sentence each.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def find(cls, folder: Path, environ: Mapping[str, str]) -> Settings:
         """Finds the nearest `stoker.toml`, or `pyproject.toml` with [tool.stoker], in `folder` or above it.
+
+        The search ends at the home folder, and where the file system ends. A settings file can load plugins, which is
+        to run code, so one that somebody else can write is left out; `left_out` names it.
 
         Raises:
             InputError: The file is not TOML.
             OptionError: It has two values for one option.
         """
         names: tuple[tuple[str, tuple[str, ...]], ...] = ((_FILE, ()), ("pyproject.toml", _TABLE))
-        for parent in (folder, *folder.parents):
+        left_out: list[str] = []
+        for parent in _searched(folder):
             for name, table in names:
-                values = _read_table(parent / name, table)
-                if values is not None:
-                    return cls(environ=environ, values=_options_of(values, parent / name), path=parent / name)
-        return cls(environ=environ)
+                path = parent / name
+                distrust = files.distrust(path)
+                try:
+                    values = _read_table(path, table)
+                except InputError:
+                    if not distrust:
+                        raise
+                    values = {}
+                if values is not None and distrust:
+                    left_out.append(f"{path} is left out: {distrust}")
+                elif values is not None:
+                    options = _options_of(values, path)
+                    return cls(environ=environ, values=options, path=path, left_out=tuple(left_out))
+        return cls(environ=environ, left_out=tuple(left_out))
 
     def parse(self, parser: Parser, argv: Sequence[str]) -> Options:
         """Parses a command line; the environment, the file and the defaults fill in what it leaves out.
@@ -241,16 +258,36 @@ def _flag(action: argparse.Action, value: Any, what: str) -> Any:
     return action.const if on else getattr(action.default, "value", action.default)
 
 
+def _searched(folder: Path) -> Iterator[Path]:
+    """Yields a folder and those above it, up to the home folder or the edge of the file system."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    device = folder.stat().st_dev
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_dev != device:
+            return
+        yield parent
+        if parent == home:
+            return
+
+
 def _read_table(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
+    """Returns a table of a TOML file; None if there is no such file, or no such table in it."""
     try:
-        content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        if not path.is_file():  # a pipe would be waited for
+            return None
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError:
         return None
+    if len(content) > _MOST_BYTES:
+        raise InputError(
+            f"{path} is too large for a settings file", expected=f"at most {_MOST_BYTES:,} bytes", path=path
+        )
     import tomllib  # most command lines have no settings file, and `--help` is to be quick
 
     try:
         table: Any = tomllib.loads(files.decode(content))
-    except ValueError as error:  # not TOML, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested too deep
         raise InputError(f"{path} is not valid TOML", received=str(error), path=path) from error
     for key in keys:
         table = table.get(key)

@@ -11,6 +11,7 @@ _LEAST = 24
 """Columns that a text keeps beside its label, however narrow the terminal is."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|[ -/]*[0-~])?")
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -21,6 +22,18 @@ def clean(text: str) -> str:
     """
     text = _ESCAPES.sub("", text).rstrip("\r\n").rpartition("\r")[2]
     return _CONTROLS.sub("", text)
+
+
+def visible(text: str) -> str:
+    r"""Makes visible what a terminal would obey: each control character but tabs and newlines becomes its escape.
+
+    For names, paths and messages, which other people may have written.
+
+    Example:
+        >>> visible("a\x1b[2Jb")
+        'a\\x1b[2Jb'
+    """
+    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def rate(steps_per_s: float) -> str:

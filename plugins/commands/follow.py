@@ -16,6 +16,7 @@ from ...engine.backend import Backend
 from ...engine.registry import NOT_REGISTERED
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
+from ...engine.terminal.text import visible
 
 if TYPE_CHECKING:
     from ...engine.metrics import EpochReport
@@ -138,7 +139,7 @@ def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, 
             print(f"next: {run.command('runs', 'show')}")
         return 0
     why = f": {status.message}" if status.message and not seen.has(status.message) else ""
-    print(f"error: the run {run.run_id} {_ENDED[status.state]}{why}", file=sys.stderr)
+    print(visible(f"error: the run {run.run_id} {_ENDED[status.state]}{why}"), file=sys.stderr)
     # A run that has failed before it finished an epoch would only fail again.
     helps = (seen.epochs or status.state is not RunState.FAILED) and _has_checkpoint(run, backend, seen)
     helps = helps and not status.message.startswith(NOT_REGISTERED)  # the hint in the log says what would

@@ -162,6 +162,7 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
     """
     options = context.options
     run = find_run(options.values.runs_dir, options.values.resume)
+    require_trust(run, given=options.values.trust)
     choice = resumed_choice(run, options)
     _refuse_changes(options, choice)
     job = run.job()
@@ -175,6 +176,28 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
     anyway = job.register_anyway or options.values.register_anyway
     job = replace(job, epochs=epochs, allow_drift=options.values.allow_drift, register_anyway=anyway)
     return run, job, choice
+
+
+def require_trust(run: RunDirectory, *, given: bool) -> None:
+    """Refuses to run the job of a run that somebody else can write: it names code, a model or plugins.
+
+    Args:
+        run: The run.
+        given: Whether the user has said `--trust`.
+
+    Raises:
+        InputError: With what makes the run one of somebody else.
+    """
+    reasons = (files.distrust(path) for path in (run.path, run.path / "job.json"))
+    reason = "" if given else next(filter(None, reasons), "")
+    if reason:
+        raise InputError(
+            f"the code that the job of {run.run_id} names would run as you",
+            received=f"{run.path}: {reason}",
+            expected="a run of your own, or --trust",
+            hint="look at its job.json, and add --trust if you trust who wrote it",
+            path=run.path,
+        )
 
 
 def _refuse_changes(options: Options, choice: BackendChoice) -> None:

@@ -10,6 +10,7 @@ from ...engine.command import Command, command_line
 from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
 from ...engine.registry import Registry
+from ...engine.terminal.text import visible
 from .train import add_runs_dir
 
 
@@ -45,5 +46,5 @@ def run(options: argparse.Namespace, context: Context) -> int:
     adds = command_line("train", "--register", "NAME", runs_dir=options.runs_dir)
     print("registered models:" if versions else f"registered models: none; `{adds}` adds one")
     for one in versions:
-        print(f"  {one.name}  version {one.version}  sha256 {one.digest[:12]}  {one.location}")
+        print(visible(f"  {one.name}  version {one.version}  sha256 {one.digest[:12]}  {one.location}"))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
 from ...engine.status import RunState, RunStatus
+from ...engine.terminal.text import visible
 from .backend_choice import choice_of, known_choice, plugin_defaults
 from .follow import add_display_options, follow
 from .train import add_runs_dir
@@ -97,7 +99,7 @@ def _list(values: argparse.Namespace, context: Context) -> int:
     if values.json:
         print(strict_json.dumps(rows, indent=2))
     elif rows:
-        print(_table(("run", "state", "epochs", "accuracy", "loss"), [_rounded(row) for row in rows]))
+        print(visible(_table(("run", "state", "epochs", "accuracy", "loss"), [_rounded(row) for row in rows])))
     else:
         print(f"no runs in {values.runs_dir}; start one with: {command_line('train', runs_dir=values.runs_dir)}")
     return 0
@@ -164,9 +166,9 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
     width = max(len(name) for name in value)
     for name, entry in value.items():
         if entry != "":
-            print(f"{name.replace('_', ' '):<{width}}  {entry}")
+            print(visible(f"{name.replace('_', ' '):<{width}}  {entry}"))
     for path in sorted(path for path in found.outputs.rglob("*") if path.is_file()):
-        print(f"{'file':<{width}}  {path}  ({path.stat().st_size:,} bytes)")
+        print(visible(f"{'file':<{width}}  {path}  ({path.stat().st_size:,} bytes)"))
     return 0
 
 
@@ -199,9 +201,13 @@ def _add_logs(below: Any) -> None:
 
 
 def _logs(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     for piece in backend.logs(found.handle(), 0, follow=values.follow):
-        sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+        if sys.stdout.isatty():
+            print("\r".join(map(visible, decode(piece).split("\r"))), end="", flush=True)
+        else:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
     return 0
 
 

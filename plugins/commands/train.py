@@ -50,6 +50,7 @@ def add_plan_options(parser: argparse.ArgumentParser) -> Any:
     changes = "other versions, processor, threads, devices, TensorFlow variables, Keras settings, code or data"
     drift = f"allow resuming with {changes}; the result may differ"
     group.add_argument("--allow-drift", action="store_true", help=drift)
+    add_trust(group)
     dry = "only show what would happen; with DIR, also write it there, as files"
     group.add_argument("--dry-run", nargs="?", const=SAY_ONLY, default="", metavar="DIR", help=dry)
     group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
@@ -58,6 +59,11 @@ def add_plan_options(parser: argparse.ArgumentParser) -> Any:
     group.add_argument("--offline", action="store_true", help="don't download anything")
     add_display_options(group)
     return group
+
+
+def add_trust(group: Any) -> None:
+    """Adds `--trust`, for the commands that run the job of an earlier run."""
+    group.add_argument("--trust", action="store_true", help="run the job of a run that another user can write")
 
 
 def add_runs_dir(group: Any) -> None:

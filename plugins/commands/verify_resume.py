@@ -22,7 +22,8 @@ from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
 from ...engine.terminal.interrupt import interrupted_by_signals
-from .train import add_runs_dir
+from .job import require_trust
+from .train import add_runs_dir, add_trust
 
 _LOOK_S = 0.02
 _NOT_SHOWN_IN = ("no:tensorboard", "no:mlflow")
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the run, the epochs to train and the number of kills."""
     parser.add_argument("run", metavar="RUN", help="run whose job to try, on this machine, in a temporary folder")
     add_runs_dir(parser)
+    add_trust(parser)
     parser.add_argument("--epochs", type=positive_int, default=3, metavar="N", help="epochs to train (default: 3)")
     parser.add_argument("--kills", type=positive_int, default=3, metavar="N", help="times to kill it (default: 3)")
 
@@ -50,7 +52,9 @@ def run(options: argparse.Namespace, context: Context) -> int:
     Returns:
         0 if all bits are equal, 1 if not.
     """
-    job = find_run(options.runs_dir, options.run).job()
+    tried = find_run(options.runs_dir, options.run)
+    require_trust(tried, given=options.trust)
+    job = tried.job()
     plugins = (*job.plugins, *_NOT_SHOWN_IN)
     job = replace(job, epochs=options.epochs, register="", allow_drift=False, plugins=plugins)
     context.plugins.add_requested(job.plugins)

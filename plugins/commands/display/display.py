@@ -11,6 +11,7 @@ from ....engine import strict_json
 from ....engine.errors import UnknownNameError
 from ....engine.metrics import EpochReport
 from ....engine.status import RunState, RunStatus
+from ....engine.terminal.text import visible
 
 MODES = ("live", "plain", "json", "quiet")
 """The modes that `open_display` takes."""
@@ -108,6 +109,8 @@ class PlainDisplay:
 
     def line(self, text: str) -> None:
         """Writes the line; a character that the stream's encoding lacks becomes its escape."""
+        if self._stream.isatty():
+            text = visible(text)
         encoding = _encoding(self._stream)
         self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         self._stream.flush()
@@ -123,7 +126,7 @@ class PlainDisplay:
         known = bool(status.message) or self._clock() - self._since >= PATIENCE_S
         if status.state in _WAITING and known and text != self._said:
             self._said = text
-            self.line(text)
+            self.line(visible(text))
 
     def close(self) -> None:
         """Does nothing: each line is out already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,52 @@ def test_the_nearest_file_upwards_is_taken_and_no_other(tmp_path: Path):
     found = Settings.find(below, {})
     assert found.path == tmp_path / "a" / "stoker.toml"
     assert (value(found, "epochs").value, value(found, "name").value) == (2, "")
+
+
+@pytest.mark.parametrize("name", ["stoker.toml", "pyproject.toml"])
+def test_a_file_that_somebody_else_can_write_is_left_out_and_said(tmp_path: Path, name: str):
+    below = tmp_path / "a"
+    below.mkdir()
+    table = "" if name == "stoker.toml" else "[tool.stoker]\n"
+    (tmp_path / name).write_text(f"{table}epochs = 1")
+    (below / name).write_text(f"{table}epochs = 2\nplugin = ['./evil.py']")
+    (below / name).chmod(0o666)
+    found = Settings.find(below, {})
+    assert (found.path, value(found, "epochs").value) == (tmp_path / name, 1)
+    assert found.left_out == (f"{below / name} is left out: every user can write it",)
+
+
+def test_a_pyproject_of_somebody_elses_without_a_table_of_ours_is_not_worth_a_word(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'")
+    (tmp_path / "pyproject.toml").chmod(0o666)
+    assert Settings.find(tmp_path, {}).left_out == ()
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 100_000, "x" * 2_000_000, "a = [", "a = " + "9" * 5000])
+def test_a_file_that_is_no_settings_file_is_an_error_and_one_of_somebody_else_is_left_out(tmp_path: Path, content: str):
+    path = tmp_path / "stoker.toml"
+    path.write_text(content)
+    if not content.startswith("a = 9"):
+        with pytest.raises(InputError, match=r"stoker\.toml"):
+            Settings.find(tmp_path, {})
+    path.chmod(0o666)
+    assert len(Settings.find(tmp_path, {}).left_out) == 1
+
+
+def test_a_pipe_is_no_settings_file(tmp_path: Path):
+    os.mkfifo(tmp_path / "stoker.toml")
+    assert Settings.find(tmp_path, {}).path is None
+
+
+def test_the_search_ends_at_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home = tmp_path / "home"
+    (home / "work").mkdir(parents=True)
+    (tmp_path / "stoker.toml").write_text("epochs = 1")
+    assert value(Settings.find(home / "work", {}), "epochs").value == 1
+    monkeypatch.setenv("HOME", str(home))
+    assert Settings.find(home / "work", {}).path is None
+    (home / "stoker.toml").write_text("epochs = 2")
+    assert value(Settings.find(home / "work", {}), "epochs").value == 2
 
 
 def test_a_pyproject_counts_if_it_has_a_table_of_ours(tmp_path: Path):
