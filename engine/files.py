@@ -33,6 +33,7 @@ __all__ = [
     "keep_lock",
     "lock",
     "make_folder",
+    "read_plain",
     "recover",
     "remove_leftovers",
     "remove_tree",
@@ -262,6 +263,19 @@ def decode(content: bytes) -> str:
     """
     utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if utf_16 else "utf-8-sig").replace("\r\n", "\n")
+
+
+def read_plain(path: Path) -> bytes:
+    """Reads a file, and nothing else that may have its name: a pipe or a device would be waited for.
+
+    Raises:
+        OSError: It can't be read, or is no plain file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        return stream.read()
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:

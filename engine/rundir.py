@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import calendar
 import contextlib
+import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from . import files, strict_json
 from .backend import BackendChoice
@@ -23,6 +24,10 @@ from .status import Handle, RunStatus
 from .summary import RunSummary
 
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
+
+_T = TypeVar("_T")
+_WRONG = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
+"""What the reader of a record raises when its fields are of other types."""
 
 _STAMP = "%Y%m%d-%H%M%S"
 _HANDLE, _CHOICE, _NOTES, _TRAINED = "handle.json", "backend.json", "notes.json", "trained.json"
@@ -162,7 +167,7 @@ class RunDirectory:
 
     def notes(self) -> list[str]:
         """Returns what `write_notes` wrote; [] if there was nothing to say."""
-        return [str(note) for note in (self._optional(_NOTES) or {}).get("notes", ())]
+        return self._parsed(_NOTES, lambda value: [str(note) for note in list(value["notes"])]) or []
 
     def remove(self) -> None:
         """Removes the run and everything that it made."""
@@ -185,13 +190,16 @@ class RunDirectory:
         files.write_json(self.path / _CHOICE, choice.to_json())
 
     def backend_choice(self) -> BackendChoice | None:
-        """Returns what `write_backend_choice` wrote; None if it was never written."""
-        value = self._optional(_CHOICE)
-        return BackendChoice.from_json(value) if value else None
+        """Returns what `write_backend_choice` wrote; None if it was never written.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        return self._parsed(_CHOICE, BackendChoice.from_json)
 
     def write_handle(self, handle: Handle) -> None:
         """Writes `handle.json`; from now on any process can find the run again."""
-        files.write_json(self.path / _HANDLE, {"handle": str(handle)})
+        files.write_json(self.path / _HANDLE, {"handle": str(handle), "folder": str(self.path.resolve())})
 
     def handle(self) -> Handle:
         """Returns the handle of the run.
@@ -212,8 +220,10 @@ class RunDirectory:
             raise RunError(
                 f"{path} can't be read", received=error.received, expected=error.expected, path=path
             ) from error
-        of_folder = handle.reference.startswith("/") and handle.reference.rpartition("/")[2] == self.run_id
-        return replace(handle, reference=str(self.path.resolve())) if of_folder else handle
+        was = self._read(_HANDLE).get("folder")
+        if was is None and handle.reference.rpartition("/")[2] == self.run_id and not Path(handle.reference).exists():
+            was = handle.reference
+        return replace(handle, reference=str(self.path.resolve())) if handle.reference == was else handle
 
     def has_handle(self) -> bool:
         """Returns whether the run is known to be submitted."""
@@ -244,7 +254,7 @@ class RunDirectory:
                 host=str(value.get("host", "")),
                 heartbeat_s=float(value.get("heartbeat_s", 0.0)),
             )
-        except (RunError, KeyError, TypeError, ValueError, OverflowError):
+        except (RunError, *_WRONG):
             return None
 
     def append_event(self, event: RunEvent) -> None:
@@ -254,7 +264,7 @@ class RunDirectory:
     def events(self) -> Iterator[RunEvent]:
         """Yields the events so far; leaves out a line that a crash has cut short."""
         for value in self._lines("events.jsonl"):
-            with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+            with contextlib.suppress(*_WRONG):
                 yield RunEvent.from_json(value)
 
     def append_metrics(self, epoch: int, metrics: Mapping[str, float], time_s: float) -> None:
@@ -266,8 +276,14 @@ class RunDirectory:
         files.append_line(self.path / _METRICS, "\n".join(lines))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Yields the lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run."""
-        return (line for line in self._lines(_METRICS) if {"epoch", "name", "value", "time_s"} <= line.keys())
+        """Yields the lines of `metrics.jsonl`: {epoch, name, value, time_s}, `time_s` from the start of the run.
+
+        Raises:
+            RunError: The file can't be read, or a field of a line is of another type.
+        """
+        for line in self._lines(_METRICS):
+            if {"epoch", "name", "value", "time_s"} <= line.keys():
+                yield _figure(line, self.path / _METRICS)
 
     def truncate_metrics(self, epochs: int) -> None:
         """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
@@ -291,8 +307,12 @@ class RunDirectory:
         files.write_json(self.path / _TRAINED, facts)
 
     def model_facts(self) -> Mapping[str, Any] | None:
-        """Returns what `write_model_facts` wrote; None before the training has come that far."""
-        return self._optional(_TRAINED)
+        """Returns what `write_model_facts` wrote; None before the training has come that far.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        return self._parsed(_TRAINED, _model_facts)
 
     def write_summary(self, summary: RunSummary) -> None:
         """Writes `summary.json`: the final figures and where the model is."""
@@ -302,7 +322,7 @@ class RunDirectory:
         """Returns what `write_summary` wrote; None while the run has not finished, or if the file is damaged."""
         try:
             return RunSummary.from_json(self._read(_SUMMARY))
-        except (RunError, KeyError, TypeError, ValueError, OverflowError):
+        except (RunError, *_WRONG):
             return None
 
     def take_record(self, folder: Path) -> RunSummary | None:
@@ -343,10 +363,25 @@ class RunDirectory:
         except RunError:
             return None
 
+    def _parsed(self, name: str, parse: Callable[[dict[str, Any]], _T]) -> _T | None:
+        """Returns the value of a record; None if it was never written.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            return parse(self._read(name))
+        except _WRONG as error:
+            field = f"the field {error}" if isinstance(error, KeyError) else str(error)
+            raise RunError(f"{path} can't be read", received=f"{type(error).__name__}: {field}", path=path) from error
+
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            value = strict_json.loads(path.read_text(encoding="utf-8"))
+            value = strict_json.loads(files.read_plain(path).decode())
         except FileNotFoundError as error:
             raise RunError(f"the run {self.run_id} has no {name}", hint="was it ever submitted?", path=path) from error
         except (OSError, ValueError, RecursionError) as error:
@@ -356,15 +391,41 @@ class RunDirectory:
         return value
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        path = self.path / name
         try:
-            text = (self.path / name).read_text(encoding="utf-8", errors="replace")
+            text = files.read_plain(path).decode(errors="replace")
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise RunError(f"{path} can't be read", received=error.strerror, path=path) from error
         for line in text.split("\n")[:-1]:  # what follows the last newline is being written, or was torn
             with contextlib.suppress(ValueError, RecursionError):
                 value = strict_json.loads(line)
                 if isinstance(value, dict):
                     yield value
+
+
+def _model_facts(value: dict[str, Any]) -> dict[str, Any]:
+    """Checks the fields of a model that are shown of it; see `engine.training.model_facts`."""
+    own, count = dict(value["optimizers"]), dict(value["parameters"])
+    optimizer = value["optimizer"] if value["optimizer"] is None else dict(value["optimizer"])
+    counts = {name: int(count[name]) for name in ("trainable", "not_trainable")}
+    return {**value, "loss": value["loss"], "optimizer": optimizer, "optimizers": own, "parameters": counts}
+
+
+def _figure(line: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Checks the types of a figure's line."""
+    types: dict[str, tuple[type, ...]] = {
+        "epoch": (int,),
+        "name": (str,),
+        "value": (int, float),
+        "time_s": (int, float),
+    }
+    for name, allowed in types.items():
+        if type(line[name]) not in allowed:
+            received = f"{name} is {json.dumps(line[name])[:80]}"
+            raise RunError(f"{path} has a line that is no figure", received=received, path=path)
+    return line
 
 
 def _after(root: Path, now_s: float) -> float:

@@ -54,6 +54,7 @@ class Loop:
         self.logs: Any = None
         self.target_steps = _FIRST
         self._programs = 0
+        self._traced: dict[Any, Any] = {}
         self._run_as_graph = self._trace_later()
         self._run = self._compile()
 
@@ -80,12 +81,9 @@ class Loop:
             The TensorFlow variables that the step reads or writes, in the order of their use; none in the mode EAGER,
             which traces nothing.
         """
-        import tensorflow as tf
-
         if self.mode is ExecutionMode.EAGER:
             return []
-        specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), arrays)
-        traced = self._run_as_graph.get_concrete_function(specs, tf.TensorSpec((), tf.int32))
+        traced = self._trace(arrays)
         self.graph = traced.graph
         by_handle = {id(variable.handle): variable for variable in traced.graph.variables}  # which has no fixed order
         return [by_handle[id(handle)] for handle in traced.captured_inputs if id(handle) in by_handle]
@@ -94,7 +92,8 @@ class Loop:
         """Runs the compiled loop, or falls back to another; XLA refuses before the first step is taken."""
         import tensorflow as tf
 
-        reason = "" if self._programs else self._why_not_xla(arrays, steps)
+        self._trace(arrays)
+        reason = "" if self._programs else self._why_not_xla(arrays)
         try:
             if not reason:
                 return self._run(arrays, steps)
@@ -114,12 +113,11 @@ class Loop:
         self.fallback = Fallback(mode=self.mode, reason=reason, is_usual=is_usual)
         self._run = self._compile()
 
-    def _why_not_xla(self, arrays: Any, steps: Any) -> str:
+    def _why_not_xla(self, arrays: Any) -> str:
         """Returns why XLA should not compile the step, or ""; the trace made for this is the one that the loop runs."""
         import tensorflow as tf
 
-        graph = self._run_as_graph.get_concrete_function(arrays, steps).graph
-        return why_not_xla(graph.as_graph_def(), gpu=bool(tf.config.list_logical_devices("GPU")))
+        return why_not_xla(self._trace(arrays).graph.as_graph_def(), gpu=bool(tf.config.list_logical_devices("GPU")))
 
     def _learn(self, steps: int, seconds: float) -> None:
         """Fits the size of the chunks to the time that one took, unless most of that went into compiling."""
@@ -134,12 +132,19 @@ class Loop:
         import tensorflow as tf
 
         def run_traced(arrays: Any, steps: Any) -> Any:
-            with tf.init_scope():
-                specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), (arrays, steps))
-                traced = self._run_as_graph.get_concrete_function(*specs)
-            return traced(arrays, steps)
+            return self._trace(arrays)(arrays, steps)
 
         return tf.function(run_traced, jit_compile=True) if self.mode is ExecutionMode.XLA else self._run_as_graph
+
+    def _trace(self, arrays: Any) -> Any:
+        """Returns the loop as traced for arrays of some shapes; the first call must be outside of other traces."""
+        import tensorflow as tf
+
+        key = tuple((tuple(array.shape), tf.as_dtype(array.dtype)) for array in tf.nest.flatten(arrays))
+        if key not in self._traced:
+            specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), arrays)
+            self._traced[key] = self._run_as_graph.get_concrete_function(specs, tf.TensorSpec((), tf.int32))
+        return self._traced[key]
 
     def _trace_later(self) -> Any:
         """Returns the loop over the batches of a chunk, traced when it is called; in the mode EAGER it never is."""

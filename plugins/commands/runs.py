@@ -18,11 +18,14 @@ from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
-from ...engine.status import RunState, RunStatus
+from ...engine.status import RunState
 from ...engine.terminal.text import visible
 from .backend_choice import choice_of, known_choice, plugin_defaults
 from .follow import add_display_options, follow
 from .train import add_runs_dir
+
+_UNKNOWN = "unknown"
+"""The state of a run that could not be asked, or whose record is damaged."""
 
 
 @hookimpl
@@ -94,8 +97,7 @@ def _add_list(below: Any) -> None:
 def _list(values: argparse.Namespace, context: Context) -> int:
     rows, backend_of = [], _backends(context)
     for found in list_runs(values.runs_dir):
-        status = _status(found, backend_of)
-        rows.append({"run": found.run_id, "state": str(status.state), **_figures(found), "message": status.message})
+        rows.append({"run": found.run_id, **_row(found, backend_of)})
     if values.json:
         print(strict_json.dumps(rows, indent=2))
     elif rows:
@@ -105,11 +107,15 @@ def _list(values: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _status(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) -> RunStatus:
+def _row(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) -> dict[str, Any]:
+    """Returns what is shown of a run; one that is damaged or out of reach must not hide the others."""
+    row: dict[str, Any] = {"state": _UNKNOWN}
     try:
-        return backend_of(found).status(found.handle())
-    except StokerError as error:  # one run whose status is out of reach must not hide the others
-        return RunStatus(state=RunState.LOST, message=error.what)
+        status = backend_of(found).status(found.handle())
+        row = {"state": str(status.state), "message": status.message}
+        return row | _figures(found)
+    except StokerError as error:
+        return row | {"message": str(error)}
 
 
 def _figures(found: RunDirectory) -> dict[str, Any]:

@@ -45,10 +45,9 @@ class FileBackend:
             run = self.find(handle)
         except errors.BackendError as error:
             return RunStatus(state=RunState.LOST, message=error.what)
-        with files.lock(run.lock, timeout_s=0) as held:
-            lost = RunStatus(state=RunState.LOST, message="its process ended without reporting a status")
+        alive, lost = files.is_locked(run.lock), RunStatus(state=RunState.LOST, message="its process ended early")
         status = record.status if (record := run.status_record()) else lost
-        return status if status.state.ended or held is None else lost
+        return status if status.state.ended or alive else lost
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         ended = False
