@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from .. import files
 from ..backend import Backend, BackendChoice
 from ..data import ProgressCallback
 from ..errors import InputError, RunError
@@ -13,7 +15,7 @@ from ..event import EventKind, RunEvent
 from ..job import TrainJob
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
-from ..status import Handle, RunStatus
+from ..status import Handle, RunState, RunStatus
 from ..training.prepare import load_dataset
 
 
@@ -85,6 +87,29 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
     written = sum(len(piece) for piece in backend.logs(run.handle()))
     _start(run, job, backend, plugins)
     return written
+
+
+def settle(run: RunDirectory, plugins: Plugins) -> None:
+    """Ends the record of a run on this machine whose process was killed when only that was left to do.
+
+    Its model, figures and summary are written, and the model is registered. The observers are told, if they were not.
+
+    Args:
+        run: The run; one that has no summary, has ended or still runs stays as it is.
+        plugins: The observers.
+    """
+    record = run.status_record()
+    if record is None or record.status.state is not RunState.FINALIZING or not run.summary():
+        return
+    with files.lock(run.lock, timeout_s=0) as held:
+        if held is None:
+            return
+        told = [event.kind for event in run.events() if event.kind in {EventKind.STARTED, EventKind.FINISHED}]
+        if told[-1:] != [EventKind.FINISHED]:
+            event = RunEvent(kind=EventKind.FINISHED, run_id=run.run_id, data={"message": ""})
+            run.append_event(event)
+            plugins.notify(event, run.job(), run.path)
+        run.write_status(replace(record.status, state=RunState.COMPLETED, message=""))
 
 
 def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> None:

@@ -144,7 +144,7 @@ def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, 
     helps = (seen.epochs or status.state is not RunState.FAILED) and _has_checkpoint(run, backend, seen)
     helps = helps and not status.message.startswith(NOT_REGISTERED)  # the hint in the log says what would
     resume = f", or resume it with: {run.command('train', '--resume')}" if helps else ""
-    print(f"hint: {run.command('runs', 'logs')}{resume}", file=sys.stderr)
+    print(visible(f"hint: {run.command('runs', 'logs')}{resume}"), file=sys.stderr)
     return 1
 
 

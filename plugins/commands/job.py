@@ -160,6 +160,8 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
         UnknownNameError: There is no such run.
         InputError: Other options were given, or there is nothing left to do.
     """
+    from ...engine.runs import launch
+
     options = context.options
     run = find_run(options.values.runs_dir, options.values.resume)
     require_trust(run, given=options.values.trust)
@@ -167,6 +169,7 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
     _refuse_changes(options, choice)
     job = run.job()
     epochs = options.values.epochs if "epochs" in options.given else job.epochs
+    launch.settle(run, context.plugins)
     summary = run.summary()
     if summary and ("epochs" not in options.given or epochs <= summary.epochs):
         raise InputError(

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -111,6 +112,8 @@ class LocalBackend:
         status = (run.status_record() or before).status  # it may have ended between the two looks
         if status.state.ended:
             return status
+        if status.state is RunState.FINALIZING and run.summary():  # all was written but this
+            return replace(status, state=RunState.COMPLETED)
         return RunStatus(
             state=RunState.LOST,
             attempt=status.attempt,

@@ -246,3 +246,33 @@ def test_a_validation_fraction_that_leaves_nothing_is_refused_with_the_number_of
     assert not (tmp_path / "runs").exists()
     for each in words:
         assert each in done.stderr
+
+
+def test_what_others_wrote_is_shown_and_not_obeyed(tmp_path: Path):
+    """A message, the name of a run, a path: control characters become their escapes."""
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True), run_id="20260101-000000-a\x1b[2J-000001")
+    run.write_handle(Handle(backend="local", reference=str(run.path)))
+    run.write_status(RunStatus(state=RunState.FAILED, message="\x1b]0;pwned\x07\x1b[2J\u202ebad"))
+    for words in (
+        ["runs", "list"],
+        ["runs", "show"],
+        ["runs", "attach"],
+        ["train", "--data-folder", "/no\x1b]0;x\x07"],
+    ):
+        done = stoker(*words, cwd=tmp_path)
+        said = done.stdout + done.stderr
+        assert not set(said) & {"\x1b", "\x07", "\u202e"}, words
+        assert "\\x1b" in said
+
+
+def test_a_run_that_another_user_can_write_is_resumed_only_with_trust(tmp_path: Path):
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True, model="evil.py"))
+    run.write_status(RunStatus(state=RunState.LOST))
+    (run.path / "job.json").chmod(0o666)
+    for words in (["train", "--resume", run.run_id], ["plan", "--resume", run.run_id], ["verify-resume", run.run_id]):
+        done = stoker(*words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "would run as you" in done.stderr
+        assert "every user can write it" in done.stderr
+        assert "add --trust" in done.stderr
+        assert "would run as you" not in stoker(*words, "--trust", cwd=tmp_path).stderr

@@ -20,11 +20,14 @@ import pytest
 
 from stoker.engine import files
 from stoker.engine.errors import BackendError, InputError, StorageError
+from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
 from stoker.engine.process import ProcessIdentity
 from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs import launch
 from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.engine.summary import RunSummary
 from stoker.plugins.commands import verify_resume
 from stoker.plugins.local import backend
 from stoker.plugins.local.backend import LocalBackend
@@ -380,6 +383,41 @@ def test_a_worker_that_outlives_the_trainer_keeps_no_run_alive_and_is_ended(plac
     (worker,) = wait_for_followers(run)
     LocalBackend().cancel(run.handle())
     assert not worker.is_alive
+
+
+class Told:
+    """Plugins that count what observers are told."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+
+    def notify(self, event: RunEvent, job: TrainJob, run_dir: Path) -> None:
+        assert (job.offline, run_dir.name) == (True, event.run_id)
+        self.kinds.append(str(event.kind))
+
+
+@pytest.mark.parametrize("written", ["nothing", "summary", "event"])
+def test_a_run_that_was_killed_at_its_end_has_completed_when_all_is_written(tmp_path: Path, written: str):
+    """Observers hear of it once, and a later look changes nothing."""
+    run, told = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True)), Told()
+    run.write_handle(Handle(backend="local", reference=str(run.path)))
+    run.append_event(RunEvent(kind=EventKind.STARTED, run_id=run.run_id, data={}))
+    run.write_status(RunStatus(state=RunState.FINALIZING))
+    if written != "nothing":
+        run.write_summary(RunSummary(metrics={"Final test loss": 0.5}, epochs=1, model="outputs/model"))
+    if written == "event":
+        run.append_event(RunEvent(kind=EventKind.FINISHED, run_id=run.run_id, data={}))
+    assert state(run) is (RunState.LOST if written == "nothing" else RunState.COMPLETED)
+    with files.lock(run.lock):
+        assert state(run) is RunState.FINALIZING
+        launch.settle(run, told)  # type: ignore[arg-type]
+    assert told.kinds == []
+    for _ in range(2):
+        launch.settle(run, told)  # type: ignore[arg-type]
+    assert told.kinds == (["finished"] if written == "summary" else [])
+    record = run.status_record()
+    assert record
+    assert record.status.state is (RunState.FINALIZING if written == "nothing" else RunState.COMPLETED)
 
 
 def test_a_moved_run_is_found_and_a_copy_never_acts_on_the_original(tmp_path: Path):
