@@ -265,8 +265,12 @@ def decode(content: bytes) -> str:
     return content.decode("utf-16" if utf_16 else "utf-8-sig").replace("\r\n", "\n")
 
 
-def read_plain(path: Path) -> bytes:
+def read_plain(path: Path, offset: int = 0) -> bytes:
     """Reads a file, and nothing else that may have its name: a pipe or a device would be waited for.
+
+    Args:
+        path: The file.
+        offset: Where to begin, in bytes.
 
     Raises:
         OSError: It can't be read, or is no plain file.
@@ -275,6 +279,7 @@ def read_plain(path: Path) -> bytes:
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
+        stream.seek(offset)
         return stream.read()
 
 

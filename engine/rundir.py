@@ -26,6 +26,7 @@ from .summary import RunSummary
 __all__ = ["RunDirectory", "StatusRecord", "new_run_id"]
 
 _T = TypeVar("_T")
+_FIGURE = {"epoch", "name", "value", "time_s"}
 _WRONG = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
 """What the reader of a record raises when its fields are of other types."""
 
@@ -282,8 +283,23 @@ class RunDirectory:
             RunError: The file can't be read, or a field of a line is of another type.
         """
         for line in self._lines(_METRICS):
-            if {"epoch", "name", "value", "time_s"} <= line.keys():
+            if line.keys() >= _FIGURE:
                 yield _figure(line, self.path / _METRICS)
+
+    def metrics_after(self, offset: int) -> tuple[list[dict[str, Any]], int]:
+        """Returns the lines of `metrics.jsonl` from a place on, and where the next ones will begin, in bytes.
+
+        A file that has become shorter, because a resume has truncated it, is read from its beginning.
+
+        Raises:
+            RunError: As `metrics`.
+        """
+        path = self.path / _METRICS
+        with contextlib.suppress(OSError):
+            offset = 0 if path.stat().st_size < offset else offset
+        content = self._content(_METRICS, offset)
+        whole = content[: content.rfind(b"\n") + 1]
+        return [_figure(line, path) for line in _values(whole) if line.keys() >= _FIGURE], offset + len(whole)
 
     def truncate_metrics(self, epochs: int) -> None:
         """Removes what a resumed run writes again: figures of epochs after `epochs`, the final ones, the summary."""
@@ -391,18 +407,26 @@ class RunDirectory:
         return value
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        yield from _values(self._content(name))
+
+    def _content(self, name: str, offset: int = 0) -> bytes:
+        """Returns what a file holds from a place on; nothing if it is not there."""
         path = self.path / name
         try:
-            text = files.read_plain(path).decode(errors="replace")
+            return files.read_plain(path, offset)
         except FileNotFoundError:
-            return
+            return b""
         except OSError as error:
             raise RunError(f"{path} can't be read", received=error.strerror, path=path) from error
-        for line in text.split("\n")[:-1]:  # what follows the last newline is being written, or was torn
-            with contextlib.suppress(ValueError, RecursionError):
-                value = strict_json.loads(line)
-                if isinstance(value, dict):
-                    yield value
+
+
+def _values(content: bytes) -> Iterator[dict[str, Any]]:
+    """Yields the JSON objects in some lines; what follows the last newline is being written, or was torn."""
+    for line in content.decode(errors="replace").split("\n")[:-1]:
+        with contextlib.suppress(ValueError, RecursionError):
+            value = strict_json.loads(line)
+            if isinstance(value, dict):
+                yield value
 
 
 def _model_facts(value: dict[str, Any]) -> dict[str, Any]:

@@ -135,15 +135,31 @@ def watch(
         At each look, the complete lines of the log that are new (the first time, all from `offset`), and the status.
         The last status has ended, and by then all lines have been yielded.
     """
-    rest = b""
+    parts: list[bytes] = []  # of a line whose end has not come yet
+    before: RunStatus | None = None
     while True:
         status = backend.status(handle)  # before the log: what was written before the end is then in the log
-        piece = b"".join(backend.logs(handle, offset))
-        offset += len(piece)
-        *whole, rest = (rest + piece).split(b"\n")
-        if status.state.ended and rest:
-            whole, rest = [*whole, rest], b""
-        yield [line.decode(errors="replace") for line in whole], status
+        lines: list[str] = []
+        for piece in backend.logs(handle, offset):
+            if lines:  # a long log comes in several pieces, and is not held as a whole
+                yield lines, before or status
+            offset += len(piece)
+            lines = _lines(parts, piece)
+        if status.state.ended and parts:
+            lines = [*lines, b"".join(parts).decode(errors="replace")]
+        yield lines, status
         if status.state.ended:
             return
+        before = status
         sleep(backend.poll_s)
+
+
+def _lines(parts: list[bytes], piece: bytes) -> list[str]:
+    """Returns the lines that end in a piece of a log; `parts` has what was read of an unfinished one."""
+    *whole, rest = piece.split(b"\n")
+    if whole:
+        whole[0] = b"".join([*parts, whole[0]])
+        parts.clear()
+    if rest:
+        parts.append(rest)
+    return [line.decode(errors="replace") for line in whole]

@@ -107,7 +107,7 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
     mode = display_mode(quiet=options.quiet, json=options.json, stream=sys.stdout)
     # Where the log goes to a file and errors to a terminal, whoever sits there sees the error only if it is repeated.
     as_text = mode in {"live", "plain"} and (sys.stdout.isatty() or not sys.stderr.isatty())
-    display = open_display(mode, run.run_id, sys.stdout, exact=lambda report: _exact(run, report))
+    display = open_display(mode, run.run_id, sys.stdout, exact=_Figures(run))
     try:
         for lines, seen.status in watch(backend, run.handle(), offset):
             for line in lines:
@@ -120,12 +120,24 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
         display.close()
 
 
-def _exact(run: RunDirectory, report: EpochReport) -> dict[str, float]:
-    """Returns the figures of an epoch from the run's folder; {} while they are elsewhere."""
-    from ...engine.metrics import epoch_name
+class _Figures:
+    """The figures of a run as its folder has them; reads on where it was, for a run may have thousands of epochs."""
 
-    written = {line["name"]: line["value"] for line in run.metrics() if line["epoch"] == report.epoch}
-    return {name: written[epoch_name(name)] for name in report.metrics if epoch_name(name) in written}
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._offset = 0
+        self._found: dict[int, dict[str, float]] = {}
+
+    def __call__(self, report: EpochReport) -> dict[str, float]:
+        """Returns the figures of an epoch, by Keras' names; {} while they are elsewhere."""
+        from ...engine.metrics import epoch_name
+
+        lines, self._offset = self._run.metrics_after(self._offset)
+        for line in lines:
+            self._found.setdefault(line["epoch"], {})[line["name"]] = line["value"]
+        written = self._found.get(report.epoch, {})
+        self._found = {epoch: figures for epoch, figures in self._found.items() if epoch > report.epoch}
+        return {name: written[epoch_name(name)] for name in report.metrics if epoch_name(name) in written}
 
 
 def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, seen: _Seen) -> int:

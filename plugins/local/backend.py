@@ -38,6 +38,8 @@ _BEAT_S = 1.5
 """How long a heartbeat is watched for a change; it is written five times a second."""
 _END_S = 1.0
 _PATIENCE_S = 5.0
+_PIECE_BYTES = 1 << 20
+"""How much of a log is read at once."""
 _SHOWN = 200
 """Characters of a handle that a message shows."""
 _CLI = Path(__file__).resolve().parents[2] / "cli.py"
@@ -129,12 +131,11 @@ class LocalBackend:
             try:
                 with run.log.open("rb") as stream:
                     stream.seek(offset)
-                    piece = stream.read()
+                    while piece := stream.read(_PIECE_BYTES):
+                        yield piece
+                        offset += len(piece)
             except OSError:
                 return
-            if piece:
-                yield piece
-            offset += len(piece)
             if ended:
                 return
             time.sleep(self.poll_s)
