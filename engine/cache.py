@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from .errors import OptionError
+from .files import expanded
 
 __all__ = ["VARIABLE", "root"]
 
@@ -21,7 +22,7 @@ def root() -> Path:
     """
     chosen = os.environ.get(VARIABLE)
     if chosen:
-        folder = Path(chosen).expanduser()
+        folder = expanded(chosen)
         if not folder.is_absolute():
             raise OptionError(
                 f"{VARIABLE} must be an absolute path", received=chosen, hint=f"{VARIABLE}={folder.absolute()}"

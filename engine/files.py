@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import strict_json
-from .errors import StorageError
+from .errors import InputError, StorageError
 
 __all__ = [
     "append_line",
@@ -28,6 +28,7 @@ __all__ = [
     "copy_tree",
     "decode",
     "distrust",
+    "expanded",
     "hidden_beside",
     "is_locked",
     "keep_lock",
@@ -309,6 +310,26 @@ def append_line(path: Path, line: str) -> None:
         data = (b"\n" if torn else b"") + line.encode() + b"\n"
         if stream.write(data) != len(data):  # the disk is full but for a few bytes
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def expanded(path: str | Path) -> Path:
+    """Returns a path that a user wrote, with `~` or `~NAME` in front replaced by that home folder.
+
+    Raises:
+        InputError: There is no such user, or the text can be no path.
+
+    Example:
+        >>> expanded("a/b")
+        PosixPath('a/b')
+    """
+    if "\0" in str(path):
+        raise InputError("a path can't hold a NUL character", received=repr(str(path)))
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        user = str(path).partition("/")[0]
+        hint = "write ./ in front if that is the name of a file or folder"
+        raise InputError(f"there is no home folder of {user}", received=str(path), hint=hint) from error
 
 
 def distrust(path: Path) -> str:

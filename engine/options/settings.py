@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import cache, files
 from ..errors import InputError, OptionError, UnknownNameError
+from ..files import expanded
 from . import habits
 from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, option_value, wrong_value
 
@@ -204,7 +205,7 @@ class Settings:
         else:
             setting = Setting(parsed, "command line")
         if isinstance(setting.value, Path):
-            return Setting(setting.value.expanduser(), setting.source)
+            return Setting(expanded(setting.value), setting.source)
         return setting
 
     def _elsewhere(self, action: argparse.Action, default: Any) -> Setting:
@@ -242,7 +243,7 @@ def _one(action: argparse.Action, value: Any, what: str, base: Path | None) -> A
     text = str(value).lower() if isinstance(value, bool) else str(value)
     converted = option_value(text, convert, what)
     if base and (isinstance(converted, Path) or (isinstance(converted, str) and _LOCAL_FILE.fullmatch(converted))):
-        converted = type(converted)(base / Path(converted).expanduser())
+        converted = type(converted)(base / expanded(converted))
     if action.choices is not None and converted not in action.choices:
         raise UnknownNameError(f"value of {what}", str(converted), [str(choice) for choice in action.choices])
     return converted

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import files
-from ..errors import InputError
+from ..errors import InputError, StokerError
+from ..files import expanded
 from ..job import TrainJob
 from . import user_code
 from .engine_code import engine_files, read
@@ -153,8 +154,15 @@ def _paths_in_options(job: TrainJob) -> list[str]:
     return [
         f"--{name.replace('_', '-')} names {value}, which stays on this machine"
         for name, value in named.items()
-        if "://" not in value and len(value) < 1000 and Path(value).expanduser().exists()
+        if "://" not in value and _is_there(value)
     ]
+
+
+def _is_there(value: str) -> bool:
+    try:
+        return expanded(value).exists()
+    except (StokerError, OSError):  # it is no path
+        return False
 
 
 def _sizes(sources: Mapping[str, Path]) -> dict[str, int]:

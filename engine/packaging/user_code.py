@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import expanded
 from ..hookspecs import PROJECT
 from ..job import TrainJob
 from ..plugin import discovery
@@ -62,7 +63,7 @@ def gather(job: TrainJob, ignore_files: Sequence[str]) -> UserCode:
         if name.startswith("no:"):
             continue
         if dot_py:
-            path = Path(stem + dot_py).expanduser().resolve()
+            path = expanded(stem + dot_py).resolve()
             place = folders.setdefault(path.parent, f"{FOLDER}/{len(folders) + 1}")
             search.found.names[name] = f"{place}/{path.name}{rest}"
             search.add(path, f"{place}/{path.name}", path.parent)

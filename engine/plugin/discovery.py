@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import VERSION
 from ..errors import InputError
+from ..files import expanded
 from ..hookspecs import CONTRACT, PROJECT
 from .record import OURS, PluginRecord
 
@@ -72,7 +73,7 @@ def requested(name: str) -> Found:
 
 def source_of(name: str) -> str:
     """Returns what `-p NAME` means, however it is written: a module, or the absolute path of a file."""
-    return str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
+    return str(expanded(name).resolve()) if name.endswith(".py") else name
 
 
 def to_load(names: Iterable[str]) -> list[str]:
@@ -100,7 +101,7 @@ def import_file(path: Path) -> ModuleType:
     Raises:
         InputError: There is no such file, or it can't be imported as a script.
     """
-    path = path.expanduser().resolve()
+    path = expanded(path).resolve()
     if not path.is_file():
         raise InputError(f"no such file: {path}", hint="check the path", path=path)
     name = f"stoker_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

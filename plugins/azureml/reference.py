@@ -11,6 +11,7 @@ from pathlib import Path
 from ...engine import files
 from ...engine.command import command_line
 from ...engine.errors import BackendError, InputError
+from ...engine.files import expanded
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle
 from . import NAME
@@ -62,7 +63,7 @@ class Scope:
         Raises:
             InputError: There is no such file, or it names no workspace.
         """
-        start = Path(config).expanduser() if config else Path()
+        start = expanded(config) if config else Path()
         path = start if start.is_file() else _search(start)
         try:
             value = json.loads(files.decode(path.read_bytes()))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import InputError, OptionError
+from ...engine.files import expanded
 from ...engine.job import TrainJob
 from ...engine.packaging import secrets
 from . import catalogue
@@ -96,7 +97,7 @@ class AzureSettings:
         """
         known = {entry.name for entry in fields(cls)}
         given = {name: value for name, value in options.items() if name in known and value is not None}
-        paths = {name: str(value.expanduser().absolute()) for name, value in given.items() if isinstance(value, Path)}
+        paths = {name: str(expanded(value).absolute()) for name, value in given.items() if isinstance(value, Path)}
         return cls(**(given | paths))
 
     def experiment_of(self, job: TrainJob) -> str:

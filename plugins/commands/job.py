@@ -12,6 +12,7 @@ from typing import Any
 from ...engine import files
 from ...engine.backend import BackendChoice
 from ...engine.errors import InputError, OptionError
+from ...engine.files import expanded
 from ...engine.job import BALANCED, DEVICES, KEEPS, TrainJob, class_weights
 from ...engine.options.settings import Options
 from ...engine.plugin.context import Context
@@ -70,7 +71,7 @@ def job_from_options(context: Context) -> TrainJob:
         return TrainJob(
             name=values.name,
             dataset=values.dataset or ("" if folder else _DEFAULTS.dataset),
-            data_folder=str(folder.expanduser().resolve()) if folder else "",
+            data_folder=str(expanded(folder).resolve()) if folder else "",
             model=_absolute(values.model),
             batch_size=values.batch_size,
             learning_rate=values.learning_rate,
@@ -120,7 +121,7 @@ def _class_weight(given: str) -> str:
     """
     if given in {"", BALANCED}:
         return given
-    path = Path(given).expanduser()
+    path = expanded(given)
     try:
         text = files.decode(path.read_bytes())
     except OSError as error:
@@ -150,7 +151,7 @@ def _absolute(name: str) -> str:
     path, dot_py, function = name.partition(".py")
     if not dot_py or name.startswith("no:"):
         return name
-    return f"{Path(path).expanduser().resolve()}{dot_py}{function}"
+    return f"{expanded(path).resolve()}{dot_py}{function}"
 
 
 def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice]:

@@ -12,6 +12,7 @@ from ...engine import files
 from ...engine.backend import Backend, BackendChoice, Plan
 from ...engine.data import require_folder
 from ...engine.errors import InputError
+from ...engine.files import expanded
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from .backend_choice import prefix
@@ -61,7 +62,7 @@ def show_plan(plan: Plan, folder: str, *, quiet: bool, json: bool) -> None:
     """
     written = "" if folder == SAY_ONLY else folder
     if written:
-        write_plan(plan, Path(written).expanduser())
+        write_plan(plan, expanded(written))
     if quiet:
         return
     if json:

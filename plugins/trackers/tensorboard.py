@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...engine.files import expanded
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.extras import require_extra
@@ -40,7 +41,7 @@ def stoker_configure_job(job: TrainJob) -> TrainJob | None:
         return None
     require_extra(f"--{NAME}", NAME, NAME)
     folder = str(job.options.get("tensorboard_folder") or "")
-    absolute = str(Path(folder).expanduser().absolute()) if folder else ""
+    absolute = str(expanded(folder).absolute()) if folder else ""
     return replace(job, options={**job.options, "tensorboard_folder": absolute})
 
 

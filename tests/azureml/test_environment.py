@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import sys
 import warnings
 from pathlib import Path
@@ -205,6 +206,26 @@ def test_a_file_that_is_no_environment_is_refused(text: str, tmp_path: Path):
     (tmp_path / "e.yml").write_text(text)
     with pytest.raises(InputError, match="is no conda environment"):
         make_environment(AzureSettings(environment=str(tmp_path / "e.yml")), {})
+
+
+def test_aliases_that_stand_for_more_than_memory_holds_are_refused_at_once(tmp_path: Path):
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in itertools.pairwise("abcdefghijk")
+    ]
+    for last in ("dependencies: [python=3.11, pip, {pip: *k}]", "dependencies: *k", "dependencies: [*k]"):
+        path = tmp_path / "environment.yml"
+        path.write_text("\n".join([*lines, last]))
+        with pytest.raises(InputError, match="is no conda environment"):
+            make_environment(AzureSettings(environment=str(path)), {})
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "dependencies: " + "[" * 5000 + "]" * 5000, "dependencies: [1]"])
+def test_a_file_that_is_nested_too_deep_is_refused(text: str, tmp_path: Path):
+    path = tmp_path / "environment.yml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="is no conda environment"):
+        make_environment(AzureSettings(environment=str(path)), {})
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\xfa"])

@@ -172,3 +172,34 @@ def test_too_few_labels_for_a_held_out_part_are_reported(tmp_path: Path):
     done = stoker("train", "--data-folder", "data", "--validation-fraction", 0.9, cwd=tmp_path)
     assert done.returncode == 2
     assert "--validation-fraction" in done.stderr
+
+
+PATHS = (
+    *("train --data-folder {}", "train --runs-dir {}", "train --model {}.py", "train --model {}.py:build"),
+    *("train --class-weight {}", "train --tensorboard-folder {}", "train --dry-run {}", "-p {}.py plugins"),
+    *("runs list --runs-dir {}", "runs fetch --output {}", "models --runs-dir {}", "data verify --data-folder {}"),
+)
+
+
+@pytest.mark.parametrize("words", PATHS)
+def test_a_home_folder_of_nobody_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(words.format("~nosuchuser/x").split()) == 2
+    said = capsys.readouterr().err
+    assert "there is no home folder of ~nosuchuser" in said
+    assert "write ./ in front" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["runs-dir", "data-folder", "model", "plugin", "class-weight"])
+@pytest.mark.parametrize("text", ["./a\\u0000b.py", "~nosuchuser/x.py"])
+def test_a_settings_file_with_what_can_be_no_path_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, text: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stoker.toml").write_text(f'{name} = ["{text}"]' if name == "plugin" else f'{name} = "{text}"')
+    assert main(["train", "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert "NUL" in said or "there is no home folder of ~nosuchuser" in said

@@ -12,6 +12,7 @@ from typing import Any
 
 from ....engine import files
 from ....engine.errors import BackendError, InputError
+from ....engine.files import expanded
 from ....engine.terminal.prompt import can_ask
 from . import sdk
 
@@ -61,7 +62,7 @@ def _make_folder() -> None:
     """Makes the folder for the SDK's record of who is signed in; the SDK itself makes it too late."""
     folder = Path(os.environ.get("AZUREML_AUTH_CONFIG_DIR") or "~/.azureml/auth")
     with files.storage_errors(folder):
-        folder.expanduser().mkdir(parents=True, exist_ok=True)
+        expanded(folder).mkdir(parents=True, exist_ok=True)
 
 
 def _refuse_questions() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from ....engine import files
 from ....engine.command import command_line
 from ....engine.errors import InputError
+from ....engine.files import expanded
 from ....engine.packaging import secrets
 from ....engine.packaging.requirements import canonical
 from ....engine.plugin.extras import installed_version, providers
@@ -75,7 +76,7 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
         InputError: The user's file can't be read or lacks what is needed.
     """
     if settings.environment:
-        return _of_user(Path(settings.environment).expanduser(), requirements)
+        return _of_user(expanded(settings.environment), requirements)
     pins = pinned(requirements)
     there = {canonical(name) for name in pins}
     missing = [name for name in (*NEEDED, SDK, MOUNTS) if canonical(name) not in there]
@@ -156,7 +157,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         return Environment(text=text, origin=origin, warnings=(note,))
     try:
         channels, conda, pip = _entries(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is no conda environment",
             received=" ".join(str(error).split()),
@@ -189,13 +190,16 @@ def _entries(document: Any) -> tuple[list[str], list[str], list[str]]:
     pip: list[str] = []
     for entry in entries:
         if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
-            pip += [str(each) for each in entry["pip"]]
+            pip += entry["pip"]
         elif isinstance(entry, str):
             conda.append(entry)
         else:
-            raise ValueError(f"not a package: {entry!r}")
-    channels = document.get("channels") or ()
-    return [str(channel) for channel in channels if isinstance(channel, str)], conda, pip
+            raise ValueError(f"not a package: {type(entry).__name__}")
+    channels = document.get("channels") or []
+    for each in (*pip, *(channels if isinstance(channels, list) else [channels])):
+        if not isinstance(each, str):  # an alias may stand for more than could ever be written out
+            raise ValueError(f"not a package or channel: {type(each).__name__}")
+    return list(channels), conda, pip
 
 
 def _listed(entries: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ....engine import VERSION, files
 from ....engine.errors import InputError, OptionError
+from ....engine.files import expanded
 from ....engine.hookspecs import CONTRACT
 from ....engine.plugin.context import Context
 from ....engine.plugin.record import OURS
@@ -74,7 +75,7 @@ def write_plugin(options: argparse.Namespace, context: Context) -> int:
     name, kind = options.name, options.kind
     if name in _taken(context):
         raise OptionError(f"stoker itself has something called {name!r}", hint="choose another name")
-    folder = (options.folder or Path(f"stoker-{name}")).expanduser().absolute()
+    folder = expanded(options.folder or f"stoker-{name}").absolute()
     _refuse_used(folder)
     files.make_folder(folder.parent)
     with files.atomic_folder(folder) as made:

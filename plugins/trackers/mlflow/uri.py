@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from ....engine.errors import OptionError
+from ....engine.files import expanded
 
 _SQLITE = "sqlite:///"
 _SECRET = re.compile("passw|pwd|token|secret|key|sig", re.I)
@@ -30,7 +30,7 @@ def address(text: str) -> str:
         )
     path = unquote(text.removeprefix(_SQLITE))
     if text.startswith(_SQLITE) and path and path[0] != ":":
-        return _SQLITE + quote(str(Path(path).expanduser().absolute()))
+        return _SQLITE + quote(str(expanded(path).absolute()))
     return text
 
 
