@@ -91,7 +91,7 @@ class LocalBackend:
             if held is None:
                 return handle
             before = run.status_record()
-            ended = _end_followers(run, before) if before else ""
+            ended = _end_followers(run, before.process if before else None)
             if ended:
                 files.append_line(run.log, f"note: ended what the attempt before had left running: {ended}")
             attempt = before.status.attempt + 1 if before else 1
@@ -151,9 +151,11 @@ class LocalBackend:
         run = _require(handle)
         deadline = time.monotonic() + GRACE_S
         asked = killed = False
+        known: ProcessIdentity | None = None
         while not (ended := self.status(handle).state.ended) or _holds_lock(run):
             record = run.status_record()
             process = record.process if record else None
+            known = process or known
             if record and _is_elsewhere(record):
                 if ended:
                     return
@@ -169,8 +171,7 @@ class LocalBackend:
         if self.status(handle).state is RunState.LOST and (asked or killed):
             run.write_status(RunStatus(state=RunState.CANCELLED, message="it did not end in time and was killed"))
         record = run.status_record()
-        if record:
-            _end_followers(run, record)
+        _end_followers(run, (record.process if record else None) or known)
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Copies the run's outputs.
@@ -309,13 +310,13 @@ def _endless(run: RunDirectory, process: ProcessIdentity | None) -> BackendError
     )
 
 
-def _end_followers(run: RunDirectory, record: StatusRecord) -> str:
+def _end_followers(run: RunDirectory, process: ProcessIdentity | None) -> str:
     """Ends the processes that the training process of a run has started and left behind; returns their numbers."""
-    followers = record.process.followers(run.run_id) if record.process else []
+    followers = process.followers(run.run_id) if process else []
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _END_S
-        alive = [process for process in followers if process.send(number)]
+        alive = [each for each in followers if each.send(number)]
         while alive and time.monotonic() < deadline:
             time.sleep(LocalBackend.poll_s)
-            alive = [process for process in alive if process.is_alive]
-    return few(str(process.pid) for process in followers)
+            alive = [each for each in alive if each.is_alive]
+    return few(str(each.pid) for each in followers)
