@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from stoker.engine.runs.find import list_runs
-from stoker.engine.training.execution_mode import ExecutionMode, choose_mode
+from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, xla_pays
 
 from ... import tiny
 from ...stoker_process import stoker
+from .test_same_as_fit import dense, ours
 
 NOTE = "note: epochs run as graph: XLA's Conv2D is slow on a CPU"
 CONVOLUTION = """
@@ -60,3 +62,28 @@ def test_a_fallback_is_reported_once_recorded_and_kept_by_a_resume(tmp_path: Pat
     assert stoker("train", "--resume", "latest", "--epochs", 3, cwd=tmp_path).returncode == 0
     assert run.log.read_text().count(NOTE) == 1
     assert run.environment() == environment
+
+
+@pytest.mark.parametrize(
+    ("epochs", "may_choose", "mode"),
+    [(1, True, "graph"), (10**6, True, "xla"), (1, False, "xla"), (10**6, False, "xla")],
+)
+def test_xla_is_left_out_where_a_training_is_too_short_for_it(keras: Any, epochs: int, may_choose: bool, mode: str):
+    fit = ours(dense(keras), epochs=epochs, mode=ExecutionMode.XLA, may_choose=may_choose)
+    assert fit._train_loop.mode == fit._test_loop.mode == mode
+    assert (fit.fallback is None) == (mode == "xla")
+    if fit.fallback:
+        assert "in 11 steps" in fit.fallback.reason
+        fit.run([], lambda report: None)
+
+
+def test_what_xla_saves_grows_with_the_model_and_the_number_of_steps(keras: Any):
+    def least(units: int) -> int:
+        layers = [keras.Input(tiny.SHAPE), keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
+        model = keras.Sequential([*layers, keras.layers.Dense(tiny.CLASSES, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        graph = ours(model)._train_loop.graph.as_graph_def(add_shapes=True)
+        return next(steps for steps in range(0, 10_000, 50) if xla_pays(graph, steps, gpu=False))
+
+    assert 100 < least(20_000) < least(2_000) < least(200)
+    assert xla_pays(ours(dense(keras))._train_loop.graph.as_graph_def(add_shapes=True), 0, gpu=True)

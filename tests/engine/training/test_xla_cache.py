@@ -20,6 +20,16 @@ from ...stoker_process import stoker
 JOB = ("--epochs", 2, "--batch-size", 20, "--first-layer-neurons", 12, "--second-layer-neurons", 8)
 
 
+MODEL = """
+from stoker.models.dnn import build as dnn
+
+def build(config):
+    model = dnn(config)  # so few steps that XLA would not pay, but asked for
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=True)
+    return model
+"""
+
+
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, in a process that TensorFlow is said not to be in."""
@@ -48,10 +58,13 @@ def compile_in(own: Path, job: TrainJob, **made: bytes) -> set[str]:
 def test_a_later_run_compiles_nothing_and_ends_with_the_same_bits(tmp_path: Path):
     place = tmp_path / 'a "folder" of\tmine'
     tiny.write(place / "data")
+    (place / "model.py").write_text(MODEL)
     found = []
     for attempt in ("first", "second", "damaged"):
         done = stoker(
-            "train", "--data-folder", "data", *JOB, "--runs-dir", attempt, cwd=place, **{VARIABLE: f"{place}/c"}
+            *("train", "--data-folder", "data", *JOB, "--model", "model.py", "--runs-dir", attempt),
+            cwd=place,
+            **{VARIABLE: f"{place}/c"},
         )
         assert (done.returncode, done.stderr) == (0, "")
         (run,) = list_runs(place / attempt)
