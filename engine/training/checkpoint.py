@@ -93,11 +93,17 @@ class Checkpoints:
         pending, self._pending = self._pending, None
         return pending.result() if pending else None
 
-    def latest(self) -> Path | None:
-        """Finds the newest checkpoint that is whole, or None; `refused` then names those that are damaged."""
+    def latest(self, run_id: str = "") -> Path | None:
+        """Finds the newest checkpoint that is whole, or None; `refused` then names those that are damaged.
+
+        Args:
+            run_id: The run that it must be of; "" takes one of any.
+        """
         for folder in sorted(self.root.glob("[0-9]*"), reverse=True):
             try:
                 verify(folder)
+                if (found := read_state(folder).run_id) != run_id and run_id:
+                    raise CheckpointError(f"{folder} is of another run, {found}")
             except CheckpointError as error:
                 self.refused.append(str(error.what))
             else:
@@ -151,8 +157,7 @@ def restore(folder: Path, model: Any, run_id: str, more: Sequence[Any] = ()) -> 
     Raises:
         CheckpointError: It is of another run, or of another model.
     """
-    value = strict_json.loads((folder / _STATE).read_text(encoding="utf-8"))
-    state = TrainingState(**value)
+    state = read_state(folder)
     if state.run_id != run_id:
         raise CheckpointError(f"{folder} is of another run", received=state.run_id, expected=run_id, path=folder)
     arrays = load_arrays(folder)
@@ -163,6 +168,50 @@ def restore(folder: Path, model: Any, run_id: str, more: Sequence[Any] = ()) -> 
     for array, variable in zip(arrays.values(), variables, strict=True):
         variable.assign(array)
     return replace(state, arrays=captured)
+
+
+def read_state(folder: Path) -> TrainingState:
+    """Reads what a checkpoint holds beside the arrays.
+
+    Args:
+        folder: The checkpoint, which is whole.
+
+    Raises:
+        CheckpointError: A field of it is missing, or of another type than this version writes.
+    """
+    path = folder / _STATE
+    try:
+        value = strict_json.loads(path.read_text(encoding="utf-8"))
+        checked = {name: _checked(name, value[name]) for name in _FIELDS}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise CheckpointError(f"{path} can't be used: {reason}", path=path) from error
+    return TrainingState(**checked)
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Returns a field of a state.
+
+    Raises:
+        TypeError, ValueError: It is of another type, or no possible value.
+    """
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "run_id": str,
+        "epoch": int,
+        "history": dict,
+        "time_s": (int, float),
+        "stopped": bool,
+        "callbacks": list,
+    }
+    if not isinstance(value, kinds[name]) or (name == "epoch" and (isinstance(value, bool) or value < 1)):
+        raise ValueError(f"its {name} is {json.dumps(value)[:80]}")
+    if name == "history":
+        return {str(figure): [float(number) for number in numbers] for figure, numbers in value.items()}
+    if name == "callbacks" and not all(
+        isinstance(each, dict) and isinstance(each.get("state"), dict) for each in value
+    ):
+        raise ValueError("its callbacks have no states")
+    return value
 
 
 def load_arrays(folder: Path) -> dict[str, Any]:

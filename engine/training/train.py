@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset, classes_in_words
-from ..errors import StokerError
+from ..errors import CheckpointError, StokerError
 from ..event import EventKind
 from ..job import TrainJob
 from ..metrics import EpochReport, epoch_names, not_finite_losses
@@ -216,9 +216,13 @@ class Training:
             self._environment.record_mode(fallback.mode, fallback.reason, is_usual=fallback.is_usual)
 
     def _newest_checkpoint(self) -> Path | None:
-        newest = self._recorder.checkpoints.latest()
+        newest = self._recorder.checkpoints.latest(self._run.run_id)
         before = "the checkpoint before it is used" if newest else "training starts from the beginning"
-        for reason in self._recorder.checkpoints.refused:
+        refused = self._recorder.checkpoints.refused
+        if not newest and any(" is of another run" in reason for reason in refused):
+            hint = "give the folder of the run its name back, or start a new run"
+            raise CheckpointError("the checkpoints of this run can't be used", received=refused[0], hint=hint)
+        for reason in refused:
             print(f"note: {reason}; {before}")
         return newest
 

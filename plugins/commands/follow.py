@@ -176,7 +176,7 @@ def _has_checkpoint(run: RunDirectory, backend: Backend, seen: _Seen) -> bool:
         return seen.epochs or (progress is not None and progress.epoch > 1)
     from ...engine.training.checkpoint import Checkpoints
 
-    return Checkpoints(run.checkpoints).latest() is not None
+    return Checkpoints(run.checkpoints).latest(run.run_id) is not None
 
 
 def _collect(run: RunDirectory, backend: Backend, options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import math
 import shutil
 import threading
@@ -18,6 +19,7 @@ import pytest
 from stoker.engine import files
 from stoker.engine.errors import CheckpointError, StorageError
 from stoker.engine.metrics import EpochReport
+from stoker.engine.training import checkpoint
 from stoker.engine.training.checkpoint import Checkpoints, TrainingState, best_epoch, load_arrays, restore, verify
 from stoker.engine.training.execution_mode import ExecutionMode
 from stoker.engine.training.fit import Fit, Subset
@@ -263,3 +265,59 @@ def test_callbacks_continue_where_they_were(keras: Any, tmp_path: Path, interrup
 )
 def test_the_best_epoch_has_the_lowest_loss_that_is_a_number(losses: tuple[float, ...], done: int, best: int):
     assert best_epoch({"val_loss": losses, "loss": (9.0,) * len(losses)}, done) == best
+
+
+ODD_STATES: dict[str, dict[str, Any]] = {
+    "no epoch": {"epoch": None},
+    "epoch 0": {"epoch": 0},
+    "an epoch that is true": {"epoch": True},
+    "text for an epoch": {"epoch": "3"},
+    "a list for the history": {"history": []},
+    "text in the history": {"history": {"loss": ["x"]}},
+    "a number for the history of a figure": {"history": {"loss": 7}},
+    "text for the time": {"time_s": "long"},
+    "a number for stopped": {"stopped": 1},
+    "callbacks without a state": {"callbacks": [{}]},
+    "no run": {"run_id": 7},
+    "another run": {"run_id": "another"},
+}
+
+
+@pytest.mark.parametrize("kind", ODD_STATES)
+def test_a_checkpoint_with_an_odd_state_is_passed_over_by_name(tmp_path: Path, keras: Any, kind: str):
+    """One of another version, or of another run, whose digests are right."""
+    checkpoints = Checkpoints(tmp_path)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for epoch in (1, 2):
+        checkpoints.save(model, TrainingState(run_id="run", epoch=epoch, history={"loss": [1.0] * epoch}, time_s=1.0))
+    checkpoints.wait()
+    newest = checkpoints.path_of(2)
+    state = json.loads((newest / "state.json").read_text()) | ODD_STATES[kind]
+    (newest / "state.json").write_text(json.dumps(state))
+    facts = {name: checkpoint._digest_and_size(newest / name) for name in ("variables.npz", "state.json")}
+    (newest / "COMMIT").write_bytes(checkpoint._commit(facts))
+    assert checkpoints.latest("run") == checkpoints.path_of(1)
+    (said,) = checkpoints.refused
+    assert str(newest) in said
+
+
+def test_more_than_ten_thousand_variables_come_back_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Variable:
+        shape = (1,)
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def numpy(self) -> Any:
+            return np.array([self.number], np.int64)
+
+        def assign(self, value: Any) -> None:
+            assert value[0] == self.number
+
+    variables = [Variable(number) for number in range(10_050)]
+    monkeypatch.setattr(checkpoint, "variables_of", lambda model, more: variables)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(None, TrainingState(run_id="run", epoch=1, history={}, time_s=1.0))
+    checkpoints.wait()
+    restore(checkpoints.path_of(1), None, "run")
