@@ -115,11 +115,14 @@ class Registry:
         return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
 
     def versions(self, name: str) -> list[ModelVersion]:
-        """Returns the versions of a model, oldest first; [] if the name is unknown."""
+        """Returns the versions of a model, oldest first; [] if the name is unknown.
+
+        One whose record is damaged has the digest "", and hides no other.
+        """
         folder = self.root / name
         paths = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name)] if folder.is_dir() else []
         versions = [
-            ModelVersion(name=name, version=int(path.name), digest=self.record(path)["digest"], location=str(path))
+            ModelVersion(name=name, version=int(path.name), digest=self._digest(path), location=str(path))
             for path in paths
         ]
         return sorted(versions, key=lambda version: version.version)
@@ -129,11 +132,19 @@ class Registry:
 
         Raises:
             UnknownNameError: There is no such model.
+            RunError: Its record is damaged.
         """
         versions = self.versions(name)
         if not versions:
             raise UnknownNameError("model in the registry", name, self.names(), hint="register one with --register")
+        self.record(Path(versions[-1].location))
         return versions[-1]
+
+    def _digest(self, location: Path) -> str:
+        try:
+            return str(self.record(location)["digest"])
+        except RunError:
+            return ""
 
     def record(self, location: Path) -> dict[str, Any]:
         """Returns the record of a version: name, version, digest, lineage, time.
@@ -143,7 +154,7 @@ class Registry:
         """
         path = location / _RECORD
         try:
-            record = strict_json.loads(path.read_text(encoding="utf-8"))
+            record = strict_json.loads(files.read_plain(path).decode())
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} can't be read", received=str(error), path=path) from error
         if not isinstance(record, dict) or not isinstance(record.get("digest"), str):

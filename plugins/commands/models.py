@@ -46,5 +46,6 @@ def run(options: argparse.Namespace, context: Context) -> int:
     adds = command_line("train", "--register", "NAME", runs_dir=options.runs_dir)
     print("registered models:" if versions else f"registered models: none; `{adds}` adds one")
     for one in versions:
-        print(visible(f"  {one.name}  version {one.version}  sha256 {one.digest[:12]}  {one.location}"))
+        digest = one.digest[:12] or "unknown, for its record is damaged"
+        print(visible(f"  {one.name}  version {one.version}  sha256 {digest}  {one.location}"))
     return 0

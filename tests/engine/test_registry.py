@@ -116,7 +116,7 @@ def test_a_damaged_record_is_an_error_that_names_it(registry: Registry, tmp_path
     version = registry.register("mnist", model(tmp_path, "a"), {})
     (Path(version.location) / "version.json").write_text(text)
     with pytest.raises(RunError, match=r"1/version\.json"):
-        registry.register("mnist", model(tmp_path, "b"), {})
+        registry.latest("mnist")
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
@@ -174,3 +174,23 @@ def test_processes_that_register_at_once_get_one_version_for_each_model(registry
     versions = registry.versions("mnist")
     assert [version.version for version in versions] == list(range(1, 8))
     assert len({version.digest for version in versions}) == 7
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"digest": 7}', "{" * 10_000, None], ids=["", "list", "type", "deep", "pipe"]
+)
+def test_a_damaged_record_hides_no_other_version(registry: Registry, tmp_path: Path, content: str | None):
+    for number in range(2):
+        registry.register("mnist", model(tmp_path, f"{number}"), {})
+    path = registry.root / "mnist" / "1" / "version.json"
+    path.unlink()
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
+    assert [bool(version.digest) for version in registry.versions("mnist")] == [False, True]
+    assert registry.latest("mnist").version == 2
+    assert registry.register("mnist", model(tmp_path, "0"), {}).version == 3
+    (registry.root / "mnist" / "3" / "version.json").write_text("{}")
+    with pytest.raises(RunError, match="is no record of a model"):
+        registry.latest("mnist")
