@@ -11,10 +11,6 @@ from .errors import BackendError, InputError
 __all__ = ["copy_outputs", "list_files"]
 
 
-_LEFT_S = 86_400.0
-"""A copy that has not grown for a day belongs to a process that was killed."""
-
-
 def copy_outputs(source: Path, target: Path) -> Manifest:
     """Copies the folder `source` to `target`, and replaces an earlier copy there when the new one is whole.
 
@@ -37,7 +33,6 @@ def copy_outputs(source: Path, target: Path) -> Manifest:
         raise InputError(f"{target} is inside the folder to copy", hint="choose another folder", path=target)
     _check_target(target, manifest)
     files.make_folder(target.parent)
-    files.remove_leftovers(target, _LEFT_S)
     with files.atomic_folder(target) as beside:
         files.copy_tree(source, beside)
         if list_files(beside) != manifest:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from . import strict_json
 from .errors import InputError, StorageError
@@ -36,7 +36,6 @@ __all__ = [
     "make_folder",
     "read_plain",
     "recover",
-    "remove_leftovers",
     "remove_tree",
     "replace",
     "sha256_file",
@@ -48,6 +47,8 @@ __all__ = [
 ]
 
 
+_NEW, _OLD = "new", "old"
+"""What the hidden folder of `atomic_folder` holds."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Of linux/fcntl.h and linux/fs.h; macOS' RENAME_SWAP is 2 too."""
 
@@ -133,9 +134,10 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Lets a folder appear whole or not at all: yields a folder to make and fill, which becomes `path` at the end.
 
-    The folder that is yielded does not exist yet; it is beside `path`, under a hidden name that nobody else has. A
+    The folder that is yielded does not exist yet; it is in a hidden folder beside `path` that nobody else uses. A
     folder that is at `path` already changes places with it, in one step of the system where that has one (Linux and
-    macOS), and is then removed. So a process that is killed leaves the old folder or the new one at `path`.
+    macOS), and is then removed. So a process that is killed leaves the old folder or the new one at `path`, and the
+    next call for the same path removes what it has left beside.
 
     Raises:
         StorageError: It could not be written; the old folder is as it was, and nothing temporary is left.
@@ -147,56 +149,83 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         >>> [path.name for path in (folder / "model").iterdir()]
         ['weights']
     """
-    beside = hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
+    with storage_errors(path):
+        recover(path)
+        held = _hold(path)
     try:
         with storage_errors(path):
-            recover(path)
             try:
-                yield beside
+                yield held.folder / _NEW
             except OSError as error:
-                if error.filename and beside not in (read := Path(error.filename), *read.parents):
+                if error.filename and held.folder not in (read := Path(error.filename), *read.parents):
                     raise StorageError.from_os(error, read, doing="read") from error
                 raise
-            _put_in_place(beside, path)
+            _put_in_place(held.folder, path)
     finally:
-        remove_tree(beside)
+        remove_tree(held.folder)
+        os.close(held.descriptor)
 
 
-def _put_in_place(beside: Path, path: Path) -> None:
-    """Renames a folder to `path`, or exchanges the two, so that what was there is then at `beside`."""
-    try:
-        replace(beside, path)  # which takes the place of an empty folder only
-    except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-            raise
-        if not _exchange(beside, path):
-            _replace_in_two_steps(beside, path)
-        sync_folder(path.parent)
+class _Held(NamedTuple):
+    """A hidden folder, and the descriptor that keeps its lock: without a lock, its process is gone."""
+
+    folder: Path
+    descriptor: int
 
 
-def _replace_in_two_steps(beside: Path, path: Path) -> None:
-    """Does what `_exchange` does where the system can't; `recover` helps whoever comes after a kill in between."""
-    old = hidden_beside(path, f"{os.urandom(4).hex()}.replaced")
-    path.replace(old)
-    try:
-        beside.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    old.replace(beside)
+def _hold(path: Path) -> _Held:
+    """Makes a hidden folder beside `path` for what becomes `path`, and locks it."""
+    while True:
+        folder = hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
+        folder.mkdir()
+        with contextlib.suppress(FileNotFoundError):  # a process that tidies has taken it for one that was left
+            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            with contextlib.suppress(OSError):  # a file system without locks, where nothing is tidied
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.is_dir():
+                return _Held(folder, descriptor)
+            os.close(descriptor)
 
 
 def recover(path: Path) -> None:
-    """Puts a folder back that `atomic_folder` had renamed when it was killed between two renames.
+    """Puts back, or removes, what processes that were killed have left of `atomic_folder`, which begins with this.
 
-    That can be so where the system can't exchange two folders in one step; `atomic_folder` itself begins with this.
+    These are hidden folders beside `path` whose names only stoker makes, and that no process has locked. A folder that
+    was at `path` is in one of them if the system can't exchange two folders in one step.
     """
-    if path.exists():
-        return
-    name = re.compile(re.escape(hidden_beside(path, "").name) + r"[0-9a-f]{8}\.replaced")
-    for aside in (each for each in path.parent.iterdir() if name.fullmatch(each.name)):
-        aside.replace(path)
-        return
+    name = re.compile(re.escape(hidden_beside(path, "").name) + r"[0-9a-f]{8}\.tmp")
+    for left in [each for each in path.parent.iterdir() if name.fullmatch(each.name)] if path.parent.is_dir() else []:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not path.exists() and (left / _OLD).is_dir():
+                    (left / _OLD).replace(path)
+                remove_tree(left)
+            finally:
+                os.close(descriptor)
+
+
+def _put_in_place(held: Path, path: Path) -> None:
+    """Renames the new folder to `path`, or exchanges the two."""
+    try:
+        replace(held / _NEW, path)  # which takes the place of an empty folder only
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        if not _exchange(held / _NEW, path):
+            _replace_in_two_steps(held, path)
+        sync_folder(path.parent)
+
+
+def _replace_in_two_steps(held: Path, path: Path) -> None:
+    """Does what `_exchange` does where the system can't; `recover` helps whoever comes after a kill in between."""
+    path.replace(held / _OLD)
+    try:
+        (held / _NEW).replace(path)
+    except OSError:
+        (held / _OLD).replace(path)
+        raise
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -215,27 +244,6 @@ def _exchange(one: Path, other: Path) -> bool:
     if failed and number not in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
         raise OSError(number, os.strerror(number), str(other))
     return not failed
-
-
-def remove_leftovers(path: Path, older_than_s: float = 0.0) -> None:
-    """Removes what killed processes have left of writing `path`.
-
-    These are the hidden files and folders of `atomic_writer` and `atomic_folder` beside `path`, and nothing else.
-
-    Args:
-        path: What was to be written.
-        older_than_s: How long nothing has been added to them, in seconds; 0 where no other process writes there.
-    """
-    latest_s = time.time() - older_than_s
-    name = re.compile(re.escape(hidden_beside(path, "").name) + r"[0-9a-f]{8}\.tmp")
-    with contextlib.suppress(OSError):
-        for left in [each for each in path.parent.iterdir() if name.fullmatch(each.name)]:
-            if left.lstat().st_mtime > latest_s:
-                continue
-            if left.is_dir():
-                remove_tree(left)
-            else:
-                left.unlink()
 
 
 def hidden_beside(path: Path, ending: str) -> Path:

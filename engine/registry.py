@@ -162,7 +162,6 @@ class Registry:
         return record
 
     def _add(self, folder: Path, model: Path, record: Mapping[str, Any]) -> None:
-        files.remove_leftovers(folder)
         with files.atomic_folder(folder) as beside:
             files.copy_tree(model, beside)
             files.write_json(beside / _RECORD, {**record, "registered_s": time.time()})

@@ -114,7 +114,6 @@ class Checkpoints:
         import numpy as np
 
         files.make_folder(self.root)
-        files.remove_leftovers(self.path_of(state.epoch))
         with files.atomic_folder(self.path_of(state.epoch)) as beside:
             beside.mkdir()
             with files.atomic_writer(beside / _VARIABLES) as stream:

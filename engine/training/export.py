@@ -40,7 +40,6 @@ def export(model: Any, folder: Path, example: str, plugins: Plugins) -> None:
         StorageError: It can't be written; the folder is as it was.
     """
     files.make_folder(folder.parent)
-    files.remove_leftovers(folder)
     with files.atomic_folder(folder) as beside:
         beside.mkdir()
         _write(model, beside, example, plugins)
