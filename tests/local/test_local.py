@@ -106,15 +106,27 @@ def test_cancelling_is_graceful_may_be_repeated_and_leaves_no_process(place: Pat
     wait_until(lambda: not Path(f"/proc/{process}").exists())
 
 
+GRAPH = """
+from stoker.models.dnn import build as dnn
+
+def build(config):
+    model = dnn(config)  # in one mode, whatever the number of epochs
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    return model
+"""
+
+
 def test_a_killed_run_is_lost_and_resumes_to_the_same_weights_as_one_that_was_not(place: Path):
-    run = detached(place, "killed")
+    (place / "graph.py").write_text(GRAPH)
+    run = detached(place, "killed", "--model", "graph.py")
     os.kill(pid(run), signal.SIGKILL)
     wait_until(lambda: state(run) is RunState.LOST)
     done = sorted(int(folder.name) for folder in run.checkpoints.iterdir() if folder.name.isdigit())
     goal = done[-1] + 3
     listed = stoker("runs", "list", cwd=place).stdout
     assert "lost" in listed
-    assert stoker(*JOB, "--epochs", goal, "--runs-dir", "straight", cwd=place).returncode == 0
+    straight_job = (*JOB, "--model", "graph.py", "--epochs", goal, "--runs-dir", "straight")
+    assert stoker(*straight_job, cwd=place).returncode == 0
     resumed = stoker("train", "--resume", run.run_id, "--epochs", goal, cwd=place)
     assert resumed.returncode == 0, resumed.stderr
     assert f"resumed after epoch {done[-1]}" in resumed.stdout
