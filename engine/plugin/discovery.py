@@ -110,13 +110,16 @@ def import_file(path: Path) -> ModuleType:
         raise InputError(f"not a Python file: {path}", path=path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    if str(path.parent) not in sys.path:
+    is_new = str(path.parent) not in sys.path
+    if is_new:
         sys.path.append(str(path.parent))
     try:
         _check_modules_beside(path)
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
+        if is_new:
+            sys.path.remove(str(path.parent))
         if isinstance(error, ImportError) and "no known parent package" in str(error):
             hint = "leave out the dot: from parts import …"
             raise InputError(f"{path} imports relative to a package, and is in none", hint=hint, path=path) from error

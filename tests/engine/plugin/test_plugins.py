@@ -221,11 +221,13 @@ def test_a_file_finds_the_modules_beside_it(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_import_relative_to_a_package_is_refused_with_what_to_write(tmp_path: Path):
+    before = list(sys.path)
     (tmp_path / "parts.py").write_text("WIDTH = 4")
     (tmp_path / "mine.py").write_text("from .parts import WIDTH")
     with pytest.raises(InputError, match="imports relative to a package") as caught:
         import_file(tmp_path / "mine.py")
     assert "leave out the dot" in caught.value.hint
+    assert sys.path == before
 
 
 def test_two_files_never_share_a_module_that_each_has_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
