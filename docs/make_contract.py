@@ -24,7 +24,19 @@ PAGE = Path(__file__).with_name("contract.md")
 
 MODULES = (
     *("hookspecs", "errors", "job", "status", "event", "metrics", "data", "model", "backend", "command"),
-    *("files", "strict_json", "cache", "process", "rundir", "summary", "fetch", "registry", "package"),
+    *(
+        "files",
+        "paths",
+        "locks",
+        "strict_json",
+        "cache",
+        "process",
+        "rundir",
+        "summary",
+        "fetch",
+        "registry",
+        "package",
+    ),
 )
 """The flat files of `engine/`, in the order of the page; a test compares them with the folder."""
 
@@ -58,8 +70,8 @@ has completed. It registers the model if the job has `register`: a backend that 
 the job.json that it sends.
 
 The process holds no lock itself. Whoever starts it takes the lock of the folder (`RunDirectory.lock`, with
-`files.lock`) and hands the open file on (`pass_fds`), so that the lock is held for as long as the process lives. The
-process keeps it from those that it starts or forks (`files.keep_lock`).
+`locks.lock`) and hands the open file on (`pass_fds`), so that the lock is held for as long as the process lives. The
+process keeps it from those that it starts or forks (`locks.keep_lock`).
 """
 
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from .errors import OptionError
-from .files import expanded
+from .paths import expanded
 
 __all__ = ["VARIABLE", "root"]
 

@@ -7,19 +7,16 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import math
 import os
 import re
 import shutil
 import stat
-import time
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from . import strict_json
-from .errors import InputError, StorageError
+from .errors import StorageError
 
 __all__ = [
     "append_line",
@@ -27,12 +24,7 @@ __all__ = [
     "atomic_writer",
     "copy_tree",
     "decode",
-    "distrust",
-    "expanded",
     "hidden_beside",
-    "is_locked",
-    "keep_lock",
-    "lock",
     "make_folder",
     "read_plain",
     "recover",
@@ -320,60 +312,6 @@ def append_line(path: Path, line: str) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def expanded(path: str | Path) -> Path:
-    """Returns a path that a user wrote, with `~` or `~NAME` in front replaced by that home folder.
-
-    Raises:
-        InputError: There is no such user, or the text can be no path.
-
-    Example:
-        >>> expanded("a/b")
-        PosixPath('a/b')
-    """
-    if "\0" in str(path):
-        raise InputError("a path can't hold a NUL character", received=repr(str(path)))
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        user = str(path).partition("/")[0]
-        hint = "write ./ in front if that is the name of a file or folder"
-        raise InputError(f"there is no home folder of {user}", received=str(path), hint=hint) from error
-
-
-def distrust(path: Path) -> str:
-    """Returns why a file, or a folder, should not be trusted with what runs here, or "".
-
-    It can be trusted if it belongs to this user or to root, and nobody else can write it.
-
-    Args:
-        path: The file or folder; one that is not there can be trusted.
-    """
-    try:
-        return _distrust(path.stat())
-    except OSError:
-        return ""
-
-
-def _distrust(state: os.stat_result) -> str:
-    me, root = os.geteuid(), 0
-    if state.st_uid not in {me, root}:
-        return f"it belongs to another user, {_user(state.st_uid)}"
-    if state.st_mode & stat.S_IWOTH:
-        return "every user can write it"
-    # Where each user has a group of his own (Debian, Fedora), files are writable for that group by default.
-    private = state.st_gid in {root, me} or state.st_gid == os.getegid() == me
-    return "" if private or not state.st_mode & stat.S_IWGRP else "others of its group can write it"
-
-
-def _user(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"number {uid}"
-
-
 def sha256_file(path: Path) -> str:
     """Returns the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
@@ -408,89 +346,3 @@ def _copy_file(source: Path, target: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Removes a folder and everything below it; a folder that does not exist is no error."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def lock(path: Path, *, timeout_s: float = math.inf) -> Iterator[BinaryIO | None]:
-    """Holds an exclusive lock on `path` (created if need be) while the block runs.
-
-    The kernel holds the lock (flock): it ends with the last process that has its descriptor, however that process ends.
-
-    Args:
-        path: The lock file; it stays, empty.
-        timeout_s: How long to wait for another holder, in seconds; 0 tries once.
-
-    Yields:
-        The open lock file, or None if another process still holds the lock.
-
-    Raises:
-        StorageError: The file can't be created, or its file system has no locks.
-    """
-    deadline = time.monotonic() + timeout_s
-    with storage_errors(path):
-        stream = os.fdopen(_open_lock(path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
-    with stream:
-        held = _try_lock(stream, path)
-        while not held and time.monotonic() < deadline:
-            time.sleep(0.02)
-            held = _try_lock(stream, path)
-        yield stream if held else None
-
-
-def is_locked(path: Path) -> bool:
-    """Returns whether a process holds the lock on `path`; the look creates nothing, and needs no right to write.
-
-    Raises:
-        StorageError: It can't be looked at, or its file system has no locks.
-
-    Example:
-        >>> with lock(folder / "queue.lock"):
-        ...     is_locked(folder / "queue.lock")
-        True
-        >>> is_locked(folder / "queue.lock")
-        False
-    """
-    try:
-        descriptor = _open_lock(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise StorageError.from_os(error, path, doing="read") from error
-    try:
-        return not _try_lock(descriptor, path, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
-
-
-def keep_lock(path: Path) -> None:
-    """Keeps the lock on `path`, which this process was handed, from the processes that it starts or forks.
-
-    It is then released when this process ends, even if one of them lives on.
-    """
-    with contextlib.suppress(OSError):
-        wanted = path.stat()
-        for entry in list(Path("/dev/fd").iterdir()):
-            descriptor = int(entry.name)
-            with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(descriptor), wanted):
-                    os.set_inheritable(descriptor, False)
-                    os.register_at_fork(after_in_child=partial(os.close, descriptor))
-
-
-def _open_lock(path: Path, flags: int) -> int:
-    """Opens a lock file, and nothing else that may have its name: a link could lead anywhere, a pipe would block."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file")
-    return descriptor
-
-
-def _try_lock(file: BinaryIO | int, path: Path, kind: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise StorageError.from_os(error, path) from error
-    return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import files, strict_json
+from . import files, locks, strict_json
 from .backend import ModelVersion
 from .errors import InputError, RunError, UnknownNameError
 from .job import TrainJob, check_name
@@ -68,7 +68,7 @@ class Registry:
             raise InputError(f"no {MODEL_FILE} in {model}", hint=hint, path=model)
         digest = files.sha256_file(model / MODEL_FILE)
         folder = files.make_folder(self.root / name)
-        with files.lock(folder / ".lock"):
+        with locks.lock(folder / ".lock"):
             known = self.versions(name)
             for version in known:
                 if version.digest == digest:

@@ -99,7 +99,7 @@ class RunDirectory:
     def lock(self) -> Path:
         """The lock file, which the process that trains holds for as long as it lives.
 
-        Whoever starts that process takes the lock first (`files.lock`) and hands the open file on (`pass_fds`).
+        Whoever starts that process takes the lock first (`locks.lock`) and hands the open file on (`pass_fds`).
         """
         return self.path / ".lock"
 

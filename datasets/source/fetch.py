@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...engine import cache, files
+from ...engine import cache, files, locks
 from ...engine.command import command_line
 from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
@@ -54,7 +54,7 @@ def fetch(
     if not _missing(known):
         return []
     folder = files.make_folder(store.place_of(known.name, ""))
-    with files.lock(folder / "lock"):
+    with locks.lock(folder / "lock"):
         missing = _missing(known)
         if is_bundled(known):
             _unpack(known, missing, progress)

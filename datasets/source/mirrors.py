@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...engine import files
+from ...engine import locks
 from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError, DownloadError
 from .http import Outcome, Transport, attempt
@@ -54,7 +54,7 @@ def download(
         DownloadError: No address gave the right file; the message has the reason for each.
         StorageError: The disk can't be written.
     """
-    with files.lock(wanted.partial.with_name(f"{wanted.partial.name}.lock")):
+    with locks.lock(wanted.partial.with_name(f"{wanted.partial.name}.lock")):
         return [] if wanted.ready() else _from_first(urls, wanted, transport, progress)
 
 

@@ -15,7 +15,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...engine import cache, files
+from ...engine import cache, files, locks
 from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
 
@@ -115,7 +115,7 @@ def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple
     record = find(target)
     if record:
         return target, record
-    with files.lock(folder / "lock"):
+    with locks.lock(folder / "lock"):
         record = find(target)
         if not record:
             _forget(folder, name)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import cache, files
+from .. import cache, files, paths
 from ..errors import InputError, OptionError, UnknownNameError
-from ..files import expanded
+from ..paths import expanded
 from . import habits
 from .parser import PLUGIN_OPTIONS, Parser, all_actions, called, expectation, option_value, wrong_value
 
@@ -102,7 +102,7 @@ class Settings:
         for parent in _searched(folder):
             for name, table in names:
                 path = parent / name
-                distrust = files.distrust(path)
+                distrust = paths.distrust(path)
                 try:
                     values = _read_table(path, table)
                 except InputError:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .. import files
 from ..errors import InputError, StokerError
-from ..files import expanded
 from ..job import TrainJob
+from ..paths import expanded
 from . import user_code
 from .engine_code import engine_files, read
 from .entry import Entry

@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import expanded
 from ..hookspecs import PROJECT
 from ..job import TrainJob
+from ..paths import expanded
 from ..plugin import discovery
 from .ignore import Ignore
 from .imports import imports

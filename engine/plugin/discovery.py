@@ -16,8 +16,8 @@ from typing import Any
 
 from .. import VERSION
 from ..errors import InputError
-from ..files import expanded
 from ..hookspecs import CONTRACT, PROJECT
+from ..paths import expanded
 from .record import OURS, PluginRecord
 
 Found = tuple[PluginRecord, Callable[[], Any]]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from .. import files
+from .. import locks
 from ..backend import Backend, BackendChoice
 from ..data import ProgressCallback
 from ..errors import InputError, RunError
@@ -101,7 +101,7 @@ def settle(run: RunDirectory, plugins: Plugins) -> None:
     record = run.status_record()
     if record is None or record.status.state is not RunState.FINALIZING or not run.summary():
         return
-    with files.lock(run.lock, timeout_s=0) as held:
+    with locks.lock(run.lock, timeout_s=0) as held:
         if held is None:
             return
         told = [event.kind for event in run.events() if event.kind in {EventKind.STARTED, EventKind.FINISHED}]

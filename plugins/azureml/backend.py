@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from ...engine import files
+from ...engine import locks
 from ...engine.backend import FoundRun, Manifest, ModelVersion, Plan, Reporter
 from ...engine.errors import BackendError
 from ...engine.job import TrainJob
@@ -73,7 +73,7 @@ class AzureBackend:
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         """Submits the job, or finds the run that it was submitted as."""
         run = RunDirectory(run_dir.resolve())
-        with files.lock(run.lock, timeout_s=_LOCK_S) as held:
+        with locks.lock(run.lock, timeout_s=_LOCK_S) as held:
             if held is None:
                 hint = "wait until it is done"
                 raise BackendError(f"another process is submitting the run {run.run_id}", hint=hint)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...engine import files
 from ...engine.command import command_line
 from ...engine.errors import BackendError, InputError
-from ...engine.files import expanded
+from ...engine.paths import expanded
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle
 from . import NAME

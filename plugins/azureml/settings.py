@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import InputError, OptionError
-from ...engine.files import expanded
 from ...engine.job import TrainJob
 from ...engine.packaging import secrets
+from ...engine.paths import expanded
 from . import catalogue
 
 AUTHS = ("ambient", "service-principal", "interactive")

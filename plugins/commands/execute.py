@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
-from ...engine import files
+from ...engine import locks
 from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     from ...engine.training.runtime import remove_generated_files
 
     run_dir = RunDirectory(options.run_dir.resolve())
-    files.keep_lock(run_dir.lock)
+    locks.keep_lock(run_dir.lock)
     job = run_dir.job()
     context.plugins.add_requested(job.plugins)
     state = _runner(job, context)(job, run_dir, context.plugins, stop)

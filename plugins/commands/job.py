@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...engine import files
+from ...engine import files, paths
 from ...engine.backend import BackendChoice
 from ...engine.errors import InputError, OptionError
-from ...engine.files import expanded
 from ...engine.job import BALANCED, DEVICES, KEEPS, TrainJob, class_weights
 from ...engine.options.settings import Options
+from ...engine.paths import expanded
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run
@@ -192,7 +192,7 @@ def require_trust(run: RunDirectory, *, given: bool) -> None:
     Raises:
         InputError: With what makes the run one of somebody else.
     """
-    reasons = (files.distrust(path) for path in (run.path, run.path / "job.json"))
+    reasons = (paths.distrust(path) for path in (run.path, run.path / "job.json"))
     reason = "" if given else next(filter(None, reasons), "")
     if reason:
         raise InputError(

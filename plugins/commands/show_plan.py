@@ -12,8 +12,8 @@ from ...engine import files
 from ...engine.backend import Backend, BackendChoice, Plan
 from ...engine.data import require_folder
 from ...engine.errors import InputError
-from ...engine.files import expanded
 from ...engine.job import TrainJob
+from ...engine.paths import expanded
 from ...engine.plugin.context import Context
 from .backend_choice import prefix
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ...engine import files
+from ...engine import files, locks
 from ...engine.backend import Manifest, ModelVersion, Plan
 from ...engine.errors import BackendError, InputError, StokerError, StorageError, few
 from ...engine.fetch import copy_outputs
@@ -87,7 +87,7 @@ class LocalBackend:
         _require_packages()
         run = RunDirectory(run_dir.resolve())
         handle = Handle(backend=NAME, reference=str(run.path))
-        with files.lock(run.lock, timeout_s=1) as held:  # a process that looks at a run holds its lock for a moment
+        with locks.lock(run.lock, timeout_s=1) as held:  # a process that looks at a run holds its lock for a moment
             if held is None:
                 return handle
             before = run.status_record()
@@ -268,7 +268,7 @@ def _is_alive(run: RunDirectory, record: StatusRecord) -> bool:
     machine has a recent heartbeat by this machine's clock, or, if its clock differs, one that changes.
     """
     try:
-        if files.is_locked(run.lock):
+        if locks.is_locked(run.lock):
             return True
     except StorageError:  # this user may not read the file, or the file system has no locks
         if record.process and record.process.is_here:
@@ -293,7 +293,7 @@ def _beats(run: RunDirectory, record: StatusRecord) -> bool:
 def _holds_lock(run: RunDirectory) -> bool:
     """Returns whether a process on this machine holds the lock of the run, as far as this user may know."""
     try:
-        return files.is_locked(run.lock)
+        return locks.is_locked(run.lock)
     except StorageError:
         return False
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...engine.files import expanded
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
+from ...engine.paths import expanded
 from ...engine.plugin.extras import require_extra
 from ...engine.rundir import RunDirectory
 

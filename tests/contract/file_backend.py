@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stoker import cli
-from stoker.engine import errors, fetch, files
+from stoker.engine import errors, fetch, files, locks
 from stoker.engine.backend import Manifest, ModelVersion, Plan
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
@@ -25,7 +25,7 @@ class FileBackend:
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         run = RunDirectory(files.make_folder(run_dir.resolve().parent / "spool" / run_dir.name))
-        with files.lock(run.lock, timeout_s=1) as held:
+        with locks.lock(run.lock, timeout_s=1) as held:
             if held:  # nobody works on it; its process is given the lock, and so has it until it is gone
                 before = run.status_record()
                 run.log.touch()
@@ -45,7 +45,7 @@ class FileBackend:
             run = self.find(handle)
         except errors.BackendError as error:
             return RunStatus(state=RunState.LOST, message=error.what)
-        alive, lost = files.is_locked(run.lock), RunStatus(state=RunState.LOST, message="its process ended early")
+        alive, lost = locks.is_locked(run.lock), RunStatus(state=RunState.LOST, message="its process ended early")
         status = record.status if (record := run.status_record()) else lost
         return status if status.state.ended or alive else lost
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, whatever fails; locks are held by one and go with their holder."""
+"""Files appear whole or not at all, whatever fails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,105 +197,3 @@ def test_a_copied_tree_has_the_folders_and_files_and_no_links_or_pipes(tmp_path:
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path):
     files.remove_tree(tmp_path / "nothing")
-
-
-def test_a_lock_has_one_holder(tmp_path: Path):
-    with files.lock(tmp_path / ".lock", timeout_s=0) as first:
-        assert first is not None
-        with files.lock(tmp_path / ".lock", timeout_s=0) as second:
-            assert second is None
-    with files.lock(tmp_path / ".lock", timeout_s=0) as third:
-        assert third is not None
-
-
-def test_a_lock_is_free_again_after_an_error(tmp_path: Path):
-    with pytest.raises(ValueError, match="mine"), files.lock(tmp_path / ".lock"):
-        raise ValueError("mine")
-    with files.lock(tmp_path / ".lock", timeout_s=0) as held:
-        assert held is not None
-
-
-class Clock:
-    """Stands for the module `time`; only sleeping moves it."""
-
-    now_s = 100.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-
-
-def test_waiting_for_a_lock_ends_after_the_given_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    clock = Clock()
-    monkeypatch.setattr(files, "time", clock)
-    with files.lock(tmp_path / ".lock"):
-        with files.lock(tmp_path / ".lock", timeout_s=30) as second:
-            assert second is None
-        assert 130 <= clock.now_s < 131
-
-
-HOLD = """
-from pathlib import Path
-from stoker.engine import files
-with files.lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_a_lock_goes_with_its_holder_however_that_dies(tmp_path: Path, waits: bool):
-    with child.start(HOLD, tmp_path / ".lock", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with files.lock(tmp_path / ".lock", timeout_s=0) as mine:
-            assert mine is None
-        holder.kill()
-        if not waits:
-            holder.wait(PATIENCE_S)
-        with files.lock(tmp_path / ".lock", timeout_s=PATIENCE_S if waits else 0) as mine:
-            assert mine is not None
-
-
-def test_a_lock_where_nothing_can_be_written_is_an_error(tmp_path: Path):
-    (tmp_path / "run").touch()
-    with pytest.raises(StorageError, match="run"), files.lock(tmp_path / "run" / ".lock"):
-        pass
-
-
-def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fcntl.flock", failing(errno.ENOLCK))
-    with pytest.raises(StorageError, match=r"\.lock"), files.lock(tmp_path / ".lock"):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("mode", "uid", "gid", "said"),
-    [
-        (0o100644, 0, 50, ""),
-        (0o100644, 1000, 1000, ""),
-        (0o100600, 1000, 50, ""),
-        (0o100664, 1000, 1000, ""),
-        (0o100664, 1000, 0, ""),
-        (0o100664, 1000, 50, "others of its group can write it"),
-        (0o100664, 0, 50, "others of its group can write it"),
-        (0o100646, 1000, 1000, "every user can write it"),
-        (0o040777, 1000, 1000, "every user can write it"),
-        (0o100600, 1001, 1000, "it belongs to another user"),
-        (0o100644, 4_000_000, 0, "it belongs to another user, number 4000000"),
-    ],
-)
-def test_only_what_nobody_else_can_write_is_trusted(
-    monkeypatch: pytest.MonkeyPatch, mode: int, uid: int, gid: int, said: str
-):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(os, "getegid", lambda: 1000)
-    reason = files._distrust(os.stat_result((mode, 0, 0, 1, uid, gid, 0, 0, 0, 0)))
-    assert reason.startswith(said)
-    assert bool(reason) == bool(said)
-
-
-def test_what_is_not_there_is_no_reason_for_distrust(tmp_path: Path):
-    assert files.distrust(tmp_path / "nothing") == ""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from stoker.engine import files
+from stoker.engine import files, locks
 from stoker.engine.errors import BackendError, InputError, StorageError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
@@ -288,7 +288,7 @@ def test_a_process_that_is_not_the_runs_is_never_signalled(
     value = identity.to_json() | FORGED[forged] | {"state": "running", "heartbeat_s": time.time() - 999}
     files.write_json(tmp_path / "status.json", value)
     handle = Handle(backend="local", reference=str(tmp_path))
-    with files.lock(tmp_path / ".lock") if locked else contextlib.nullcontext():
+    with locks.lock(tmp_path / ".lock") if locked else contextlib.nullcontext():
         if locked:
             with pytest.raises(BackendError, match="none was signalled") as caught:
                 LocalBackend().cancel(handle)
@@ -420,7 +420,7 @@ def test_a_run_that_was_killed_at_its_end_has_completed_when_all_is_written(tmp_
     if written == "event":
         run.append_event(RunEvent(kind=EventKind.FINISHED, run_id=run.run_id, data={}))
     assert state(run) is (RunState.LOST if written == "nothing" else RunState.COMPLETED)
-    with files.lock(run.lock):
+    with locks.lock(run.lock):
         assert state(run) is RunState.FINALIZING
         launch.settle(run, told)  # type: ignore[arg-type]
     assert told.kinds == []

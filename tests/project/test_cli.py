@@ -15,7 +15,7 @@ import pytest
 
 from stoker import cli
 from stoker.cli import main
-from stoker.engine import VERSION, files
+from stoker.engine import VERSION, locks
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState, RunStatus
@@ -321,7 +321,7 @@ def test_a_run_without_outputs_is_not_fetched_and_says_in_which_state_it_is(
     run.plots.mkdir(parents=True)
     run.write_handle(Handle(backend="local", reference=str(run.path)))
     run.write_status(RunStatus(state=state))
-    with files.lock(run.lock):  # as its process holds it
+    with locks.lock(run.lock):  # as its process holds it
         assert main(["runs", "fetch", "--output", "got"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""

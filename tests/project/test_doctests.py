@@ -10,7 +10,7 @@ import pytest
 
 EXAMPLES = (
     *("engine.files.atomic_writer", "engine.files.atomic_folder", "engine.files.append_line"),
-    *("engine.files.decode", "engine.files.expanded", "engine.files.is_locked", "engine.process.ProcessIdentity"),
+    *("engine.files.decode", "engine.locks.is_locked", "engine.paths.expanded", "engine.process.ProcessIdentity"),
     *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "engine.status.Handle.parse"),
     *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
     *("engine.strict_json.dumps", "engine.strict_json.loads", "engine.metrics.not_finite_losses"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from ....engine import files
 from ....engine.errors import BackendError, InputError
-from ....engine.files import expanded
+from ....engine.paths import expanded
 from ....engine.terminal.prompt import can_ask
 from . import sdk
 

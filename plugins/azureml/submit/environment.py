@@ -12,9 +12,9 @@ from typing import Any
 from ....engine import files
 from ....engine.command import command_line
 from ....engine.errors import InputError
-from ....engine.files import expanded
 from ....engine.packaging import secrets
 from ....engine.packaging.requirements import canonical
+from ....engine.paths import expanded
 from ....engine.plugin.extras import installed_version, providers
 from .. import NAME, catalogue
 from ..settings import AzureSettings

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ....engine import VERSION, files
 from ....engine.errors import InputError, OptionError
-from ....engine.files import expanded
 from ....engine.hookspecs import CONTRACT
+from ....engine.paths import expanded
 from ....engine.plugin.context import Context
 from ....engine.plugin.record import OURS
 

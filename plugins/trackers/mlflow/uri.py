@@ -7,7 +7,7 @@ import re
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from ....engine.errors import OptionError
-from ....engine.files import expanded
+from ....engine.paths import expanded
 
 _SQLITE = "sqlite:///"
 _SECRET = re.compile("passw|pwd|token|secret|key|sig", re.I)
