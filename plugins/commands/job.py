@@ -192,12 +192,12 @@ def require_trust(run: RunDirectory, *, given: bool) -> None:
     Raises:
         InputError: With what makes the run one of somebody else.
     """
-    reasons = (paths.distrust(path) for path in (run.path, run.path / "job.json"))
-    reason = "" if given else next(filter(None, reasons), "")
-    if reason:
+    asked = () if given else (run.path, run.path / "job.json")
+    reasons = [f"{path}: {reason}" for path in asked if (reason := paths.distrust(path))]
+    if reasons:
         raise InputError(
             f"the code that the job of {run.run_id} names would run as you",
-            received=f"{run.path}: {reason}",
+            received=reasons[0],
             expected="a run of your own, or --trust",
             hint="look at its job.json, and add --trust if you trust who wrote it",
             path=run.path,
