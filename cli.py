@@ -75,7 +75,9 @@ def _dispatch(argv: list[str]) -> int:
     early = Parser(prog="stoker", add_help=False)
     _add_global_options(early)
     given, rest = settings.parse_known(early, argv)
-    plugins = Plugins.load(given.values.plugin or (), forgiving="plugin" not in given.given)
+    on_line = "plugin" in given.given
+    asked_by = "-p" if on_line else given.sources["plugin"].source
+    plugins = Plugins.load(given.values.plugin or (), forgiving=not on_line, asked_by=asked_by)
     parsers = Parsers(plugins)
     words = [word for word in rest if not word.startswith("-")]
     name = "".join(words[:1])

@@ -64,11 +64,11 @@ def installed() -> list[Found]:
         return [found for package in _packages() for found in _of_package(package)]
 
 
-def requested(name: str) -> Found:
-    """Returns the plugin that `-p NAME` means."""
+def requested(name: str, asked_by: str = "-p") -> Found:
+    """Returns the plugin that `-p NAME` means, or a settings file, or a variable of the environment."""
     source = source_of(name)
     load = partial(import_file, Path(source)) if source.endswith(".py") else partial(importlib.import_module, source)
-    return PluginRecord(name=short_name(name), origin=f"-p {name}"), load
+    return PluginRecord(name=short_name(name), origin=f"{asked_by} {name}"), load
 
 
 def source_of(name: str) -> str:

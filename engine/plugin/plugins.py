@@ -43,12 +43,13 @@ class Plugins:
         return self._hooks.records
 
     @classmethod
-    def load(cls, requested: Sequence[str] = (), *, forgiving: bool = False) -> Plugins:
+    def load(cls, requested: Sequence[str] = (), *, forgiving: bool = False, asked_by: str = "-p") -> Plugins:
         """Loads the built-in plugins, those of installed packages, and those that were asked for.
 
         Args:
             requested: `module`, `./file.py`, or `no:NAME` to leave one out.
             forgiving: Records a requested plugin that can't be loaded as broken, like one of an installed package.
+            asked_by: What asked for them: "-p", a variable of the environment, or the path of a settings file.
 
         Raises:
             PluginError: A requested plugin can't be loaded.
@@ -68,10 +69,10 @@ class Plugins:
                 continue
             with record.guard("import"):
                 plugins._hooks.register(record, load)
-        plugins.add_requested(requested, forgiving=forgiving)
+        plugins.add_requested(requested, forgiving=forgiving, asked_by=asked_by)
         return plugins
 
-    def add_requested(self, requested: Sequence[str], *, forgiving: bool = False) -> None:
+    def add_requested(self, requested: Sequence[str], *, forgiving: bool = False, asked_by: str = "-p") -> None:
         """Loads the plugins that were asked for, and drops those to leave out; see `load`.
 
         Raises:
@@ -84,7 +85,7 @@ class Plugins:
                 self._hooks.leave_out(record)
         for name in discovery.to_load(requested):
             if discovery.short_name(name) not in self.left_out and discovery.source_of(name) not in self._loaded:
-                self._add(name, forgiving=forgiving)
+                self._add(name, forgiving=forgiving, asked_by=asked_by)
 
     @property
     def requested(self) -> list[str]:
@@ -245,8 +246,8 @@ class Plugins:
         """Returns the names of the plugins that have problems."""
         return [record.name for record in self.records if record.problems]
 
-    def _add(self, name: str, *, forgiving: bool) -> None:
-        record, load = discovery.requested(name)
+    def _add(self, name: str, *, forgiving: bool, asked_by: str) -> None:
+        record, load = discovery.requested(name, asked_by)
         try:
             with record.timed("import"):
                 self._hooks.register(record, load)

@@ -34,7 +34,7 @@ class PluginRecord:
 
     Attributes:
         name: Its short name: of a built-in, the module's; of an entry point, the entry point's; of a file, its stem.
-        origin: "built-in", "-p FILE", or the distribution that it came with.
+        origin: "built-in", "-p FILE", what else asked for it and its name, or the distribution that it came with.
         version: Of that distribution; "" if there is none.
         contract: The version of the contract that it declares; None if it declares none.
         left_out: Whether `-p no:NAME` disables it; stoker then doesn't import it.

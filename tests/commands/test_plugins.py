@@ -154,3 +154,8 @@ def test_help_shows_both_actions(capsys: pytest.CaptureFixture[str]):
     text = capsys.readouterr().out
     assert "list" in text
     assert "new" in text
+
+
+def test_the_file_that_asked_for_a_plugin_is_named(place: Path, capsys: pytest.CaptureFixture[str]):
+    (place / "stoker.toml").write_text('plugin = ["./wide.py"]')
+    assert listed(capsys, "plugins")["wide"]["from"] == f"{place / 'stoker.toml'} {place / 'wide.py'}"
