@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from types import FrameType
 
 from ...engine import locks
 from ...engine.command import Command
+from ...engine.errors import StorageError
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
@@ -48,7 +50,12 @@ def run(options: argparse.Namespace, context: Context) -> int:
     locks.keep_lock(run_dir.lock)
     job = run_dir.job()
     context.plugins.add_requested(job.plugins)
-    state = _runner(job, context)(job, run_dir, context.plugins, stop)
+    try:
+        state = _runner(job, context)(job, run_dir, context.plugins, stop)
+    except StorageError as error:  # so that not even the status could be written
+        with contextlib.suppress(OSError):
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(os.EX_IOERR)
     sys.stdout.flush()
     sys.stderr.flush()
     remove_generated_files()

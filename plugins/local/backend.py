@@ -42,6 +42,8 @@ _PIECE_BYTES = 1 << 20
 """How much of a log is read at once."""
 _SHOWN = 200
 """Characters of a handle that a message shows."""
+_exit_codes: dict[Path, int] = {}
+"""Of the training processes that this process has started, by the folders of their runs."""
 _CLI = Path(__file__).resolve().parents[2] / "cli.py"
 
 
@@ -119,7 +121,7 @@ class LocalBackend:
         return RunStatus(
             state=RunState.LOST,
             attempt=status.attempt,
-            message="its process ended without reporting a status: killed, or the machine went down",
+            message=_why_lost(run),
             progress=status.progress,
         )
 
@@ -249,8 +251,23 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
         except OSError as error:
             what, hint = "the training process can't be started", "does this machine limit processes or memory?"
             raise BackendError(what, received=str(error), hint=hint) from error
+
+    def wait() -> None:
+        _exit_codes[run.path] = process.wait()
+
+    _exit_codes.pop(run.path, None)
     with contextlib.suppress(RuntimeError):  # a zombie is left if this process lives on and can start no thread
-        threading.Thread(target=process.wait, daemon=True).start()
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def _why_lost(run: RunDirectory) -> str:
+    """Returns why a run is lost, as far as this process knows: it may have started the run's, or have not."""
+    code = _exit_codes.get(run.path)
+    if code == os.EX_IOERR:
+        return "its process could not write into the folder of the run: is the disk full?"
+    known = "" if code is None or code < 0 else f" with the exit code {code}, and"
+    ends = ": killed, or the machine went down" if not known else ""
+    return f"its process ended{known} without reporting a status{ends}"
 
 
 def _is_elsewhere(record: StatusRecord) -> bool:

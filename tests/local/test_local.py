@@ -550,6 +550,32 @@ def test_a_run_that_can_start_no_process_for_its_picture_completes_without_one(p
     assert list(temporary.iterdir()) == []  # TensorFlow's generated code is gone too
 
 
+FULL = """
+import errno, os
+import keras
+from stoker.engine.hookspecs import hookimpl
+
+def full(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+class Fills(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        os.fsync = full
+
+@hookimpl
+def stoker_callbacks(job, run_dir):
+    return [Fills()]
+"""
+
+
+def test_a_disk_that_stays_full_is_the_reason_that_is_said(place: Path, tmp_path: Path):
+    (tmp_path / "full.py").write_text(FULL)
+    done = stoker("-p", tmp_path / "full.py", *JOB, "--epochs", 3, "--runs-dir", tmp_path / "runs", cwd=place)
+    assert done.returncode == 1
+    assert "its process could not write into the folder of the run: is the disk full?" in done.stderr
+    assert "no space is left on the device" in done.stdout
+
+
 def test_a_folder_whose_name_is_not_text_is_trained_on(tmp_path: Path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     try:
