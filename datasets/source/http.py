@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,6 +101,9 @@ def attempt(
     timeout = (patience.connect_s, patience.read_s)
     try:
         with transport.session.get(url, headers=_headers(url, partial), stream=True, timeout=timeout) as response:
+            hops = [url, *(hop.url or "" for hop in (*response.history, response))]
+            if any(one.startswith("https:") and two.startswith("http:") for one, two in itertools.pairwise(hops)):
+                return Outcome(fault="it leads from https to http, where others could change the file on its way")
             refusal = _begin(url, partial, response)
             if refusal:
                 return refusal

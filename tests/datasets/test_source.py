@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import resource
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -553,3 +555,29 @@ def test_certificates_that_are_gone_are_the_reason_and_not_retried(tmp_path: Pat
         outcome = attempt("https://127.0.0.1:1/file", Partial(tmp_path / "file.partial"), transport, limit_bytes=9)
     assert "corporate-ca.pem" in outcome.fault
     assert not outcome.again
+
+
+class Redirects(requests.adapters.BaseAdapter):
+    """Answers https with a redirect, and http with bytes."""
+
+    def send(self, request: Any, **_: Any) -> requests.Response:
+        response = requests.Response()
+        response.request, response.url, response.raw = request, request.url, io.BytesIO(b"changed on the way")
+        response.status_code = 302 if request.url.startswith("https:") else 200
+        response.headers["Location"] = "http://example.org/data"
+        return response
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
+def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path):
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Redirects())
+    partial = Partial(tmp_path / "data.partial")
+    transport = Transport(session=session, sleep=lambda _: None, clock=time.monotonic)
+    outcome = attempt("https://example.org/data", partial, transport, limit_bytes=1000)
+    assert outcome.fault.startswith("it leads from https to http")
+    assert not outcome.again
+    assert partial.size_bytes == 0
