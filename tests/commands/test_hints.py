@@ -134,7 +134,7 @@ def test_with_a_checkpoint_a_resume_is_offered_unless_it_would_fail_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: RunState, log: str,
     offered: bool,
 ):  # fmt: skip
-    monkeypatch.setattr("stoker.engine.training.checkpoint.Checkpoints.latest", lambda self: files)
+    monkeypatch.setattr("stoker.engine.training.checkpoint.Checkpoints.latest", lambda self, run_id: files)
     run = ended(tmp_path, state, log)
     assert (f"train --resume {run.run_id} --runs-dir" in capsys.readouterr().err) is offered
 
