@@ -126,10 +126,10 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Lets a folder appear whole or not at all: yields a folder to make and fill, which becomes `path` at the end.
 
-    The folder that is yielded does not exist yet; it is in a hidden folder beside `path` that nobody else uses. A
-    folder that is at `path` already changes places with it, in one step of the system where that has one (Linux and
-    macOS), and is then removed. So a process that is killed leaves the old folder or the new one at `path`, and the
-    next call for the same path removes what it has left beside.
+    The caller makes the folder: it lies in a hidden folder beside `path` that no other process uses. A folder that is
+    at `path` already changes places with it, in one step of the system where that has one (Linux and macOS), and is
+    then removed. So a process that is killed leaves the old folder or the new one at `path`, and the next call for the
+    same path removes what it has left beside.
 
     Raises:
         StorageError: It could not be written; the old folder is as it was, and nothing temporary is left.

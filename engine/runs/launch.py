@@ -92,7 +92,8 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
 def settle(run: RunDirectory, plugins: Plugins) -> None:
     """Ends the record of a run on this machine whose process was killed when only that was left to do.
 
-    Its model, figures and summary are written, and the model is registered. The observers are told, if they were not.
+    Its model, figures and summary are written, and the model is registered. Observers that have not heard of its end
+    receive the event now.
 
     Args:
         run: The run; one that has no summary, has ended or still runs stays as it is.

@@ -216,7 +216,8 @@ def source_state(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
     names = [os.fsdecode(name).encode(errors="replace").decode() for name in changed]
-    return {"commit": commit, "changed": names, "diff_sha256": _sha256(difference) if changed else ""}
+    digest = hashlib.sha256(difference).hexdigest() if changed else ""
+    return {"commit": commit, "changed": names, "diff_sha256": digest}
 
 
 _TRUE_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--full-index", "--ignore-submodules=dirty")
@@ -236,10 +237,6 @@ def _without_filters(folder: Path) -> list[str]:
         for setting in ("clean=", "smudge=", "process=", "required=false")
         for word in ("-c", f"{driver}.{setting}")
     ]
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

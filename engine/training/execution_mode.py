@@ -31,7 +31,7 @@ class Fallback:
     Attributes:
         mode: The mode from then on.
         reason: Why, in a few words.
-        is_usual: Whether it is nothing that a user need know: the training is short.
+        is_usual: Whether the log can leave it out: the training is only short.
     """
 
     mode: ExecutionMode

@@ -174,14 +174,15 @@ def trained_elsewhere(model: Any) -> dict[int, tuple[str, Any, Any]]:
 
     held_by_model = [value for layer in model._flatten_layers() for _, value in held(layer)]
     known = {id(variable.value) for variable in model.variables} | {id(value) for value in held_variables(model)}
-    known |= {id(value) for value in (model.optimizer, *held_by_model)}
+    inner = getattr(model.optimizer, "inner_optimizer", None)  # of a LossScaleOptimizer
+    known |= {id(value) for value in (model.optimizer, inner, *held_by_model)}
     found: dict[int, tuple[str, Any, Any]] = {}
     gc.collect()
     for thing in gc.get_objects():
         kind = type(thing)
         if id(thing) in known:
             continue
-        if issubclass(kind, keras.optimizers.Optimizer) and thing is not getattr(model.optimizer, "inner_optimizer", 0):
+        if issubclass(kind, keras.optimizers.Optimizer):
             found[id(thing)] = f"the optimizer {thing.name}", thing, int(thing.iterations)
         elif issubclass(kind, tf.Variable) and thing.trainable:
             found[id(thing)] = f"the variable {thing.name}", thing, float(tf.reduce_sum(tf.cast(thing, "float64")))

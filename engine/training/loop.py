@@ -107,7 +107,7 @@ class Loop:
 
         Args:
             reason: Why not compiled by XLA.
-            is_usual: Whether that is nothing that a user need know.
+            is_usual: Whether the log can leave that out.
         """
         self.mode = ExecutionMode.GRAPH
         self.fallback = Fallback(mode=self.mode, reason=reason, is_usual=is_usual)

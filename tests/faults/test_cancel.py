@@ -16,16 +16,8 @@ from stoker.engine.status import RunState
 from stoker.plugins.local.backend import LocalBackend
 
 from .. import tiny
+from ..local.test_local import FORKS
 from ..patience import PATIENCE_S
-
-FORKS = """
-import multiprocessing, time
-from stoker.models.dnn import build as dnn
-
-def build(config):
-    multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True).start()
-    return dnn(config)
-"""
 
 
 @pytest.fixture

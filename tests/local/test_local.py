@@ -398,7 +398,7 @@ def test_a_worker_that_outlives_the_trainer_keeps_no_run_alive_and_is_ended(plac
 
 
 class Told:
-    """Plugins that count what observers are told."""
+    """Plugins that record which events observers receive."""
 
     def __init__(self) -> None:
         self.kinds: list[str] = []

@@ -74,6 +74,26 @@ def agree(mine: Any, other: Any) -> None:
         np.testing.assert_allclose(one, two, atol=1e-9)
 
 
+def in_two_pieces(make: Callable[[], Any], folder: Path, mode: ExecutionMode, keras: Any) -> tuple[Fit, Fit]:
+    """A training of two epochs, and the same with a stop after the first one."""
+    keras.utils.set_random_seed(1)
+    whole = ours(make(), epochs=2, mode=mode)
+    whole.run([], lambda report: None)
+    keras.utils.set_random_seed(1)
+    first, checkpoints = ours(make(), mode=mode), Checkpoints(folder)
+
+    def save(report: Any) -> None:
+        state = TrainingState(run_id="run", epoch=report.epoch, history=first.history, time_s=0.0)
+        checkpoints.save(first.model, state, first.more_variables)
+
+    first.run([], save)
+    checkpoints.wait()
+    keras.utils.set_random_seed(7)
+    second = ours(make(), epochs=2, mode=mode)
+    second.run([], lambda report: None, restore(folder / "000001", second.model, "run", second.more_variables))
+    return whole, second
+
+
 AVERAGED: dict[str, Callable[[Any], Any]] = {
     "ema": lambda keras: keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9),
     "ema, overwritten every third step": lambda keras: keras.optimizers.Adam(
@@ -342,23 +362,8 @@ def without_call(keras: Any) -> Any:
 
 @pytest.mark.parametrize("mode", ExecutionMode)
 def test_a_model_without_call_trains_and_resumes_to_the_same_bits(keras: Any, tmp_path: Path, mode: ExecutionMode):
-    keras.utils.set_random_seed(1)
-    whole = ours(without_call(keras), epochs=2, mode=mode)
-    whole.run([], lambda report: None)
+    whole, second = in_two_pieces(lambda: without_call(keras), tmp_path, mode, keras)
     assert whole.history["steps"] == [11.0, 22.0]
-    keras.utils.set_random_seed(1)
-    first, checkpoints = ours(without_call(keras), mode=mode), Checkpoints(tmp_path)
-
-    def save(report: Any) -> None:
-        state = TrainingState(run_id="run", epoch=report.epoch, history=first.history, time_s=0.0)
-        checkpoints.save(first.model, state, first.more_variables)
-
-    first.run([], save)
-    checkpoints.wait()
-    keras.utils.set_random_seed(7)
-    second = ours(without_call(keras), epochs=2, mode=mode)
-    state = restore(tmp_path / "000001", second.model, "run", second.more_variables)
-    second.run([], lambda report: None, state)
     assert second.history == whole.history
     for mine, other in zip(second.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,11 @@ import pytest
 
 from stoker.engine.errors import InputError
 from stoker.engine.training.callback_state import CallbackStates, hold_averages
-from stoker.engine.training.checkpoint import Checkpoints, TrainingState, restore
 from stoker.engine.training.execution_mode import ExecutionMode
-from stoker.engine.training.fit import Fit
 from stoker.engine.training.keras_model import evaluates_alike
 
 from ... import tiny
-from .test_same_as_fit import BATCH, data, dense, ours, theirs, twins
+from .test_same_as_fit import BATCH, data, dense, in_two_pieces, ours, theirs, twins
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -65,26 +62,6 @@ def random_without_seed(keras: Any) -> Any:
     model = keras.Sequential(layers)
     model.compile("sgd", "sparse_categorical_crossentropy")
     return model
-
-
-def in_two_pieces(make: Callable[[], Any], folder: Path, mode: ExecutionMode, keras: Any) -> tuple[Fit, Fit]:
-    """A training of two epochs, and the same with a stop after the first one."""
-    keras.utils.set_random_seed(1)
-    whole = ours(make(), epochs=2, mode=mode)
-    whole.run([], lambda report: None)
-    keras.utils.set_random_seed(1)
-    first, checkpoints = ours(make(), mode=mode), Checkpoints(folder)
-
-    def save(report: Any) -> None:
-        state = TrainingState(run_id="run", epoch=report.epoch, history=first.history, time_s=0.0)
-        checkpoints.save(first.model, state, first.more_variables)
-
-    first.run([], save)
-    checkpoints.wait()
-    keras.utils.set_random_seed(7)
-    second = ours(make(), epochs=2, mode=mode)
-    second.run([], lambda report: None, restore(folder / "000001", second.model, "run", second.more_variables))
-    return whole, second
 
 
 @pytest.mark.parametrize(
