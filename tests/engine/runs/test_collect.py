@@ -237,7 +237,7 @@ class Recording:
     def fetch_record(self, handle: Handle, folder: Path) -> None:
         line = json.dumps({"epoch": 3, "name": "Final test loss", "value": 0.123456789, "time_s": 1.0})
         write_bytes(folder / "metrics.jsonl", f"{line}\n".encode())
-        write_json(folder / "trained.json", {"optimizer": "adam"})
+        write_json(folder / "trained.json", TRAINED)
         if self.summary is not None:
             write_json(folder / "summary.json", self.summary)
 
@@ -262,13 +262,21 @@ THERE = {
 }
 """The summary of a run elsewhere: with a figure that no other file has, and with what holds there only."""
 
+TRAINED = {
+    "optimizer": {"class": "Adam"},
+    "optimizers": {},
+    "loss": "mse",
+    "parameters": {"trainable": 8, "not_trainable": 2},
+}
+"""What such a run has trained."""
+
 
 def test_the_summary_that_the_run_has_written_is_that_of_the_run_here(tmp_path: Path):
     run, backend = elsewhere(tmp_path), Recording(THERE)
     collect_results(run, backend)  # type: ignore[arg-type]
     assert run.summary() == RunSummary(metrics=THERE["metrics"], epochs=4)  # type: ignore[arg-type]
     assert (run.path / run.summary().model / "model.keras").is_file()  # type: ignore[union-attr]
-    assert run.model_facts() == {"optimizer": "adam"}
+    assert run.model_facts() == TRAINED
     assert [line["value"] for line in run.metrics()] == [0.123456789]
 
 
