@@ -27,7 +27,7 @@ class Part:
     Attributes:
         path: The file that holds it, as the user named it.
         array: Its content: any of the six types of IDX, any shape.
-        source: Its digest ("sha256:…") or its path, for the record of a run.
+        source: Its digest ("sha256:…", of the very bytes that train), or where it came from, for the record of a run.
     """
 
     path: Path

@@ -60,7 +60,8 @@ class Dataset:
         train: The training examples.
         test: The test examples, of the same shape and with no label that `train` lacks.
         classes: How many classes there are: the largest label plus one.
-        sources: Where it came from: {file: "sha256:…" or a path}; goes into the record of a run.
+        sources: Where it came from: {file: "sha256:…", or a path or address}; goes into the record of a
+            run.
         notes: What to report to the user, one sentence each ("the labels start at 1; class 0 never occurs").
     """
 

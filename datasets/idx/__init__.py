@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["open_mapped", "read", "read_header", "unpack", "write"]
+__all__ = ["open_digested", "open_mapped", "read", "read_header", "sha256", "unpack", "write"]
 
 _PROVEN_FIRST_BYTES = 64 << 20
 """Compressed content that claims more than this is counted before memory is taken for it."""
@@ -75,19 +75,30 @@ def open_mapped(path: Path) -> NDArray[Any]:
     Raises:
         DatasetError: The file is missing, compressed, of the wrong size, or not IDX.
     """
-    import numpy as np
+    with Content(path) as content:
+        return _mapped(content, parse(content))
 
+
+def open_digested(path: Path, *, progress: ProgressCallback | None = None) -> tuple[NDArray[Any], str]:
+    """Maps a file as `open_mapped` does, and reads the whole of what it maps once.
+
+    Args:
+        path: The file.
+        progress: Receives the progress of reading.
+
+    Returns:
+        The array, and the SHA-256 of the file in hexadecimal.
+
+    Raises:
+        DatasetError: The file is missing, compressed, of the wrong size, or not IDX, or the disk can't read it.
+    """
     with Content(path) as content:
         header = parse(content)
-    if content.compressed:
-        raise _unmappable(path, "a gzip file", "a raw IDX file", "unpack it first")
-    try:
-        # The header is mapped too: a file is never empty then, even if its array is.
-        mapped = np.memmap(path, np.uint8, "r")[header.offset_bytes :]
-    except (OSError, ValueError) as error:
-        hint = "copy the file to a local disk"
-        raise _unmappable(path, str(error), "a file system that can map files", hint) from error
-    return _shaped(path, np.asarray(mapped), header)
+        array, digest = _mapped(content, header), hashlib.sha256(header.encode())
+        for piece in _data(content, header):
+            digest.update(piece)
+            content.report(progress, f"reading {path.name}")
+        return array, digest.hexdigest()
 
 
 def unpack(path: Path, sink: BinaryIO, *, progress: ProgressCallback | None = None) -> str:
@@ -111,6 +122,28 @@ def unpack(path: Path, sink: BinaryIO, *, progress: ProgressCallback | None = No
     return digest.hexdigest()
 
 
+def sha256(array: NDArray[Any]) -> str:
+    """Returns the SHA-256 of the raw file that holds an array, in hexadecimal, without writing it.
+
+    Args:
+        array: Of one of the six types, in any byte order.
+
+    Raises:
+        DatasetError: The format can't hold such an array.
+
+    Example:
+        >>> import hashlib, numpy as np
+        >>> labels = np.array([7, 2, 1], np.uint8)
+        >>> write(folder / "labels-idx1-ubyte", labels)
+        >>> sha256(labels) == hashlib.sha256((folder / "labels-idx1-ubyte").read_bytes()).hexdigest()
+        True
+    """
+    digest = hashlib.sha256()
+    for piece in _encoded(Path("the array"), array):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def write(path: Path, array: NDArray[Any]) -> None:
     """Writes `array` as IDX; compressed if the name ends in ".gz". The file appears whole or not at all.
 
@@ -128,16 +161,21 @@ def write(path: Path, array: NDArray[Any]) -> None:
         >>> read(folder / "labels-idx1-ubyte.gz").tolist()
         [7, 2, 1]
     """
+    pieces = _encoded(path, array)
+    with files.atomic_writer(path) as stream:
+        if not path.name.endswith(".gz"):
+            stream.writelines(pieces)
+            return
+        with gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0) as packed:
+            packed.writelines(pieces)
+
+
+def _encoded(path: Path, array: NDArray[Any]) -> tuple[bytes, memoryview]:
+    """Returns the header and the items of an array as the file at `path` holds them."""
     import numpy as np
 
     header = _header_for(path, array)
-    data = np.ascontiguousarray(array, header.dtype).reshape(-1).view(np.uint8).data
-    with files.atomic_writer(path) as stream:
-        if not path.name.endswith(".gz"):
-            stream.writelines((header.encode(), data))
-            return
-        with gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0) as packed:
-            packed.writelines((header.encode(), data))
+    return header.encode(), np.ascontiguousarray(array, header.dtype).reshape(-1).view(np.uint8).data
 
 
 def _header_for(path: Path, array: NDArray[Any]) -> Header:
@@ -147,6 +185,22 @@ def _header_for(path: Path, array: NDArray[Any]) -> Header:
     if any(size >= 1 << 32 for size in array.shape):
         raise _unwritable(path, f"shape={array.shape}", "dimensions below 2**32", "split the array")
     return Header(dtype=dtype, shape=array.shape)
+
+
+def _mapped(content: Content, header: Header) -> NDArray[Any]:
+    """Maps an open file whose header has been read."""
+    import numpy as np
+
+    path = content.path
+    if content.compressed:
+        raise _unmappable(path, "a gzip file", "a raw IDX file", "unpack it first")
+    try:
+        # The header is mapped too: a file is never empty then, even if its array is.
+        mapped = content.map()[header.offset_bytes :]
+    except (OSError, ValueError) as error:
+        hint = "copy the file to a local disk"
+        raise _unmappable(path, str(error), "a file system that can map files", hint) from error
+    return _shaped(path, np.asarray(mapped), header)
 
 
 def _data(content: Content, header: Header) -> Iterator[bytes]:

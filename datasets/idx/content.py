@@ -11,10 +11,13 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ...engine.data import ProgressCallback
 from ...engine.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PIECE_BYTES = 1 << 20
 """The most of a file that is held in memory while it is streamed."""
@@ -90,6 +93,20 @@ class Content:
         """
         with _faults(self.path):
             return self._stream.read(size_bytes)
+
+    def map(self) -> np.memmap[Any, np.dtype[np.uint8]]:
+        """Maps the whole file as it is stored, read-only; the map outlives this object.
+
+        Raises:
+            OSError: The file system can't map files.
+            ValueError: The file is empty.
+        """
+        import numpy as np
+
+        position = self._file.tell()
+        mapped = np.memmap(self._file, np.uint8, "r")  # which moves to the end of the file
+        self._file.seek(position)
+        return mapped
 
     def report(self, progress: ProgressCallback | None, what: str) -> None:
         """Reports to `progress` how much of the stored file has been read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ...engine.data import FOLDER, Dataset, ProgressCallback
@@ -12,6 +13,7 @@ from ..assemble import Part, assemble
 from ..idx.content import Content
 from ..idx.locate import locate
 from ..source import store
+from ..source.mapped import open_mapped
 
 
 class FolderReader:
@@ -43,7 +45,8 @@ class FolderReader:
                 hint="pass --data-folder, or the name of a data set with --dataset",
             )
         parts, notes = read_parts(locate(folder), progress=progress)
-        return assemble(folder.resolve().name or self.name, parts, notes=notes)
+        dataset = assemble(folder.resolve().name or self.name, parts, notes=notes)
+        return replace(dataset, sources={str(part.path): part.source for part in parts.values()})
 
 
 def read_parts(
@@ -68,7 +71,8 @@ def read_parts(
         try:
             parts[role] = _read_part(path, progress)
         except StorageError as error:
-            parts[role] = Part(path=path, array=idx.read(path), source=str(path))
+            array = idx.read(path)
+            parts[role] = Part(path=path, array=array, source=f"sha256:{idx.sha256(array)}")
             notes.append(f"gzip files are read into memory at each start, for the cache can't be used: {error.what}")
     return parts, notes[:1]
 
@@ -77,6 +81,16 @@ def _read_part(path: Path, progress: ProgressCallback | None) -> Part:
     with Content(path) as content:
         compressed = content.compressed
     if not compressed:
-        return Part(path=path, array=idx.open_mapped(path), source=str(path))
+        array, sha256 = open_mapped(path, progress=progress)
+        return Part(path=path, array=array, source=f"sha256:{sha256}")
     twin, record = store.unpacked(path, progress=progress)
-    return Part(path=path, array=idx.open_mapped(twin), source=f"sha256:{record.sha256}")
+    array, sha256 = open_mapped(twin, progress=progress)
+    if sha256 != record.sha256:
+        raise DatasetError(
+            f"{twin}, the unpacked copy of {path}, is damaged",
+            received=f"sha256 {sha256}",
+            expected=f"sha256 {record.sha256}",
+            hint=f"remove {twin} to have it unpacked again",
+            path=twin,
+        )
+    return Part(path=path, array=array, source=f"sha256:{sha256}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,9 @@ from ..idx.locate import locate
 from ..source import store
 from ..source.catalogue import KnownSet
 from ..source.fetch import BUNDLED, fetch, is_bundled
-from ..source.identity import check, content_sha256
+from ..source.identity import check
+from ..source.mapped import open_mapped
+from ..source.verify import check_cached
 from .folder import read_parts
 
 if TYPE_CHECKING:
@@ -67,44 +68,34 @@ class NamedReader:
             return self._from_bundle(), [
                 f"{error.what}: the copy of {self.name} that comes with stoker is used as it is"
             ]
-        parts = {role: _cached_part(self.name, file.name) for role, file in self._known.files.items()}
-        return parts, notes
+        return {role: self._cached_part(role, progress) for role in self._known.files}, notes
+
+    def _cached_part(self, role: str, progress: ProgressCallback | None) -> Part:
+        place = store.place_of(self.name, self._known.files[role].name)
+        array, sha256 = open_mapped(place, progress=progress)
+        check_cached(self._known, role, place, sha256)
+        return Part(path=place, array=array, source=f"sha256:{sha256}")
 
     def _from_bundle(self) -> dict[str, Part]:
         """Reads the bundled files into memory."""
         parts = {}
         for role, file in self._known.files.items():
             path = BUNDLED / f"{file.name}.gz"
-            sha256 = content_sha256(path)
+            array = idx.read(path)
+            sha256 = idx.sha256(array)
             check(self._known, role, path, sha256)
-            parts[role] = Part(path=path, array=idx.read(path), source=f"sha256:{sha256}")
+            parts[role] = Part(path=path, array=array, source=f"sha256:{sha256}")
         return parts
 
     def _from_folder(self, folder: Path, progress: ProgressCallback | None) -> tuple[dict[str, Part], list[str]]:
         parts, notes = read_parts(locate(folder, prefer=self._known.prefix), progress=progress)
         unknown = []
         for role, part in parts.items():
-            sha256 = _digest(part, progress)
-            if not check(self._known, role, part.path, sha256):
+            if not check(self._known, role, part.path, part.source.removeprefix("sha256:")):
                 unknown.append(part.path.name)
-            parts[role] = replace(part, source=f"sha256:{sha256}")
         if unknown:
             notes.append(
                 f"stoker knows no digest to compare {', '.join(unknown)} with, so it can't tell whether this is "
                 f"{self.name}"
             )
         return parts, notes
-
-
-def _cached_part(set_name: str, file_name: str) -> Part:
-    place = store.place_of(set_name, file_name)
-    record = store.find(place)
-    source = f"sha256:{record.sha256}" if record else str(place)
-    return Part(path=place, array=idx.open_mapped(place), source=source)
-
-
-def _digest(part: Part, progress: ProgressCallback | None) -> str:
-    """Returns the SHA-256 of a part's content, without reading it again if it went through the cache."""
-    if part.source.startswith("sha256:"):
-        return part.source.removeprefix("sha256:")
-    return content_sha256(part.path, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,7 @@ def _unpack(known: KnownSet, missing: Iterable[KnownFile], progress: ProgressCal
 
 
 def _download(
-    known: KnownSet, missing: Iterable[KnownFile], transport: Transport, progress: ProgressCallback | None
+    known: KnownSet, missing: Sequence[KnownFile], transport: Transport, progress: ProgressCallback | None
 ) -> list[str]:
     """Downloads files; returns one line about it. What mirrors said that were passed over goes into a log."""
     if known.archive:
@@ -113,14 +113,22 @@ def _download(
     folder = store.place_of(known.name, "")
     note = f"{known.name} was downloaded, and is kept in {folder}"
     if not all(file.sha256 for file in known.files.values()):
+        openly = any(_origin(known, file).startswith("http:") for file in missing)
         note += (
-            f"; it has the MD5 in {known.digests_from}; no SHA-256 of its raw files is documented, so they were "
-            "recorded now and are checked from now on"
+            f"; it {'came over http, and ' if openly else ''}has the MD5 in {known.digests_from}; no SHA-256 of its "
+            "raw files is documented, so they were recorded now and are checked from now on "
+            f"(`{command_line('data', 'info', known.name)}` shows them)"
         )
     if faults:
         files.append_line(folder / LOG, "\n".join(faults))
         note += f"; what the mirrors said that failed is in {folder / LOG}"
     return [note]
+
+
+def _origin(known: KnownSet, file: KnownFile) -> str:
+    """Returns the address that a file in the cache came from."""
+    record = store.recorded(store.place_of(known.name, file.name))
+    return record.origin if record else ""
 
 
 def _download_file(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from ...engine import files
+from .store import read_note
 
 
 class Partial:
@@ -27,11 +27,8 @@ class Partial:
 
     def validator(self, url: str) -> str:
         """Returns what the server of `url` calls the version of the bytes; "" if they can't be continued."""
-        try:
-            note = json.loads(self._note.read_bytes())
-            return str(note["validator"]) if note["url"] == url and self.size_bytes else ""
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
+        note = read_note(self._note)
+        return str(note.get("validator", "")) if note.get("url") == url and self.size_bytes else ""
 
     def restart(self, url: str, headers: Mapping[str, str]) -> None:
         """Empties the partial file for a body that `url` sends from its beginning.

@@ -9,11 +9,13 @@ The record is written after the file, so a file without one was interrupted and 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ...engine import cache, files, locks
 from ...engine.data import ProgressCallback
@@ -35,6 +37,14 @@ class Record:
     origin: str
 
 
+def read_note(path: Path) -> dict[str, Any]:
+    """Returns a note that stoker wrote for itself beside a file; {} if it is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        note = json.loads(files.read_plain(path))
+        return note if isinstance(note, dict) else {}
+    return {}
+
+
 def place_of(set_name: str, file_name: str) -> Path:
     """Returns where the cache has, or would have, a raw file of a named data set."""
     return cache.root() / "sets" / set_name / file_name
@@ -42,10 +52,11 @@ def place_of(set_name: str, file_name: str) -> Path:
 
 def recorded(target: Path) -> Record | None:
     """Returns the record of a cached file, whether or not the file still exists."""
-    try:
-        return Record(**json.loads(_record_path(target).read_bytes()))
-    except (OSError, ValueError, TypeError):
+    note = read_note(_record_path(target))
+    sha256, size_bytes, origin = (note.get(name) for name in ("sha256", "size_bytes", "origin"))
+    if not isinstance(sha256, str) or not isinstance(size_bytes, int) or not isinstance(origin, str):
         return None
+    return Record(sha256=sha256, size_bytes=size_bytes, origin=origin)
 
 
 def find(target: Path) -> Record | None:
@@ -110,8 +121,8 @@ def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple
         StorageError: The cache can't be written.
     """
     folder = files.make_folder(cache.root() / "unpacked")
-    name, state = _name_and_state(source)
-    target = folder / f"{name}-{state}"
+    name = name_of(source)
+    target = folder / f"{name}-{_state(source)}"
     record = find(target)
     if record:
         return target, record
@@ -123,16 +134,19 @@ def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple
     return target, record
 
 
+def name_of(source: Path) -> str:
+    """Returns the name that the cache has for a file elsewhere: a digest of its path."""
+    return _short_digest(os.fsencode(source.resolve()))
+
+
 def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _name_and_state(source: Path) -> tuple[str, str]:
-    """Returns a name for a file's path, and one for its state: its size, time and inode."""
-    path = source.resolve()
-    status = path.stat()
-    state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-    return _short_digest(os.fsencode(path)), _short_digest(state.encode())
+def _state(source: Path) -> str:
+    """Returns a name for the state of a file: its size, time and inode."""
+    status = source.stat()
+    return _short_digest(f"{status.st_size} {status.st_mtime_ns} {status.st_ino}".encode())
 
 
 def _short_digest(data: bytes) -> str:

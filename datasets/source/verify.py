@@ -46,12 +46,29 @@ def verify_cached(known: KnownSet, *, progress: ProgressCallback | None = None) 
         if not store.find(place):
             raise _damaged(known, place, "no complete file of that name")
         sha256 = content_sha256(place, progress=progress)
-        try:
-            verdict = check(known, role, place, sha256)
-        except DatasetError as error:
-            raise _damaged(known, place, error.received, error.expected) from error
-        findings.append(Finding(path=place, sha256=sha256, verdict=verdict))
+        findings.append(Finding(path=place, sha256=sha256, verdict=check_cached(known, role, place, sha256)))
     return findings
+
+
+def check_cached(known: KnownSet, role: str, place: Path, sha256: str) -> str:
+    """Checks that a file in the cache still is what a named data set has in that role.
+
+    Args:
+        known: The data set.
+        role: Which of its four files, as in `ROLES`.
+        place: The file.
+        sha256: The digest of its content, read just now.
+
+    Returns:
+        What it was compared with.
+
+    Raises:
+        DatasetError: It is another content: the disk, or somebody, has changed it.
+    """
+    try:
+        return check(known, role, place, sha256)
+    except DatasetError as error:
+        raise _damaged(known, place, error.received, error.expected) from error
 
 
 def verify_folder(folder: Path, name: str = "", *, progress: ProgressCallback | None = None) -> list[Finding]:

@@ -16,6 +16,7 @@ from stoker.datasets.idx import locate as locate_module
 from stoker.datasets.idx.locate import locate
 from stoker.datasets.readers.folder import FolderReader
 from stoker.datasets.source import store
+from stoker.datasets.source.identity import content_sha256
 from stoker.engine.data import Dataset
 from stoker.engine.errors import DatasetError, OptionError, StorageError
 
@@ -77,7 +78,8 @@ def test_the_files_are_found_wherever_they_lie(tmp_path: Path, names: tuple[str,
     assert dataset.classes == 3
     assert dataset.shape == (2, 2)
     assert dataset.notes == ()
-    assert sorted(dataset.sources) == sorted(f"{name}{suffix}" for name in names)
+    paths = [tmp_path / "data" / below / f"{name}{suffix}" for name in names]
+    assert dict(dataset.sources) == {str(path): f"sha256:{content_sha256(path)}" for path in paths}
 
 
 def test_labels_are_native_integers_and_images_stay_on_the_disk(tmp_path: Path) -> None:
@@ -226,6 +228,19 @@ def test_an_interrupted_unpacking_does_not_count(tmp_path: Path, cache_folder: P
         record.write_text('{"sha256": "torn')
         record.with_suffix("").write_bytes(b"torn")
     assert_whole(load(folder))
+
+
+def test_a_bit_that_the_unpacked_copy_has_lost_is_refused_by_name(tmp_path: Path, cache_folder: Path) -> None:
+    folder = write_set(tmp_path / "data", suffix=".gz")
+    load(folder)
+    twins = [path for path in (cache_folder / "unpacked").glob("*-*") if path.suffix != ".json"]
+    assert len(twins) == 4
+    for twin in twins:
+        good = twin.read_bytes()
+        twin.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        assert refused(folder).path == str(twin)
+        twin.unlink()
+        assert_whole(load(folder))
 
 
 def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(tmp_path: Path, cache_folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -175,7 +176,9 @@ def test_where_only_md5_is_documented_the_digest_is_recorded_and_checked_from_th
 ) -> None:
     dataset = reader(by_md5, Network(pages)).load(None)
     assert len(dataset.notes) == 1
+    assert "it came over http, and has the MD5" in dataset.notes[0]
     assert "recorded" in dataset.notes[0]
+    assert "data info small` shows them" in dataset.notes[0]
     assert reader(by_md5, Network(pages)).load(None).notes == ()
     place = store.place_of("small", NAMES[0])
     record = json.loads(place.with_name(f"{NAMES[0]}.json").read_text())
@@ -187,6 +190,13 @@ def test_where_only_md5_is_documented_the_digest_is_recorded_and_checked_from_th
     with pytest.raises(DatasetError, match="damaged") as caught:
         verify_cached(by_md5)
     assert caught.value.path == str(place)
+
+
+def test_a_download_over_https_is_not_said_to_have_been_open(by_md5: KnownSet, pages: dict[str, bytes]) -> None:
+    known = replace(by_md5, mirrors=("https://good/",))
+    network = Network({url.replace("http:", "https:"): page for url, page in pages.items()})
+    (note,) = reader(known, network).load(None).notes
+    assert "; it has the MD5" in note
 
 
 def test_a_recorded_digest_is_demanded_of_the_next_download(by_md5: KnownSet, pages: dict[str, bytes]) -> None:
@@ -288,6 +298,25 @@ def test_no_host_is_asked_for_mnist_which_comes_with_stoker(cache_folder: Path, 
     assert "of mnist" in caught.value.what
     assert "--dataset mnist" in caught.value.hint
     assert network.asked == []
+
+
+@pytest.mark.parametrize("name", ["mnist", "small"])
+def test_a_bit_that_the_cache_has_lost_is_refused_by_name(small: KnownSet, pages: dict[str, bytes], name: str) -> None:
+    known = {"mnist": MNIST, "small": small}[name]
+    if name == "small":  # of which only an MD5 is documented, so what counts is the digest at the first download
+        known = replace(known, files=by_role(replace(file, sha256="") for file in known.files.values()))
+    reader(known, Network(pages)).load(None)
+    for role in ROLES:
+        place = store.place_of(known.name, known.files[role].name)
+        good, status = place.read_bytes(), place.stat()
+        place.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
+        with pytest.raises(DatasetError, match="damaged") as caught:
+            reader(known, Network({})).load(None)
+        assert caught.value.path == str(place)
+        assert "remove it, and run" in caught.value.hint
+        place.write_bytes(good)
+    assert reader(known, Network({})).load(None).notes == ()
 
 
 def test_a_file_of_mnist_that_is_gone_or_torn_in_the_cache_comes_from_the_copy_again(cache_folder: Path) -> None:

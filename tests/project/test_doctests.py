@@ -11,10 +11,10 @@ import pytest
 EXAMPLES = (
     *("engine.files.atomic_writer", "engine.files.atomic_folder", "engine.files.append_line"),
     *("engine.files.decode", "engine.locks.is_locked", "engine.paths.expanded", "engine.process.ProcessIdentity"),
-    *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "engine.status.Handle.parse"),
+    *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "datasets.idx.sha256"),
     *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
     *("engine.strict_json.dumps", "engine.strict_json.loads", "engine.metrics.not_finite_losses"),
-    "engine.job.class_weights",
+    *("engine.job.class_weights", "engine.status.Handle.parse"),
     *("engine.command.command_line", "engine.errors.InputError", "engine.errors.few"),
 )
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
