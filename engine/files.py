@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -80,13 +81,16 @@ def replace(source: Path, target: Path) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """Creates `folder` and its parents where they don't exist.
+    """Creates `folder` and its parents where they don't exist, and makes the new names durable.
 
     Raises:
         StorageError: It can't be created; the message has the reason.
     """
     with storage_errors(folder):
+        missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
         folder.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            sync_folder(made.parent)
     return folder
 
 
@@ -212,6 +216,7 @@ def _put_in_place(held: Path, path: Path) -> None:
 
 def _replace_in_two_steps(held: Path, path: Path) -> None:
     """Does what `_exchange` does where the system can't; `recover` helps whoever comes after a kill in between."""
+    sync_folder(held.parent)  # the hidden folder must be on the disk before the old one is in it
     path.replace(held / _OLD)
     try:
         (held / _NEW).replace(path)
