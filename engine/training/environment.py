@@ -220,8 +220,10 @@ def source_state(folder: Path) -> dict[str, Any]:
     return {"commit": commit, "changed": names, "diff_sha256": digest}
 
 
-_TRUE_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--full-index", "--ignore-submodules=dirty")
-"""So that no program of the repository's configuration runs, and every byte counts."""
+_TRUE_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--ignore-submodules=dirty")
+"""So that no program of the repository's configuration, or of a submodule's, runs, and every byte counts."""
+_GIT_PATIENCE_S = 5.0
+"""The record does without git if it takes longer."""
 
 
 def _without_filters(folder: Path) -> list[str]:
@@ -241,7 +243,6 @@ def _without_filters(folder: Path) -> list[str]:
 
 def _git(folder: Path, *arguments: str) -> bytes:
     command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "GIT_EXTERNAL_DIFF"}
     return subprocess.run(
-        command, capture_output=True, timeout=5, check=True, stdin=subprocess.DEVNULL, env=environment
+        command, capture_output=True, timeout=_GIT_PATIENCE_S, check=True, stdin=subprocess.DEVNULL
     ).stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +174,19 @@ def test_a_line_that_does_not_fit_on_the_disk_is_an_error(tmp_path: Path, monkey
     monkeypatch.setattr(Path, "open", failing(FULL))
     with pytest.raises(StorageError, match="no space is left on the device"):
         files.append_line(tmp_path / "events", "one")
+
+
+def test_a_line_that_fits_on_the_disk_in_part_is_an_error(tmp_path: Path):
+    files.append_line(tmp_path / "events", "one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="no space is left on the device"):
+            files.append_line(tmp_path / "events", "two and more")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    files.append_line(tmp_path / "events", "three")
+    assert (tmp_path / "events").read_text().splitlines() == ["one", "two an", "three"]
 
 
 def test_the_digest_is_sha256(tmp_path: Path):

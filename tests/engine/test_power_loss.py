@@ -171,6 +171,7 @@ def test_a_version_that_was_registered_is_in_the_registry_whole(root: Path, imag
         for number in range(1, 4):
             model = files.make_folder(tmp_path / f"model {number}")
             (model / "model.keras").write_bytes(b"weights" * number)
+            (files.make_folder(model / "assets") / "words").write_bytes(b"a b")
             losses.claim(Registry(root / "runs" / "registry").register("digits", model, {"run": "1"}).version)
 
     def opens(image: Path, claimed: int) -> None:
@@ -178,6 +179,7 @@ def test_a_version_that_was_registered_is_in_the_registry_whole(root: Path, imag
         assert claimed <= len(versions) <= claimed + 1
         for version in versions:
             assert (Path(version.location) / "model.keras").read_bytes() == b"weights" * version.version
+            assert (Path(version.location) / "assets" / "words").read_bytes() == b"a b"
             assert version.digest == files.sha256_file(Path(version.location) / "model.keras")
 
     assert losses.check(images, opens) >= 50

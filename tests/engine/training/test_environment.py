@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from stoker.engine.training import environment
 from stoker.engine.training.environment import source_state
 
 
@@ -70,3 +73,46 @@ def test_no_program_of_a_repository_runs(repository: Path, tmp_path: Path, monke
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(program))
     assert source_state(repository) == clean
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_digest_is_of_the_difference_that_git_would_apply(repository: Path):
+    (repository / "data.bin").write_bytes(b"\0\1\3")
+    command = ["git", "-C", str(repository), "diff", "--binary", "HEAD"]
+    difference = subprocess.run(command, check=True, capture_output=True).stdout
+    assert b"GIT binary patch" in difference
+    assert source_state(repository)["diff_sha256"] == hashlib.sha256(difference).hexdigest()
+
+
+def test_no_hook_of_a_repository_runs(repository: Path, tmp_path: Path):
+    hook = repository / ".git" / "hooks" / "post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho x >> '{tmp_path}/ran'\n")
+    hook.chmod(0o755)
+    (repository / "code.py").write_text("one\n")
+    os.utime(repository / "code.py", (1, 1))  # the same content at another time, which git notes in its index
+    assert source_state(repository)["changed"] == []
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_program_of_a_submodule_runs(repository: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    other.mkdir()
+    git(tmp_path, "clone", "-q", str(repository), str(other))
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "below")
+    git(repository, "commit", "-qm", "second")
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho x >> '{tmp_path}/ran'\n")
+    program.chmod(0o755)
+    git(repository / "below", "config", "core.fsmonitor", str(program))
+    (repository / "below" / "code.py").write_text("three\n")
+    assert source_state(repository)["changed"] == ["code.py"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_git_that_does_not_end_is_given_up(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text("#!/bin/sh\nsleep 3\necho 1\n")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setattr(environment, "_GIT_PATIENCE_S", 0.1)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    assert source_state(repository) == {}
