@@ -74,6 +74,15 @@ def test_each_backend_has_a_job_that_runs_tests_of_this_checkout() -> None:
     assert [name for name in folders if not (ROOT / name).is_dir()] == []
 
 
+def test_the_lowest_versions_must_pass_and_the_next_ones_may_fail() -> None:
+    lowest, following = WORKFLOW["jobs"]["lowest"], WORKFLOW["jobs"]["next"]
+    printed = lowest["steps"][-2]["run"].partition(" > ")
+    assert (ROOT / printed[0].removeprefix("python ")).is_file()
+    assert Path(printed[2].strip('"')).name == Path(lowest["steps"][-1]["env"]["PIP_CONSTRAINT"]).name
+    assert following["steps"][-1]["env"] == {"PIP_PRE": "1"}
+    assert [name for name, job in WORKFLOW["jobs"].items() if job.get("continue-on-error")] == ["next"]
+
+
 def test_a_workflow_may_read_the_repository_and_nothing_more() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
     assert all("permissions" not in job for job in WORKFLOW["jobs"].values())
