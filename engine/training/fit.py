@@ -34,6 +34,7 @@ from .keras_model import (
 )
 from .loop import Loop
 from .step_figures import figures_of, learning_rate, logs_of, returns_logs
+from .stop import check_stop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
 
 TEST_BATCH = 1000
 """Examples of one step of an evaluation, where the figures can't depend on it."""
-
-
-class Stopped(Exception):  # noqa: N818 - it reports no error
-    """The training was asked to stop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -331,7 +328,7 @@ class Fit:
                 step += steps
                 if listens:
                     watchers.on_test_batch_end(step - 1, logs_of(model, loop.logs))
-                self._check_stop()
+                check_stop(self.stop)
                 if model.stop_evaluating:
                     break
                 if watchers and step * size < len(rows):
@@ -357,7 +354,7 @@ class Fit:
                 logs = logs_of(self.model, self._train_loop.logs)
                 watchers.on_train_batch_end(step - 1, logs)
                 on_progress(self._progress(epoch, step, figures_of(logs), time.perf_counter() - started))
-                self._check_stop()
+                check_stop(self.stop)
                 if self.model.stop_training:
                     break
                 if step < self.steps:
@@ -379,10 +376,6 @@ class Fit:
         return Progress(
             epoch=epoch + 1, epochs=self.epochs, step=step, steps=self.steps, metrics=figures, step_rate=step / seconds
         )
-
-    def _check_stop(self) -> None:
-        if self.stop.is_set():
-            raise Stopped
 
     def _watchers(self, callbacks: Sequence[Any]) -> Any:
         import keras

@@ -8,12 +8,14 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import OptionError
+from .stop import Stopped, stop_at_once
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 # Keras imports matplotlib and TensorFlow Lite imports JAX wherever they are installed: 0.9 s for nothing.
@@ -22,17 +24,21 @@ _SELDOM_NEEDED = ("tensorflow._api.v2.compat.v1", "tensorflow._api.v2.compat.v2"
 """Other forms of TensorFlow's interface, of 300 modules: 0.13 s for those who don't use them."""
 
 
-def import_keras() -> tuple[Any, Any]:
+def import_keras(stop: threading.Event | None = None) -> tuple[Any, Any]:
     """Imports TensorFlow and Keras.
 
     Environment variables that the user set win, but for `KERAS_BACKEND`, which is always set to `tensorflow`. The
     garbage collector rests during the import, for it finds nothing among a hundred thousand new objects that all stay.
+
+    Args:
+        stop: What the handlers of signals set; the import, which takes seconds, ends as soon as it is set.
 
     Returns:
         The modules `tensorflow` and `keras`, ready for use.
 
     Raises:
         ModuleNotFoundError: One of them is not installed.
+        Stopped: `stop` was set.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -41,7 +47,7 @@ def import_keras() -> tuple[Any, Any]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        with _muted_stderr(), _hidden(*_NOT_NEEDED):
+        with _muted_stderr(), stop_at_once(stop) if stop else contextlib.nullcontext(), _hidden(*_NOT_NEEDED):
             for name in _SELDOM_NEEDED:
                 _defer(name)
             import keras
@@ -141,6 +147,8 @@ def _muted_stderr() -> Iterator[None]:
         os.dup2(sink.fileno(), 2)
         try:
             yield
+        except Stopped:
+            raise
         except BaseException:
             sink.seek(0)
             os.write(saved, sink.read())

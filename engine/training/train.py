@@ -33,6 +33,7 @@ from .model_facts import count_parameters, model_facts
 from .prepare import BuiltModel, build_model, count_not_finite, load_dataset, split
 from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
+from .stop import Stopped, check_stop
 from .xla_cache import XlaCache
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def run(job: TrainJob, run_dir: RunDirectory, plugins: Plugins, stop: threading.
     """
     with Heartbeat(run_dir) as heartbeat, XlaCache(job, run_dir.path / ".programs") as xla_cache:
         recorder = RunRecorder(run_dir, job, plugins, heartbeat)
-        from .fit import Stopped
-
         try:
             training = Training(
                 job, run_dir, plugins, recorder=recorder, heartbeat=heartbeat, xla_cache=xla_cache, stop=stop
@@ -105,24 +104,24 @@ class Training:
             Stopped: It was asked to stop.
             StokerError: The user's input, a file or a checkpoint is wrong.
         """
-        tf, keras = import_keras()
+        tf, keras = import_keras(self._stop)
         device = choose_device(tf, self._job.device, self._job.threads)
-        self._check_stop()
+        check_stop(self._stop)
         dataset = load_dataset(self._job, self._plugins)
         self._say_notes(dataset)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
         self._environment.record(self._job, dataset, tf, resumed=newest is not None)
-        self._check_stop()
+        check_stop(self._stop)
         built = build_model(self._job, dataset, self._plugins)
-        self._check_stop()
+        check_stop(self._stop)
         fit, test = self._fit(built, dataset, tf.distribute.get_strategy())
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         self._environment.record_code(self._job, resumed=newest is not None)  # all of it has been imported now
         self._record_model(built, callbacks)
         resumed = self._resume(fit, newest) if newest else None
         done = resumed.epoch if resumed else 0
-        self._check_stop()
+        check_stop(self._stop)
         self._run.truncate_metrics(done)
         self._heartbeat.progress(Progress(epoch=done + 1, epochs=self._job.epochs, step=0, steps=fit.steps))
         self._heartbeat.set(RunState.RUNNING)
@@ -137,12 +136,6 @@ class Training:
         figures = self._finalize(fit, test, dataset, unchanged=not callbacks)
         broken = [f"its {name.lower()} is {value}" for name, value in not_finite_losses(figures).items()]
         self._recorder.end(RunState.COMPLETED, EventKind.FINISHED, ", ".join(broken))
-
-    def _check_stop(self) -> None:
-        from .fit import Stopped
-
-        if self._stop.is_set():
-            raise Stopped
 
     def _say_notes(self, dataset: Dataset) -> None:
         """Prints what the checks at the submission and here have to say of the data; a resume repeats nothing."""

@@ -13,8 +13,9 @@ import pytest
 from stoker.engine.metrics import EpochReport
 from stoker.engine.training.batches import epoch_order
 from stoker.engine.training.execution_mode import ExecutionMode
-from stoker.engine.training.fit import Fit, Stopped, Subset
+from stoker.engine.training.fit import Fit, Subset
 from stoker.engine.training.step_figures import learning_rate
+from stoker.engine.training.stop import Stopped
 
 from ... import tiny
 
