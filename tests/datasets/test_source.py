@@ -532,21 +532,6 @@ def test_of_several_processes_one_downloads_and_all_are_served(server: Server, f
     assert len(server.requests) == 1
 
 
-def test_when_the_process_that_downloads_is_killed_the_next_one_goes_on_from_there(
-    server: Server, fetch: Downloads
-) -> None:
-    server.faults = [stall(100_000)]
-    first = client(fetch.folder, server.url)
-    partial = fetch.folder / "file.partial"
-    wait_for(lambda: partial.exists() and partial.stat().st_size == 100_000)
-    second = client(fetch.folder, server.url)
-    first.kill()
-    first.wait(PATIENCE_S)
-    assert second.wait(PATIENCE_S) == 0
-    assert fetch.succeeded()
-    assert server.requests[1]["Range"] == "bytes=100000-"
-
-
 def test_certificates_that_are_gone_are_the_reason_and_not_retried(tmp_path: Path) -> None:
     with requests.Session() as session:
         session.trust_env = False
