@@ -167,11 +167,7 @@ class Training:
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed, training_weights(job, dataset))
-        mode = recorded = self._environment.mode
-        wanted, _ = chosen = choose_mode(built.model, strategy, built.jit_compile)
-        if mode is None or (wanted is not ExecutionMode.XLA and wanted is not mode):  # the code says so by now
-            mode = wanted
-            self._environment.record_mode(*chosen)
+        first = self._environment.mode is None
         fit = Fit(
             model=built.model,
             train=train,
@@ -180,12 +176,21 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=mode,
+            mode=self._mode(built, strategy),
             strategy=strategy,
-            may_choose=recorded is None and built.jit_compile is not True,
+            may_choose=first and built.jit_compile is not True,
         )
         fit.check_batches(test, "test")
         return fit, test
+
+    def _mode(self, built: BuiltModel, strategy: Any) -> ExecutionMode:
+        """Returns how epochs run: as recorded, so that a resume has the same bits, unless the code now forbids it."""
+        recorded = self._environment.mode
+        chosen, reason = choose_mode(built.model, strategy, built.jit_compile)
+        if recorded is not None and chosen in {ExecutionMode.XLA, recorded}:
+            return recorded
+        self._environment.record_mode(chosen, reason)
+        return chosen
 
     def _record_model(self, built: BuiltModel, callbacks: Sequence[Any]) -> None:
         """Writes down what is trained, and says which options that the user gave the model does without."""
