@@ -6,7 +6,7 @@
 #   make quick                       the first three of those, which take seconds
 #   make coverage                    runs the tests, measures which lines they run, and fails where those are too few
 #   make bench                       measures against other trainers; PEERS=/path/to/python has those; ARGS="epoch whole"
-#   make faults                      kills trainings at every file operation and at random times; 40 minutes
+#   make faults                      kills trainings at every moment, and runs the rest of long tables; 60 minutes
 #   make docs                        writes docs/contract.md from the docstrings, and docs/map.svg from the imports
 #   make site                        makes a site of the documentation, in build/site, with no link that leads nowhere
 #   make ray                         tests examples/stoker-ray against a Ray head on this machine, in .venv-ray
@@ -72,7 +72,7 @@ bench: .venv/.installed
 	@$(OURS) benchmarks --peers "$$PEERS" $(ARGS)
 
 faults: .venv/.dev
-	@$(OURS) -m pytest -m faults tests/faults tests/contract tests/engine/training $(ARGS)
+	@$(OURS) -m pytest -m faults tests/faults tests/contract tests/commands tests/engine/training $(ARGS)
 
 docs: .venv/.dev
 	@$(OURS) docs/make_contract.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -177,14 +178,16 @@ def trained_elsewhere(model: Any) -> dict[int, tuple[str, Any, Any]]:
     inner = getattr(model.optimizer, "inner_optimizer", None)  # of a LossScaleOptimizer
     known |= {id(value) for value in (model.optimizer, inner, *held_by_model)}
     found: dict[int, tuple[str, Any, Any]] = {}
+    sought = (keras.optimizers.Optimizer, tf.Variable)
+    # A million objects are of a few kinds.
+    is_sought: Callable[[type], bool] = functools.cache(lambda kind: issubclass(kind, sought))
     gc.collect()
     for thing in gc.get_objects():
-        kind = type(thing)
-        if id(thing) in known:
+        if not is_sought(type(thing)) or id(thing) in known:
             continue
-        if issubclass(kind, keras.optimizers.Optimizer):
+        if isinstance(thing, keras.optimizers.Optimizer):
             found[id(thing)] = f"the optimizer {thing.name}", thing, int(thing.iterations)
-        elif issubclass(kind, tf.Variable) and thing.trainable:
+        elif thing.trainable:
             found[id(thing)] = f"the variable {thing.name}", thing, float(tf.reduce_sum(tf.cast(thing, "float64")))
     return found
 
