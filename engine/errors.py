@@ -127,7 +127,7 @@ class UnknownNameError(InputError):
         near = nearest(name, self.known)
         super().__init__(
             f"unknown {kind}: {name!r}",
-            expected=f"one of {', '.join(self.known)}" if self.known else "",
+            expected=f"one of {', '.join(self.known)}" if len(self.known) > 1 else "".join(self.known),
             hint=f"did you mean {near!r}?" if near else hint,
         )
 

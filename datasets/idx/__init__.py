@@ -28,17 +28,17 @@ _PROVEN_FIRST_BYTES = 64 << 20
 """Compressed content that claims more than this is counted before memory is taken for it."""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path | str) -> Header:
     """Reads only the header of a file, and compares it with the file's size.
 
     Raises:
         DatasetError: The file is not IDX, or too short or too long for its header.
     """
-    with Content(path) as content:
+    with Content(Path(path)) as content:
         return parse(content)
 
 
-def read(path: Path) -> NDArray[Any]:
+def read(path: Path | str) -> NDArray[Any]:
     """Reads a whole file into memory.
 
     Returns:
@@ -55,6 +55,7 @@ def read(path: Path) -> NDArray[Any]:
     """
     import numpy as np
 
+    path = Path(path)
     _prove(path)
     with Content(path) as content:
         header = parse(content)
@@ -66,7 +67,7 @@ def read(path: Path) -> NDArray[Any]:
     return stored.astype(stored.dtype.newbyteorder("="), copy=False)
 
 
-def open_mapped(path: Path) -> NDArray[Any]:
+def open_mapped(path: Path | str) -> NDArray[Any]:
     """Maps a file that is not compressed into memory, without reading or copying it.
 
     Returns:
@@ -75,7 +76,7 @@ def open_mapped(path: Path) -> NDArray[Any]:
     Raises:
         DatasetError: The file is missing, compressed, of the wrong size, or not IDX.
     """
-    with Content(path) as content:
+    with Content(Path(path)) as content:
         return _mapped(content, parse(content))
 
 
@@ -144,7 +145,7 @@ def sha256(array: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, array: NDArray[Any]) -> None:
+def write(path: Path | str, array: NDArray[Any]) -> None:
     """Writes `array` as IDX; compressed if the name ends in ".gz". The file appears whole or not at all.
 
     Args:
@@ -161,6 +162,7 @@ def write(path: Path, array: NDArray[Any]) -> None:
         >>> read(folder / "labels-idx1-ubyte.gz").tolist()
         [7, 2, 1]
     """
+    path = Path(path)
     pieces = _encoded(path, array)
     with files.atomic_writer(path) as stream:
         if not path.name.endswith(".gz"):

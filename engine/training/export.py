@@ -49,12 +49,42 @@ def export(model: Any, folder: Path, example: str, plugins: Plugins) -> None:
 def _write(model: Any, folder: Path, example: str, plugins: Plugins) -> None:
     model.save(folder / MODEL_FILE)
     _normalize(folder / MODEL_FILE)
-    text = _NATIVE.format(native=MODEL_FILE, example=example) + "".join(plugins.export_model(model, folder))
+    text = _NATIVE.format(native=MODEL_FILE, example=example) + _own_code(folder / MODEL_FILE)
+    text += "".join(plugins.export_model(model, folder))
     (folder / "README.txt").write_text(text, encoding="utf-8")
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as stream:
                 files.sync_file(stream)
+
+
+def _own_code(path: Path) -> str:
+    """Returns what to say of the user's own functions and classes in a saved model, which holds their names only."""
+    names: dict[str, None] = {}
+    lambdas: list[str] = []
+
+    def note(value: dict[str, Any]) -> dict[str, Any]:
+        by_itself = value.get("value")  # so Keras saves a lambda as an activation, which it can't load
+        if value.get("class_name") == "__lambda__" or (isinstance(by_itself, list) and len(value) == 1):
+            lambdas.append(str(value))
+        elif value.get("registered_name") == "function":
+            names[str(value.get("config"))] = None
+        elif value.get("registered_name") and not str(value.get("module")).startswith("keras"):
+            names[str(value.get("class_name"))] = None
+        return value
+
+    with zipfile.ZipFile(path) as saved:
+        json.loads(saved.read("config.json"), object_hook=note)
+    text = ""
+    if names:
+        given = ", ".join(f'"{name}": {name}' for name in names)
+        text += f"    It needs code of your own, which is not in it: pass custom_objects={{{given}}} to load_model.\n"
+    if lambdas:
+        text += (
+            "    It has a lambda function: pass safe_mode=False to load_model, which then runs it. Keras can't load a\n"
+            "    lambda that is an activation; write it as a named function, and train again.\n"
+        )
+    return text
 
 
 def _normalize(path: Path) -> None:

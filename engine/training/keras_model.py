@@ -125,18 +125,40 @@ def global_seed() -> list[Any]:
 def evaluates_alike(model: Any) -> bool:
     """Returns whether the figures of an evaluation are the same for batches of any size.
 
-    They are where all parts of the model are Keras' own, and each loss is a mean over the examples.
+    They are where all parts of the model are Keras' own and look at one example at a time, and each loss is a mean
+    over the examples. What is not known to be so counts as something that looks at the whole batch.
     """
     import keras
 
+    if fixed_batch_size(model):
+        return False
     losses = keras.tree.flatten(getattr(model, "loss", None) or ())
     compiled = getattr(model, "_compile_metrics", None)  # private in Keras 3.15: `metrics` has them in one object
     metrics = [*model.metrics, *(compiled.metrics if compiled is not None else ())]
-    layers = list(model._flatten_layers())
-    parts = [*layers, *losses, *metrics, *(getattr(metric, "_fn", None) for metric in metrics)]
-    if not all(_is_of_keras(part) for part in parts) or any(isinstance(part, keras.layers.Lambda) for part in layers):
+    layers = [*model._flatten_layers()]
+    operations = [operation for layer in layers for operation in getattr(layer, "operations", ())]
+    return (
+        all(isinstance(operation, keras.layers.Layer) for operation in operations)
+        and all(_looks_at_one_example(layer) for layer in layers)
+        and all(_is_mean(loss) for loss in losses)
+        and all(_counts_examples(metric) for metric in metrics)
+    )
+
+
+_FUNCTIONS = ("activation", "recurrent_activation", "activity_regularizer")
+"""Attributes of Keras' layers that hold what the user may have written."""
+
+
+def _looks_at_one_example(layer: Any) -> bool:
+    """Returns whether a layer, in an evaluation, makes of each example what it makes of it alone."""
+    import keras
+
+    if isinstance(layer, keras.layers.Lambda | keras.layers.TFSMLayer) or not _is_of_keras(layer):
         return False
-    return not fixed_batch_size(model) and all(_is_mean(loss) for loss in losses)
+    # Called with training=True, a layer of a functional model trains in an evaluation too.
+    training = any(node.arguments.kwargs.get("training") for node in getattr(layer, "_inbound_nodes", ()))
+    functions = (getattr(layer, name, None) for name in _FUNCTIONS)
+    return not training and _leaves_the_batch_alone(layer) and all(_is_of_keras(each) for each in functions)
 
 
 def _is_of_keras(part: Any) -> bool:
@@ -145,8 +167,16 @@ def _is_of_keras(part: Any) -> bool:
     return named or made_by.partition(".")[0] == "keras"
 
 
+def _leaves_the_batch_alone(part: Any) -> bool:
+    """Returns whether the axes that something works along are not that of the examples, as far as it has axes."""
+    options = getattr(part, "_fn_kwargs", None) or getattr(part, "fn_kwargs", None) or {}
+    axes = getattr(part, "axis", options.get("axis"))
+    each = axes if isinstance(axes, list | tuple) else [axes]
+    return all(axis is None or (isinstance(axis, int) and (axis == -1 or axis > 0)) for axis in each)
+
+
 def _is_mean(loss: Any) -> bool:
-    """Returns whether a loss of Keras is a mean over the examples; Dice and its like look at a batch as a whole."""
+    """Returns whether a loss is one of Keras', and a mean over examples; Dice and its like look at the whole batch."""
     import keras
 
     if loss is None:
@@ -154,9 +184,22 @@ def _is_mean(loss: Any) -> bool:
     losses = keras.losses
     loss = losses.get(loss)
     wholes = {losses.Dice, losses.Tversky, losses.Circle, losses.dice, losses.tversky, losses.circle}
-    if loss in wholes or type(loss) in wholes:
+    if loss in wholes or type(loss) in wholes or not _leaves_the_batch_alone(loss):
         return False
-    return getattr(loss, "reduction", "mean") in {"mean", "sum_over_batch_size", "mean_with_sample_weight"}
+    own = not _is_of_keras(loss) or not _is_of_keras(getattr(loss, "fn", None))
+    return not own and getattr(loss, "reduction", "mean") in {"mean", "sum_over_batch_size"}
+
+
+def _counts_examples(metric: Any) -> bool:
+    """Returns whether a metric is one of Keras', and adds something up over the examples."""
+    import keras
+
+    function = getattr(metric, "_fn", None)
+    if not _is_of_keras(metric) or not _leaves_the_batch_alone(metric):
+        return False
+    if isinstance(function, keras.losses.Loss) or getattr(function, "__name__", "") in {"dice", "tversky", "circle"}:
+        return _is_mean(function)
+    return _is_of_keras(function)
 
 
 def trained_elsewhere(model: Any) -> dict[int, tuple[str, Any, Any]]:

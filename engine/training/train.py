@@ -115,7 +115,7 @@ class Training:
         check_stop(self._stop)
         built = build_model(self._job, dataset, self._plugins)
         check_stop(self._stop)
-        fit, test = self._fit(built, dataset, tf.distribute.get_strategy())
+        fit, test = self._fit(built, dataset, tf.distribute.get_strategy(), resumed=newest is not None)
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         self._environment.record_code(self._job, resumed=newest is not None)  # all of it has been imported now
         self._record_model(built, callbacks)
@@ -162,12 +162,12 @@ class Training:
         """Seconds of training so far, those of earlier attempts included."""
         return self._before_s + time.perf_counter() - self._started
 
-    def _fit(self, built: BuiltModel, dataset: Dataset, strategy: Any) -> tuple[Fit, Subset]:
+    def _fit(self, built: BuiltModel, dataset: Dataset, strategy: Any, *, resumed: bool) -> tuple[Fit, Subset]:
         from .fit import Fit
 
         job = self._job
         train, validation, test = split(dataset, job.validation_fraction, job.seed, training_weights(job, dataset))
-        first = self._environment.mode is None
+        recorded = self._environment.mode if resumed else None  # without a checkpoint no epoch has run in it
         fit = Fit(
             model=built.model,
             train=train,
@@ -176,16 +176,15 @@ class Training:
             epochs=job.epochs,
             seed=job.seed,
             stop=self._stop,
-            mode=self._mode(built, strategy),
+            mode=self._mode(built, strategy, recorded),
             strategy=strategy,
-            may_choose=first and built.jit_compile is not True,
+            may_choose=recorded is None and built.jit_compile is not True,
         )
         fit.check_batches(test, "test")
         return fit, test
 
-    def _mode(self, built: BuiltModel, strategy: Any) -> ExecutionMode:
+    def _mode(self, built: BuiltModel, strategy: Any, recorded: ExecutionMode | None) -> ExecutionMode:
         """Returns how epochs run: as recorded, so that a resume has the same bits, unless the code now forbids it."""
-        recorded = self._environment.mode
         chosen, reason = choose_mode(built.model, strategy, built.jit_compile)
         if recorded is not None and chosen in {ExecutionMode.XLA, recorded}:
             return recorded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import random
 import signal
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ...engine.backend import Backend
 from ...engine.command import Command, positive_int
@@ -50,8 +52,10 @@ def run(options: argparse.Namespace, context: Context) -> int:
     """Trains once in one piece, then again with kills at random moments, and compares the results.
 
     Returns:
-        0 if all bits are equal, 1 if not.
+        0 if all bits are equal, 1 if not, or if no kill left a checkpoint to resume from.
     """
+    if options.epochs < 2:
+        raise InputError("a resume needs a checkpoint to continue from", received="--epochs 1", expected="2 or more")
     tried = find_run(options.runs_dir, options.run)
     require_trust(tried, given=options.trust)
     job = tried.job()
@@ -63,11 +67,27 @@ def run(options: argparse.Namespace, context: Context) -> int:
         whole = _whole(job, folder, context)
         seconds = time.monotonic() - began
         print(f"in one piece: {_counted(options.epochs, 'epoch')}, {seconds:.1f} s")
-        killed = _killed(job, folder, context, options.kills, seconds)
+        killed, kills = _killed(job, folder, context, options.kills, _Pace.of(whole, seconds))
         equal = _bits(whole, job.epochs) == _bits(killed, job.epochs)
-    verdict = "equal" if equal else "NOT equal"
-    print(f"after {_counted(options.kills, 'kill')}: all variables of the model and the optimizer are {verdict}")
-    return 0 if equal else 1
+        resumes = killed.log.read_text(errors="replace").count("resumed after epoch")
+    after = f"after {_counted(kills, 'kill')} and {_counted(resumes, 'resume')} from a checkpoint"
+    print(f"{after}: all variables of the model and the optimizer are {'equal' if equal else 'NOT equal'}")
+    if not resumes:
+        print("nothing was tested: the job ends too soon after its first checkpoint; give it more --epochs")
+    return 0 if equal and resumes else 1
+
+
+class _Pace(NamedTuple):
+    """How long a job takes: until its first epoch begins, and for each epoch, in seconds."""
+
+    start_s: float
+    epoch_s: float
+
+    @classmethod
+    def of(cls, whole: RunDirectory, seconds: float) -> _Pace:
+        """Measures a run that took `seconds` in all."""
+        training_s = max((line["time_s"] for line in whole.metrics()), default=0.0)
+        return cls(start_s=max(seconds - training_s, 0.0), epoch_s=training_s / max(_epochs(whole), 1))
 
 
 @contextmanager
@@ -96,26 +116,37 @@ def _whole(job: TrainJob, root: Path, context: Context) -> RunDirectory:
     return started
 
 
-def _killed(job: TrainJob, root: Path, context: Context, kills: int, seconds: float) -> RunDirectory:
+def _killed(job: TrainJob, root: Path, context: Context, kills: int, pace: _Pace) -> tuple[RunDirectory, int]:
+    """Trains with kills at random moments; returns the run, and how many of them met it before it had finished."""
     from ...engine.runs import launch
 
+    done = 0
     started = launch.submit(job, _local(), root, context.plugins)
-    for _ in range(kills):
-        moment = random.uniform(0.2, 1.0) * seconds
-        if _kill_after(started, moment):
-            print(f"killed after {moment:.1f} s, {_counted(_epochs(started), 'epoch')} finished")
-        if not started.summary():
-            launch.resume(started, job, _local(), context.plugins)
+    for epochs in _moments(kills, job.epochs):
+        pause_s = random.uniform(0, pace.epoch_s + (0 if epochs else pace.start_s))
+        if _kill_after(started, epochs, pause_s):
+            done += 1
+            print(f"killed with {_counted(_epochs(started), 'epoch')} finished")
+        if started.summary():
+            break
+        launch.resume(started, job, _local(), context.plugins)
     _wait(started)
-    return started
+    return started, done
 
 
-def _kill_after(started: RunDirectory, seconds: float) -> bool:
-    """Kills the process of a run, unless it has finished by then; returns whether it did."""
-    deadline = time.monotonic() + seconds
+def _moments(kills: int, epochs: int) -> list[int]:
+    """Returns after how many epochs each kill comes, in order; at least one comes after a checkpoint."""
+    return sorted([random.randint(1, epochs - 1), *(random.randint(0, epochs - 1) for _ in range(kills - 1))])
+
+
+def _kill_after(started: RunDirectory, epochs: int, pause_s: float) -> bool:
+    """Kills the process of a run some time after an epoch, unless it has finished by then; returns whether it did."""
+    deadline = math.inf
     while time.monotonic() < deadline:
         if _local().status(started.handle()).state.ended:
             return False
+        if deadline == math.inf and _epochs(started) >= epochs:
+            deadline = time.monotonic() + pause_s
         time.sleep(_LOOK_S)
     record = started.status_record()
     if record is None or record.process is None or not record.process.send(signal.SIGKILL):

@@ -68,9 +68,10 @@ class LocalBackend:
         _require_packages()
         named = f"the data set {job.dataset!r}" if job.dataset else "the data"
         data = f"read {named}" + (f" from {job.data_folder}" if job.data_folder else "")
+        amount = f"{job.epochs:,} epoch{'' if job.epochs == 1 else 's'} of batches of {job.batch_size}"
         steps = [
             data,
-            f"train the model {job.model!r} for {job.epochs} epochs of batches of {job.batch_size} in a child process",
+            f"train the model {job.model!r} for {amount} in a child process",
             "write the model, its figures and its plot into the run's folder",
         ]
         if job.register:

@@ -252,3 +252,10 @@ def test_arrays_in_any_byte_order_and_layout_are_written_alike(tmp_path: Path) -
     idx.write(tmp_path / "b", np.asfortranarray(array.astype(">i4")))
     idx.write(tmp_path / "c", array[::-1].astype("<i4")[::-1])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    path = str(tmp_path / "labels-idx1-ubyte")
+    idx.write(path, np.array([7, 2], np.uint8))
+    assert idx.read(path).tolist() == idx.open_mapped(path).tolist() == [7, 2]
+    assert idx.read_header(path).shape == (2,)

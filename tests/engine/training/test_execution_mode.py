@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import list_runs
 from stoker.engine.training.execution_mode import ExecutionMode, choose_mode, xla_pays
 
@@ -62,6 +64,16 @@ def test_a_fallback_is_reported_once_recorded_and_kept_by_a_resume(tmp_path: Pat
     assert stoker("train", "--resume", "latest", "--epochs", 3, cwd=tmp_path).returncode == 0
     assert run.log.read_text().count(NOTE) == 1
     assert run.environment() == environment
+
+
+def test_without_a_checkpoint_the_mode_is_chosen_again(tmp_path: Path):
+    data = str(tiny.write(tmp_path / "data"))
+    run = RunDirectory.create(tmp_path / "runs", TrainJob(dataset="", data_folder=data, epochs=1, batch_size=20))
+    run.write_environment({"execution_mode": "xla", "execution_mode_reason": ""})  # of an attempt that was killed then
+    assert stoker("exec", run.path, cwd=tmp_path).returncode == 0
+    environment = run.environment()
+    assert environment is not None
+    assert environment["execution_mode"] == "graph"
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,41 @@ def test_a_plugin_that_fails_is_named_and_the_model_is_written(
     plugin = plugin_files.write(tmp_path / "bad.py", hook("stoker_export_model", "raise ValueError('boom')"))
     assert written(scaled_last(keras), tmp_path / "model", str(plugin)) == set()
     assert "stoker_export_model: ValueError: boom" in capsys.readouterr().err
+
+
+def test_the_text_says_what_code_of_the_users_a_model_needs(keras: Any, tmp_path: Path):
+    def doubled(x: Any) -> Any:
+        return 2 * x
+
+    class Noted(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation=doubled), Noted()]
+    model = keras.Sequential([keras.Input(tiny.SHAPE), *layers])
+    written(model, tmp_path / "model")
+    text = (tmp_path / "model" / "README.txt").read_text()
+    assert 'custom_objects={"doubled": doubled, "Noted": Noted}' in text
+    assert "lambda" not in text
+    own = {"doubled": doubled, "Noted": Noted}
+    loaded = keras.models.load_model(tmp_path / "model" / "model.keras", custom_objects=own)
+    images = tiny.arrays(20, 1)[0]
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize("where", ["a layer", "an activation"])
+def test_the_text_says_that_a_model_has_a_lambda(keras: Any, tmp_path: Path, where: str):
+    layers = keras.layers
+    last = {"a layer": layers.Lambda(lambda x: 2 * x), "an activation": layers.Dense(3, activation=lambda x: 2 * x)}
+    written(keras.Sequential([keras.Input(tiny.SHAPE), layers.Flatten(), last[where]]), tmp_path / "model")
+    text = (tmp_path / "model" / "README.txt").read_text()
+    assert "safe_mode=False" in text
+    assert "custom_objects" not in text
+
+
+def test_a_model_of_keras_alone_needs_nothing(keras: Any, tmp_path: Path):
+    written(scaled_last(keras), tmp_path / "model")
+    text = (tmp_path / "model" / "README.txt").read_text()
+    assert "custom_objects" not in text
+    assert "lambda" not in text

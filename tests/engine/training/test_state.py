@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,54 @@ def stateful_inside(keras: Any) -> Any:
     return model
 
 
+def across(keras: Any, *layers: Any, function: Any = None, **compiled: Any) -> Any:
+    """A model with something in it that may look at the whole batch."""
+    inputs = keras.Input(tiny.SHAPE)
+    x = keras.layers.Flatten()(inputs)
+    for layer in layers:
+        x = layer(x)
+    x = function(x) if function else x
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
+    model.compile(**{"optimizer": "sgd", "loss": "sparse_categorical_crossentropy", "run_eagerly": True, **compiled})
+    return model
+
+
+LOOK_AT_THE_BATCH: dict[str, Callable[[Any], Any]] = {
+    "own regularizer of activities": lambda keras: across(
+        keras, keras.layers.Dense(3, activity_regularizer=lambda x: keras.ops.square(keras.ops.mean(x)))
+    ),
+    "own activation": lambda keras: across(
+        keras, keras.layers.Dense(3, activation=lambda x: x - keras.ops.mean(x, axis=0))
+    ),
+    "operation": lambda keras: across(keras, function=lambda x: x - keras.ops.mean(x, axis=0)),
+    "operation inside": lambda keras: across(
+        keras, keras.layers.Reshape(tiny.SHAPE), across(keras, function=lambda x: keras.ops.cumsum(x, axis=0))
+    ),
+    "softmax": lambda keras: across(keras, keras.layers.Softmax(axis=0)),
+    "unit normalization": lambda keras: across(keras, keras.layers.UnitNormalization(axis=0)),
+    "called to train": lambda keras: across(
+        keras, function=lambda x: keras.layers.BatchNormalization()(x, training=True)
+    ),
+    "axis of a loss": lambda keras: across(keras, loss=keras.losses.CosineSimilarity(axis=0)),
+    "weights of a loss": lambda keras: across(
+        keras, loss=keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
+    ),
+    "Dice": lambda keras: across(keras, loss=keras.losses.Dice()),
+    "dice as a metric": lambda keras: across(keras, loss="mse", metrics=[keras.losses.dice]),
+    "Dice as a metric": lambda keras: across(keras, loss="mse", metrics=[keras.losses.Dice()]),
+    "axis of a metric": lambda keras: across(keras, loss="mse", metrics=[keras.metrics.CosineSimilarity(axis=0)]),
+    "correlation": lambda keras: across(keras, loss="mse", metrics=[keras.metrics.PearsonCorrelation(axis=0)]),
+}
+
+
+@pytest.mark.parametrize("kind", LOOK_AT_THE_BATCH)
+def test_what_looks_at_the_whole_batch_is_known(keras: Any, kind: str):
+    model = LOOK_AT_THE_BATCH[kind](keras)
+    images, labels = data()
+    model.test_on_batch(images[:4], np.eye(3)[labels[:4]] if "sparse" not in str(model.loss) else labels[:4])
+    assert not evaluates_alike(model)
+
+
 @pytest.mark.parametrize("make", [own_loss, own_metric, added_up, lambda_layer, stateful_inside])
 def test_an_evaluation_takes_the_batches_of_fit_where_its_figures_depend_on_them(keras: Any, make: Any):
     mine, other = twins(keras, make)
@@ -178,6 +227,32 @@ def test_an_evaluation_takes_large_batches_where_its_figures_can_not_depend_on_t
         model = dense(keras, **compiled)
         ours(model).run([], lambda report: None)
         assert evaluates_alike(model)
+
+
+def test_most_layers_of_keras_look_at_one_example(keras: Any):
+    layers = keras.layers
+    blocks = [
+        layers.Reshape((*tiny.SHAPE, 1)),
+        layers.Conv2D(2, 3, padding="same", activation="relu"),
+        layers.BatchNormalization(),
+        layers.MaxPooling2D(),
+        layers.SpatialDropout2D(0.1),
+        layers.Reshape((-1, 2)),
+        layers.LSTM(4, return_sequences=True),
+        layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+        layers.LayerNormalization(),
+        layers.Dense(6, activation="gelu", activity_regularizer="l2"),
+        layers.Softmax(),
+        layers.GlobalAveragePooling1D(),
+        layers.Dropout(0.2),
+    ]
+    model = keras.Sequential([keras.Input(tiny.SHAPE), *blocks, layers.Dense(3, activation="softmax")])
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
+    metrics = ["accuracy", keras.metrics.AUC(), keras.losses.kl_divergence]
+    model.compile("sgd", loss, metrics=metrics, run_eagerly=True)
+    images, labels = data()
+    model.test_on_batch(images[:4], np.eye(3)[labels[:4]])
+    assert evaluates_alike(model)
 
 
 @pytest.mark.parametrize("each_epoch", [True, False])
