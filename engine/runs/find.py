@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def find_run(root: Path, name: str) -> RunDirectory:
-    """Finds the run of that name: a run id, the start or end of one, a path, or "latest".
+    """Finds the run of that name: a run id, the start or end of one, a name from `--name`, a path, or "latest".
 
     Raises:
         UnknownNameError: There is none.
@@ -28,6 +28,7 @@ def find_run(root: Path, name: str) -> RunDirectory:
         return runs[-1]
     exact = [run for run in runs if run.run_id == name]
     found = exact or [run for run in runs if name and (run.run_id.startswith(name) or run.run_id.endswith(name))]
+    found = found or [run for run in runs if name and f"-{name}-" in run.run_id]
     if not runs:
         raise _no_runs(root, name)
     if not found:

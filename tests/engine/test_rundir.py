@@ -128,6 +128,16 @@ def test_a_run_is_found_by_the_beginning_or_the_end_of_its_id(tmp_path: Path):
     assert find_run(tmp_path, "bbb222") == find_run(tmp_path, "latest") == second
 
 
+def test_a_run_is_found_by_its_name_while_no_other_has_it(tmp_path: Path):
+    RunDirectory.create(tmp_path, JOB, "20261124-060000-mine-aaa111")
+    RunDirectory.create(tmp_path, JOB, "20261125-060000-mine-too-bbb222")
+    assert find_run(tmp_path, "mine-too").run_id == "20261125-060000-mine-too-bbb222"
+    with pytest.raises(InputError, match="2 runs match 'mine'"):
+        find_run(tmp_path, "mine")
+    with pytest.raises(InputError, match="unknown run"):
+        find_run(tmp_path, "min")
+
+
 def test_an_id_that_begins_another_is_still_that_run(tmp_path: Path):
     short, _ = RunDirectory.create(tmp_path, JOB, "mine"), RunDirectory.create(tmp_path, JOB, "mine-2")
     assert find_run(tmp_path, "mine") == short
