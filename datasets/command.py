@@ -12,6 +12,7 @@ from ..engine.data import FOLDER
 from ..engine.errors import InputError, OptionError
 from ..engine.plugin.context import Context
 from ..engine.terminal.bars import byte_progress
+from ..engine.terminal.text import visible
 
 if TYPE_CHECKING:
     from ..engine.data import Dataset, ProgressCallback, Split
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
         actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
         lines = actions[options.action](options, context, progress)
     for line in lines:
-        print(line.encode(errors="backslashreplace").decode())  # a path may hold bytes that are not text
+        print(visible(line.encode(errors="backslashreplace").decode()))  # a path may hold bytes that are not text
     return 0
 
 

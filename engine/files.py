@@ -90,7 +90,8 @@ def make_folder(folder: Path) -> Path:
         missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
         folder.mkdir(parents=True, exist_ok=True)
         for made in missing:
-            sync_folder(made.parent)
+            with contextlib.suppress(PermissionError):  # a folder that may be written and not read
+                sync_folder(made.parent)
     return folder
 
 

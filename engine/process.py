@@ -100,16 +100,16 @@ class ProcessIdentity:
         return False
 
     def followers(self, run_id: str) -> list[ProcessIdentity]:
-        """Returns the other processes of the session that this one leads or has led, such as workers that it forked.
+        """Returns the other processes that this one has started, and those have started, wherever they went.
 
         Args:
             run_id: The run that `marked` named when this process was started; a process without the mark is no
-                follower. Only Linux shows sessions and marks; elsewhere there are none.
+                follower, nor is one from which this call comes. Only Linux shows marks; elsewhere there are none.
         """
-        leader = ProcessIdentity.of(self.pid)
-        if not self.is_here or (leader and leader != self):
+        if not self.is_here:
             return []
-        found = (ProcessIdentity.of(pid) for pid in _in_session(self.pid) if _is_marked(pid, run_id))
+        callers = set(_ancestors(os.getpid()))
+        found = (ProcessIdentity.of(pid) for pid in _pids() if pid not in callers and _is_marked(pid, run_id))
         return [process for process in found if process and process != self]
 
 
@@ -153,11 +153,19 @@ def _namespace() -> str:
         return ""
 
 
-def _in_session(session: int) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for entry in _PROC.iterdir():
-            if entry.name.isdecimal() and (fields := _stat(int(entry.name))) and int(fields[3]) == session:
-                yield int(entry.name)
+def _pids() -> list[int]:
+    try:
+        return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    """Yields a process, its parent, and so on."""
+    while pid > 1:
+        yield pid
+        fields = _stat(pid)
+        pid = int(fields[1]) if fields else 0
 
 
 def _is_marked(pid: int, run_id: str) -> bool:

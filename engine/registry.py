@@ -111,16 +111,29 @@ class Registry:
             raise RunError(what, hint=hint)
 
     def names(self) -> list[str]:
-        """Returns the names of the registered models."""
-        return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
+        """Returns the names of the registered models.
+
+        Raises:
+            RunError: The registry can't be read.
+        """
+        try:
+            return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
+        except OSError as error:
+            raise RunError(f"{self.root} can't be read", received=error.strerror, path=self.root) from error
 
     def versions(self, name: str) -> list[ModelVersion]:
         """Returns the versions of a model, oldest first; [] if the name is unknown.
 
         One whose record is damaged has the digest "", and hides no other.
+
+        Raises:
+            RunError: Its folder can't be read.
         """
         folder = self.root / name
-        paths = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name)] if folder.is_dir() else []
+        try:
+            paths = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name)] if folder.is_dir() else []
+        except OSError as error:
+            raise RunError(f"{folder} can't be read", received=error.strerror, path=folder) from error
         versions = [
             ModelVersion(name=name, version=int(path.name), digest=self._digest(path), location=str(path))
             for path in paths

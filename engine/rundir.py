@@ -222,7 +222,8 @@ class RunDirectory:
                 f"{path} can't be read", received=error.received, expected=error.expected, path=path
             ) from error
         was = self._read(_HANDLE).get("folder")
-        if was is None and handle.reference.rpartition("/")[2] == self.run_id and not Path(handle.reference).exists():
+        gone = not os.path.exists(handle.reference)  # noqa: PTH110 - Path.exists raises for a private folder, a long name
+        if was is None and gone and handle.reference.rpartition("/")[2] == self.run_id:
             was = handle.reference
         return replace(handle, reference=str(self.path.resolve())) if handle.reference == was else handle
 
@@ -454,8 +455,10 @@ def _figure(line: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _after(root: Path, now_s: float) -> float:
     """`now_s`, or the second after the newest run below `root` if that is later."""
-    stamps = [match[1] for path in root.iterdir() if (match := _STAMPED.fullmatch(path.name))]
-    for stamp in sorted(stamps, reverse=True):
+    stamped = [(match[1], path) for path in root.iterdir() if (match := _STAMPED.fullmatch(path.name))]
+    for stamp, path in sorted(stamped, reverse=True):
+        if not os.path.isfile(path / "job.json"):  # noqa: PTH113 - Path.is_file raises for a private folder
+            continue
         with contextlib.suppress(ValueError, OverflowError):  # 20261399-…: somebody's own folder
             return max(now_s, calendar.timegm(time.strptime(stamp, _STAMP)) + 1.0)
     return now_s

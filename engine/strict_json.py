@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = ["dumps", "loads"]
 
 _BESIDE = "not_finite"
+_DEPTH = 100
+"""Levels that are read; whoever walks through a value by recursion can go that far."""
 _TEXTS = {"nan", "inf", "-inf"}
 
 
@@ -42,14 +44,26 @@ def loads(text: str | bytes) -> Any:
     """Reads what `dumps` wrote: where a text stands beside a null, its number is in the place of the null.
 
     Raises:
-        ValueError: It is not JSON.
-        RecursionError: It is nested too deeply.
+        ValueError: It is not JSON, or nested more deeply than any record is.
+        RecursionError: It is nested so deeply that it can't be parsed.
 
     Example:
         >>> loads('{"loss": null, "not_finite": {"loss": "-inf"}}')
         {'loss': -inf}
     """
-    return json.loads(text, object_hook=_restored)
+    value = json.loads(text, object_hook=_restored)
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [below for one in level for below in _below(one)]
+    if level:
+        raise ValueError(f"it is nested more than {_DEPTH} levels deep")
+    return value
+
+
+def _below(value: Any) -> Iterable[Any]:
+    """Returns the mappings and lists that a value holds."""
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (each for each in held if isinstance(each, dict | list))
 
 
 def _finite(value: Any) -> Any:

@@ -84,13 +84,20 @@ def _read_part(path: Path, progress: ProgressCallback | None) -> Part:
         array, sha256 = open_mapped(path, progress=progress)
         return Part(path=path, array=array, source=f"sha256:{sha256}")
     twin, record = store.unpacked(path, progress=progress)
-    array, sha256 = open_mapped(twin, progress=progress)
+    try:
+        array, sha256 = open_mapped(twin, progress=progress)
+    except DatasetError as error:
+        raise _damaged(twin, path, error.received, error.expected) from error
     if sha256 != record.sha256:
-        raise DatasetError(
-            f"{twin}, the unpacked copy of {path}, is damaged",
-            received=f"sha256 {sha256}",
-            expected=f"sha256 {record.sha256}",
-            hint=f"remove {twin} to have it unpacked again",
-            path=twin,
-        )
+        raise _damaged(twin, path, f"sha256 {sha256}", f"sha256 {record.sha256}")
     return Part(path=path, array=array, source=f"sha256:{sha256}")
+
+
+def _damaged(twin: Path, path: Path, received: str, expected: str) -> DatasetError:
+    return DatasetError(
+        f"{twin}, the unpacked copy of {path}, is damaged",
+        received=received,
+        expected=expected,
+        hint=f"remove {twin} to have it unpacked again",
+        path=twin,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...engine import cache
 from ...engine.data import Dataset, ProgressCallback
-from ...engine.errors import StorageError
+from ...engine.errors import DatasetError, StorageError
 from .. import idx
 from ..assemble import Part, assemble
 from ..idx.locate import locate
@@ -16,7 +16,7 @@ from ..source.catalogue import KnownSet
 from ..source.fetch import BUNDLED, fetch, is_bundled
 from ..source.identity import check
 from ..source.mapped import open_mapped
-from ..source.verify import check_cached
+from ..source.verify import check_cached, damaged
 from .folder import read_parts
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ class NamedReader:
 
     def _cached_part(self, role: str, progress: ProgressCallback | None) -> Part:
         place = store.place_of(self.name, self._known.files[role].name)
-        array, sha256 = open_mapped(place, progress=progress)
+        try:
+            array, sha256 = open_mapped(place, progress=progress)
+        except DatasetError as error:
+            raise damaged(self._known, place, error.received, error.expected) from error
         check_cached(self._known, role, place, sha256)
         return Part(path=place, array=array, source=f"sha256:{sha256}")
 

@@ -9,6 +9,7 @@ read before they train: small ones each time, large ones once in each boot of th
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from . import store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SMALL_BYTES = 64 << 20
 """Files up to this size are read each time; those of MNIST take 50 ms together."""
 
@@ -55,18 +57,16 @@ def open_mapped(path: Path, *, progress: ProgressCallback | None = None) -> tupl
 def _state(path: Path) -> tuple[bool, str]:
     """Returns whether a file is large, and a text that changes whenever its content may have changed."""
     try:
-        status = path.stat()
+        return path.stat().st_size > _SMALL_BYTES, f"{ProcessIdentity.current().boot} {store.state_of(path)}"
     except OSError:
         return False, ""  # whoever opens it says why
-    boot = ProcessIdentity.current().boot
-    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return status.st_size > _SMALL_BYTES, " ".join((boot, *map(str, numbers)))
 
 
 def _read_before(path: Path, state: str) -> str:
     """Returns the digest that was noted of a file in this state; "" if there is none."""
     note = store.read_note(_note_path(path))
-    return str(note.get("sha256", "")) if note.get("state") == state else ""
+    sha256 = str(note.get("sha256", ""))
+    return sha256 if note.get("state") == state and _SHA256.fullmatch(sha256) else ""
 
 
 def _note(path: Path, state: str, sha256: str) -> None:

@@ -144,9 +144,21 @@ def _record_path(target: Path) -> Path:
 
 
 def _state(source: Path) -> str:
-    """Returns a name for the state of a file: its size, time and inode."""
+    """Returns a name for the state of a file."""
+    return _short_digest(state_of(source).encode())
+
+
+def state_of(source: Path) -> str:
+    """Returns a text that changes with a file: its device, inode, size, and the times of its last change.
+
+    `st_ctime` is set by every change and by nobody's choice; `st_mtime` can be set back.
+
+    Raises:
+        OSError: The file can't be looked at.
+    """
     status = source.stat()
-    return _short_digest(f"{status.st_size} {status.st_mtime_ns} {status.st_ino}".encode())
+    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return " ".join(map(str, numbers))
 
 
 def _short_digest(data: bytes) -> str:
@@ -156,4 +168,5 @@ def _short_digest(data: bytes) -> str:
 def _forget(folder: Path, name: str) -> None:
     """Removes the twins of earlier states of a file."""
     for old in folder.glob(f"{name}-*"):
-        old.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else of that name
+            old.unlink()

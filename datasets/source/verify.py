@@ -44,7 +44,7 @@ def verify_cached(known: KnownSet, *, progress: ProgressCallback | None = None) 
     findings = []
     for role, place in places.items():
         if not store.find(place):
-            raise _damaged(known, place, "no complete file of that name")
+            raise damaged(known, place, "no complete file of that name")
         sha256 = content_sha256(place, progress=progress)
         findings.append(Finding(path=place, sha256=sha256, verdict=check_cached(known, role, place, sha256)))
     return findings
@@ -68,7 +68,7 @@ def check_cached(known: KnownSet, role: str, place: Path, sha256: str) -> str:
     try:
         return check(known, role, place, sha256)
     except DatasetError as error:
-        raise _damaged(known, place, error.received, error.expected) from error
+        raise damaged(known, place, error.received, error.expected) from error
 
 
 def verify_folder(folder: Path, name: str = "", *, progress: ProgressCallback | None = None) -> list[Finding]:
@@ -94,7 +94,8 @@ def verify_folder(folder: Path, name: str = "", *, progress: ProgressCallback | 
     return findings
 
 
-def _damaged(known: KnownSet, place: Path, received: str, expected: str = "the file that was fetched") -> DatasetError:
+def damaged(known: KnownSet, place: Path, received: str, expected: str = "the file that was fetched") -> DatasetError:
+    """Returns the error for a file of the cache that is not what it was."""
     return DatasetError(
         f"the cached file {place} is damaged or missing",
         received=received,

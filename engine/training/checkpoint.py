@@ -180,9 +180,9 @@ def read_state(folder: Path) -> TrainingState:
     """
     path = folder / _STATE
     try:
-        value = strict_json.loads(path.read_text(encoding="utf-8"))
+        value = strict_json.loads(files.read_plain(path))
         checked = {name: _checked(name, value[name]) for name in _FIELDS}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise CheckpointError(f"{path} can't be used: {reason}", path=path) from error
     return TrainingState(**checked)
@@ -232,10 +232,10 @@ def verify(folder: Path) -> None:
         CheckpointError: It is not whole; the message names the file.
     """
     try:
-        written = (folder / _COMMIT).read_bytes()
+        written = files.read_plain(folder / _COMMIT)
         commit = json.loads(written)
         expected = {name: commit[name] for name in (_VARIABLES, _STATE)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{folder / _COMMIT} is missing or unreadable", path=folder / _COMMIT) from error
     if written != _commit(expected):
         raise CheckpointError(f"{folder / _COMMIT} is damaged", path=folder / _COMMIT)

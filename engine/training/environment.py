@@ -243,6 +243,9 @@ def _without_filters(folder: Path) -> list[str]:
 
 def _git(folder: Path, *arguments: str) -> bytes:
     command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
+    # GIT_DIR and its like may name another repository; a lazy fetch of a missing object runs what `uploadpack` says.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
     return subprocess.run(
-        command, capture_output=True, timeout=_GIT_PATIENCE_S, check=True, stdin=subprocess.DEVNULL
+        command, capture_output=True, timeout=_GIT_PATIENCE_S, check=True, stdin=subprocess.DEVNULL, env=environment
     ).stdout

@@ -33,7 +33,7 @@ from .model_facts import count_parameters, model_facts
 from .prepare import BuiltModel, build_model, count_not_finite, load_dataset, split
 from .recorder import RunRecorder
 from .runtime import choose_device, import_keras
-from .stop import Stopped, check_stop
+from .stop import Stopped, check_stop, stop_at_once
 from .xla_cache import XlaCache
 
 if TYPE_CHECKING:
@@ -106,16 +106,15 @@ class Training:
         """
         tf, keras = import_keras(self._stop)
         device = choose_device(tf, self._job.device, self._job.threads)
-        check_stop(self._stop)
-        dataset = load_dataset(self._job, self._plugins)
+        with stop_at_once(self._stop):
+            dataset = load_dataset(self._job, self._plugins)
         self._say_notes(dataset)
         keras.utils.set_random_seed(self._job.seed)
         newest = self._newest_checkpoint()
         self._environment.record(self._job, dataset, tf, resumed=newest is not None)
-        check_stop(self._stop)
-        built = build_model(self._job, dataset, self._plugins)
-        check_stop(self._stop)
-        fit, test = self._fit(built, dataset, tf.distribute.get_strategy(), resumed=newest is not None)
+        with stop_at_once(self._stop):
+            built = build_model(self._job, dataset, self._plugins)
+            fit, test = self._fit(built, dataset, tf.distribute.get_strategy(), resumed=newest is not None)
         callbacks = self._plugins.callbacks(self._job, self._run.path)
         self._environment.record_code(self._job, resumed=newest is not None)  # all of it has been imported now
         self._record_model(built, callbacks)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
@@ -20,6 +22,9 @@ from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState
+
+_INSISTS_S = 1.0
+"""Who asks again within this time, as a terminal and a shell do together, has asked once."""
 
 
 @hookimpl
@@ -36,10 +41,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> int:
     """Trains, and ends the process as soon as everything is written."""
     stop = threading.Event()
+    asked_s = math.inf
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal asked_s
+        if time.monotonic() > asked_s + _INSISTS_S:
             os._exit(128 + number)
+        asked_s = min(asked_s, time.monotonic())
         stop.set()
 
     signal.signal(signal.SIGTERM, ask_to_stop)

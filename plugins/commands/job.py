@@ -154,7 +154,7 @@ def _absolute(name: str) -> str:
     return f"{expanded(path).resolve()}{dot_py}{function}"
 
 
-def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice]:
+def resumed_job(context: Context, *, settles: bool) -> tuple[RunDirectory, TrainJob, BackendChoice]:
     """Returns the run that `--resume` names, its job, and where it goes; only the number of epochs may change.
 
     Raises:
@@ -170,7 +170,8 @@ def resumed_job(context: Context) -> tuple[RunDirectory, TrainJob, BackendChoice
     _refuse_changes(options, choice)
     job = run.job()
     epochs = options.values.epochs if "epochs" in options.given else job.epochs
-    launch.settle(run, context.plugins)
+    if settles:
+        launch.settle(run, context.plugins)
     summary = run.summary()
     if summary and ("epochs" not in options.given or epochs <= summary.epochs):
         raise InputError(

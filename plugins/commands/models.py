@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable
 
+from ...engine.backend import ModelVersion
 from ...engine.command import Command, command_line
+from ...engine.errors import RunError
 from ...engine.hookspecs import hookimpl
 from ...engine.plugin.context import Context
 from ...engine.registry import Registry
@@ -31,7 +34,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> int:
     """Prints the models to train, and the registered ones."""
     registry = Registry.of_runs(options.runs_dir)
-    versions = [version for name in registry.names() for version in registry.versions(name)]
+    versions: list[ModelVersion] = []
+    for name in registry.names():
+        try:
+            versions += registry.versions(name)
+        except RunError as error:
+            print(visible(f"note: {error.what}: {error.received}"), file=sys.stderr)
     if options.json:
         registered = [
             {"name": one.name, "version": one.version, "sha256": one.digest, "location": one.location}

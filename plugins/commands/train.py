@@ -82,7 +82,7 @@ def run(values: argparse.Namespace, context: Context) -> int:
 
 def plan(values: argparse.Namespace, context: Context) -> int:
     """Shows what `run` would do, and with `--dry-run DIR` writes it there."""
-    job, choice = resumed_job(context)[1:] if values.resume else new_job(context)
+    job, choice = resumed_job(context, settles=False)[1:] if values.resume else new_job(context)
     _, found = planned(job, choice, context)
     show_plan(found, values.dry_run or SAY_ONLY, quiet=values.quiet, json=values.json)
     return 0
@@ -101,7 +101,7 @@ def _submit(values: argparse.Namespace, context: Context) -> int:
 def _resume(values: argparse.Namespace, context: Context) -> int:
     from ...engine.runs import launch
 
-    resumed, job, choice = resumed_job(context)
+    resumed, job, choice = resumed_job(context, settles=True)
     backend = _ready(job, choice, values, context)
     offset = launch.resume(resumed, job, backend, context.plugins)
     return _follow(resumed, backend, values, offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from collections.abc import Mapping
@@ -239,8 +240,34 @@ def test_a_bit_that_the_unpacked_copy_has_lost_is_refused_by_name(tmp_path: Path
         good = twin.read_bytes()
         twin.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
         assert refused(folder).path == str(twin)
+        twin.write_bytes(b"\7" + good[1:])
+        assert "remove" in refused(folder).hint
         twin.unlink()
         assert_whole(load(folder))
+
+
+def test_a_compressed_file_that_was_changed_with_its_time_set_back_is_unpacked_again(tmp_path: Path) -> None:
+    def write(labels: list[int]) -> None:
+        idx.write(tmp_path / "labels", np.array(labels, np.uint8))
+        with (folder / f"{PLAIN[1]}.gz").open("r+b") as stream:
+            stream.write(gzip.compress((tmp_path / "labels").read_bytes(), 0, mtime=0))
+            stream.truncate()
+        os.utime(folder / f"{PLAIN[1]}.gz", (0, 0))
+
+    folder = write_set(tmp_path / "data", suffix=".gz")
+    write([0, 1, 2, 0, 1, 2])
+    assert load(folder).train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    write([2, 1, 0, 2, 1, 0])
+    assert load(folder).train.labels.tolist() == [2, 1, 0, 2, 1, 0]
+
+
+def test_a_folder_in_the_place_of_an_unpacked_file_does_no_harm(tmp_path: Path, cache_folder: Path) -> None:
+    folder = write_set(tmp_path / "data", suffix=".gz")
+    load(folder)
+    path = folder / f"{PLAIN[0]}.gz"
+    (cache_folder / "unpacked" / f"{store.name_of(path)}-junk").mkdir()
+    os.utime(path, (7, 7))
+    assert_whole(load(folder))
 
 
 def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(tmp_path: Path, cache_folder: Path) -> None:

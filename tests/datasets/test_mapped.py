@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -112,12 +113,15 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_read(
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize("odd", ["", "{", "[]", "[" * 10_000, '{"sha256": 1}', "a folder", "a pipe"])
+@pytest.mark.parametrize("odd", ["", "{", "[]", "[" * 10_000, '{"sha256": 1}', "a digest", "a folder", "a pipe"])
 def test_an_odd_note_is_passed_over(path: Path, cache_folder: Path, odd: str) -> None:
     opened(path)
     (note,) = (cache_folder / "digests").iterdir()
+    state = json.loads(note.read_text())["state"]
     note.unlink()
-    if odd == "a folder":
+    if odd == "a digest":
+        note.write_text(json.dumps({"sha256": 5, "state": state}))
+    elif odd == "a folder":
         note.mkdir()
     elif odd == "a pipe":
         os.mkfifo(note)

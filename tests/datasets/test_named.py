@@ -315,6 +315,10 @@ def test_a_bit_that_the_cache_has_lost_is_refused_by_name(small: KnownSet, pages
             reader(known, Network({})).load(None)
         assert caught.value.path == str(place)
         assert "remove it, and run" in caught.value.hint
+        place.write_bytes(b"\7" + good[1:])
+        with pytest.raises(DatasetError, match="damaged") as caught:
+            reader(known, Network({})).load(None)
+        assert "remove it, and run" in caught.value.hint
         place.write_bytes(good)
     assert reader(known, Network({})).load(None).notes == ()
 

@@ -16,6 +16,7 @@ import pytest
 from stoker.engine import process as processes
 from stoker.engine.process import ProcessIdentity, marked
 
+from ..child import start
 from ..patience import PATIENCE_S
 
 FORKS = """
@@ -81,7 +82,7 @@ def test_a_number_alone_is_no_identity(change: dict[str, Any]):
     assert ProcessIdentity.from_json(ProcessIdentity.current().to_json() | change) is None
 
 
-def test_the_followers_of_a_process_outlive_it_and_are_known_by_session_and_mark():
+def test_the_followers_of_a_process_outlive_it_and_are_known_by_their_mark():
     command = [sys.executable, "-c", FORKS]
     environment = marked(os.environ, "run-1")
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, start_new_session=True) as leader:
@@ -98,6 +99,24 @@ def test_the_followers_of_a_process_outlive_it_and_are_known_by_session_and_mark
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert found.followers("run-1") == []
+
+
+def test_a_follower_in_a_session_of_its_own_is_known_and_whoever_asks_is_none():
+    environment = marked(os.environ, "run-3")
+    sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+    asks = (
+        "import os; from stoker.engine.process import ProcessIdentity as P; "
+        "print([p.pid for p in P.current().followers('run-3')] or 'none')"
+    )
+    with subprocess.Popen(sleep, stdout=subprocess.PIPE, env=environment, start_new_session=True) as away:
+        try:
+            assert away.stdout is not None
+            away.stdout.readline()  # /proc shows its environment by now
+            assert [each.pid for each in ProcessIdentity.current().followers("run-3")] == [away.pid]
+            with start(asks, env=environment, stdout=subprocess.PIPE) as asking:
+                assert asking.communicate(timeout=PATIENCE_S)[0].strip() == str([away.pid])
+        finally:
+            away.kill()
 
 
 def test_without_proc_the_system_is_asked_by_ps(

@@ -138,6 +138,19 @@ def test_a_run_is_found_by_its_name_while_no_other_has_it(tmp_path: Path):
         find_run(tmp_path, "min")
 
 
+def test_a_folder_of_a_far_future_without_a_job_sets_no_clock(tmp_path: Path):
+    (tmp_path / "99991231-235959-x").mkdir()
+    run = RunDirectory.create(tmp_path, JOB)
+    assert run.run_id < "9999"
+
+
+@pytest.mark.parametrize("reference", ["a" * 300 + "/mine", "/".join(["a" * 200] * 50) + "/mine"])
+def test_a_reference_that_no_file_system_takes_is_one_that_is_gone(tmp_path: Path, reference: str):
+    run = RunDirectory.create(tmp_path, JOB, "mine")
+    (run.path / "handle.json").write_text(json.dumps({"handle": f"local:///{reference}"}))
+    assert run.handle().reference == str(run.path)
+
+
 def test_an_id_that_begins_another_is_still_that_run(tmp_path: Path):
     short, _ = RunDirectory.create(tmp_path, JOB, "mine"), RunDirectory.create(tmp_path, JOB, "mine-2")
     assert find_run(tmp_path, "mine") == short

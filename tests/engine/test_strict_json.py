@@ -69,3 +69,13 @@ def test_a_figure_may_have_the_name_that_the_texts_have(texts: str):
 @pytest.mark.parametrize(("value", "text"), [(math.nan, "null"), ([math.inf, 1.0], "[null, 1.0]")])
 def test_a_number_outside_of_every_mapping_becomes_null_alone(value: Any, text: str):
     assert strict_json.dumps(value) == text
+
+
+@pytest.mark.parametrize("text", ["[" * 450 + "]" * 450, '{"a":' * 450 + "1" + "}" * 450])
+def test_what_is_nested_more_deeply_than_any_record_is_refused(text: str):
+    with pytest.raises(ValueError, match="100 levels"):
+        strict_json.loads(text)
+
+
+def test_what_is_nested_less_is_read():
+    assert strict_json.loads("[" * 90 + "]" * 90)

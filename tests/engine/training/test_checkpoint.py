@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import math
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -123,6 +124,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "one more byte": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
     "first bit flipped": lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),
     "last bit flipped": lambda path: path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path))[1],
     "of another generation": lambda path: path.write_bytes((path.parents[1] / "000003" / path.name).read_bytes()),
 }
 

@@ -109,6 +109,35 @@ def test_no_program_of_a_submodule_runs(repository: Path, tmp_path: Path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_missing_object_is_not_fetched(repository: Path, tmp_path: Path):
+    """A partial clone fetches what it lacks, and so would run the program that its configuration names."""
+    named = ["git", "-C", str(repository), "rev-parse", "HEAD:code.py"]
+    blob = subprocess.run(named, check=True, capture_output=True, text=True).stdout.strip()
+    (repository / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    other = tmp_path / "other"
+    git(tmp_path, "init", "-q", str(other))
+    for name, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(other),
+        "remote.origin.uploadpack": f"touch '{tmp_path}/ran'; git-upload-pack",
+    }.items():
+        git(repository, "config", name, value)
+    source_state(repository)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_repository_is_that_of_the_folder_whatever_the_environment_names(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    expected = source_state(repository)
+    other = tmp_path / "other"
+    git(tmp_path, "init", "-q", str(other))
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert source_state(repository) == expected
+
+
 def test_a_git_that_does_not_end_is_given_up(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "git").write_text("#!/bin/sh\nsleep 3\necho 1\n")
