@@ -108,7 +108,7 @@ def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):
         in shown(done)
     )
     assert "not listed: runs, models" in done.stdout
-    assert done.stdout.endswith("cli.py azureml cleanup --delete` deletes the clusters, and nothing else\n")
+    assert done.stdout.endswith(" azureml cleanup --delete` deletes the clusters, and nothing else\n")
     assert place.clusters == ["idle"]
 
 
@@ -174,7 +174,7 @@ def test_a_cluster_that_runs_a_job_stays_unless_it_is_asked_for(place: Place):
     assert done.stderr.startswith("error: c was not deleted: ")
     assert "runs are active on the compute 'c'" in done.stderr
     assert "hint: end its runs first: `" in done.stderr
-    assert done.stderr.endswith("cli.py runs cancel RUN`\n")
+    assert done.stderr.endswith(" runs cancel RUN`\n")
 
 
 @pytest.mark.parametrize("option", ["--yes", "--running"])

@@ -90,7 +90,7 @@ def test_where_the_service_gives_up_a_resume_submits_it_again(emulator: Emulator
     assert done.returncode == 1
     assert f"error: the run {run.run_id} has failed: " in done.stderr
     assert "pre-empted" in done.stderr
-    assert f"cli.py train --resume {run.run_id}" in done.stderr
+    assert f" train --resume {run.run_id}" in done.stderr
     done = stoker("train", "--resume", "latest", cwd=place, **environment)
     assert done.returncode == 0, done.stderr
     assert int(re.findall(r"resumed after epoch (\d+)", done.stdout)[0]) >= 1

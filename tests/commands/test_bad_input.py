@@ -126,7 +126,7 @@ OPTIONS = {
         ("-p", "none.py"),
         ("can't load the plugin none.py", "no such file", "hint: check the path"),
     ),
-    "no such run": (("--resume", "20260101"), ("20260101", "there are no runs in runs", "cli.py train`")),
+    "no such run": (("--resume", "20260101"), ("20260101", "there are no runs in runs", " train`")),
     "a name with a slash": (("--name", "a/b"), ("--name must be a name of 1 to 64 letters", "a/b")),
 }
 

@@ -159,9 +159,9 @@ def test_mnist_is_fetched_described_and_verified_without_a_network(environment: 
 
 
 def test_a_set_that_was_never_fetched_says_how_to_fetch_it(environment: dict[str, str]) -> None:
-    assert "cli.py data fetch kmnist" in said(environment, "info", "kmnist")
+    assert "data fetch kmnist\n" in said(environment, "info", "kmnist")
     assert "nothing to verify" in said(environment, "verify", "kmnist")
-    assert "cli.py data fetch kmnist" in complained(environment, "show", "kmnist", "--offline")
+    assert "data fetch kmnist`" in complained(environment, "show", "kmnist", "--offline")
 
 
 @pytest.mark.parametrize("name", ["kmnist", "fashion-mnist"])

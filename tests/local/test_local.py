@@ -203,7 +203,7 @@ def test_an_interrupt_without_a_terminal_cancels_the_run(place: Path, number: si
     watcher.send_signal(number)
     _, text = watcher.communicate(timeout=PATIENCE_S)
     assert watcher.returncode == code
-    assert f"cli.py train --resume {run.run_id}\n" in text
+    assert f" train --resume {run.run_id}\n" in text
     assert state(run) is RunState.CANCELLED
 
 
