@@ -44,6 +44,8 @@ _SHOWN = 200
 """Characters of a handle that a message shows."""
 _exit_codes: dict[Path, int] = {}
 """Of the training processes that this process has started, by the folders of their runs."""
+_waiters: dict[Path, threading.Thread] = {}
+"""The threads that wait for these codes."""
 _CLI = Path(__file__).resolve().parents[2] / "cli.py"
 
 
@@ -257,12 +259,17 @@ def _start(run: RunDirectory, lock_descriptor: int) -> None:
         _exit_codes[run.path] = process.wait()
 
     _exit_codes.pop(run.path, None)
+    waiter = threading.Thread(target=wait, daemon=True)
     with contextlib.suppress(RuntimeError):  # a zombie is left if this process lives on and can start no thread
-        threading.Thread(target=wait, daemon=True).start()
+        waiter.start()
+        _waiters[run.path] = waiter
 
 
 def _why_lost(run: RunDirectory) -> str:
     """Returns why a run is lost, as far as this process knows: it may have started the run's, or have not."""
+    waiter = _waiters.get(run.path)
+    if waiter:  # the process has lost its lock, so it is at its end
+        waiter.join(_PATIENCE_S)
     code = _exit_codes.get(run.path)
     if code == os.EX_IOERR:
         return "its process could not write into the folder of the run: is the disk full?"
