@@ -45,7 +45,7 @@ def loads(text: str | bytes) -> Any:
 
     Raises:
         ValueError: It is not JSON, or nested more deeply than any record is.
-        RecursionError: It is nested so deeply that it can't be parsed.
+        RecursionError: The nesting is too deep for the parser.
 
     Example:
         >>> loads('{"loss": null, "not_finite": {"loss": "-inf"}}')

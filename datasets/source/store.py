@@ -122,7 +122,7 @@ def unpacked(source: Path, *, progress: ProgressCallback | None = None) -> tuple
     """
     folder = files.make_folder(cache.root() / "unpacked")
     name = name_of(source)
-    target = folder / f"{name}-{_state(source)}"
+    target = folder / f"{name}-{_short_digest(state_of(source).encode())}"
     record = find(target)
     if record:
         return target, record
@@ -141,11 +141,6 @@ def name_of(source: Path) -> str:
 
 def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
-
-
-def _state(source: Path) -> str:
-    """Returns a name for the state of a file."""
-    return _short_digest(state_of(source).encode())
 
 
 def state_of(source: Path) -> str:

@@ -176,7 +176,10 @@ def _leaves_the_batch_alone(part: Any) -> bool:
 
 
 def _is_mean(loss: Any) -> bool:
-    """Returns whether a loss is one of Keras', and a mean over examples; Dice and its like look at the whole batch."""
+    """Returns whether a loss, or what a metric averages, is Keras' own and a mean over examples.
+
+    Dice and its like look at the whole batch.
+    """
     import keras
 
     if loss is None:
@@ -192,14 +195,7 @@ def _is_mean(loss: Any) -> bool:
 
 def _counts_examples(metric: Any) -> bool:
     """Returns whether a metric is one of Keras', and adds something up over the examples."""
-    import keras
-
-    function = getattr(metric, "_fn", None)
-    if not _is_of_keras(metric) or not _leaves_the_batch_alone(metric):
-        return False
-    if isinstance(function, keras.losses.Loss) or getattr(function, "__name__", "") in {"dice", "tversky", "circle"}:
-        return _is_mean(function)
-    return _is_of_keras(function)
+    return _is_of_keras(metric) and _leaves_the_batch_alone(metric) and _is_mean(getattr(metric, "_fn", None))
 
 
 def trained_elsewhere(model: Any) -> dict[int, tuple[str, Any, Any]]:

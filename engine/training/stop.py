@@ -29,8 +29,8 @@ def check_stop(stop: threading.Event) -> None:
 def stop_at_once(stop: threading.Event) -> Iterator[None]:
     """Lets a signal end the body wherever it is, once the signal's own handler has set `stop`.
 
-    It is for what may take long and looks at no event: the import of TensorFlow, reading data, the user's own code that
-    builds a model. Whatever it writes must be whole or not there if it is left at any point.
+    Use it for long steps that don't check `stop` themselves: importing TensorFlow, reading data, building the user's
+    model. The body may end at any point, so whatever it writes must appear whole or not at all.
 
     Raises:
         Stopped: `stop` is set.
