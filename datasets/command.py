@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..engine.command import command_line
 from ..engine.data import FOLDER
@@ -15,6 +15,8 @@ from ..engine.terminal.bars import byte_progress
 from ..engine.terminal.text import visible
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from ..engine.data import Dataset, ProgressCallback, Split
     from .source.catalogue import KnownSet
     from .source.verify import Finding
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _DEFAULT = "mnist"
 _MOST = 300
 """Samples on one sheet: more would take minutes to draw into a file, and nobody could see them."""
+_Action: TypeAlias = "Callable[[argparse.Namespace, Context, ProgressCallback | None], Sequence[str | Text]]"
 _ACTIONS = {
     "fetch": "bring a named data set into the cache",
     "verify": "read every byte and compare digests",
@@ -55,11 +58,21 @@ def _add_show_options(child: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> int:
     """Runs the sub-command that was chosen, and prints its lines."""
     with byte_progress() as progress:
-        actions = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
+        actions: dict[str, _Action] = {"fetch": _fetch, "verify": _verify, "info": _info, "show": _show}
         lines = actions[options.action](options, context, progress)
     for line in lines:
-        print(visible(line.encode(errors="backslashreplace").decode()))  # a path may hold bytes that are not text
+        _print(line)
     return 0
+
+
+def _print(line: str | Text) -> None:
+    """Prints a line: text as it is, with nothing that a terminal obeys; a drawing of ours in its colours."""
+    if isinstance(line, str):
+        print(visible(line.encode(errors="backslashreplace").decode()))  # a path may hold bytes that are not text
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(line, soft_wrap=True)
 
 
 def _fetch(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
@@ -158,7 +171,7 @@ def _count(split: Split) -> str:
     return f"{len(split):,} examples of {kind}, {each} in each of {len(counts):,} {classes}"
 
 
-def _show(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> list[str]:
+def _show(options: argparse.Namespace, context: Context, progress: ProgressCallback | None) -> Sequence[str | Text]:
     if options.count is not None and not 1 <= options.count <= _MOST:
         expected = f"a whole number from 1 to {_MOST:,}"
         raise OptionError.must_be("--count", expected, received=options.count, hint="try --count 20")
@@ -177,15 +190,12 @@ def _show(options: argparse.Namespace, context: Context, progress: ProgressCallb
     return [*_drawn(dataset, options.split, options.count or 10), *notes]
 
 
-def _drawn(dataset: Dataset, split_name: str, count: int) -> list[str]:
+def _drawn(dataset: Dataset, split_name: str, count: int) -> list[Text]:
     """Draws a sheet as wide as the terminal, with colours if it has enough of them."""
     from rich.console import Console
 
     from .sample_sheet import terminal_sheet
 
-    console = Console(highlight=False)
+    console = Console()
     colours = console.color_system in {"256", "truecolor"} and console.encoding.startswith("utf")
-    with console.capture() as captured:
-        for line in terminal_sheet(dataset, split_name, count, width=console.width, colours=colours):
-            console.print(line, soft_wrap=True)
-    return captured.get().splitlines()
+    return terminal_sheet(dataset, split_name, count, width=console.width, colours=colours)
