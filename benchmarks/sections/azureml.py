@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...engine.files import make_folder
+from ...engine.plugin.extras import install_command
 from ..bench import Bench
 from ..commands import environment
 from ..contest import Contest, hold
@@ -41,7 +42,7 @@ def measure(bench: Bench) -> Section:
     """Measures each; nothing if a package is missing."""
     missing = [name for name in NEEDED if not _installed(name)]
     if missing:
-        note = f"Not measured: {' and '.join(missing)} not installed; pip install 'stoker[azureml]'."
+        note = f"Not measured: {' and '.join(missing)} not installed; {install_command('azureml')}"
         return Section(name="azureml", title=TITLE, columns=("what", "stoker"), rows=[], notes=[note])
     with ExitStack() as clouds:
         contests = {

@@ -5,15 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import shlex
+import sys
 from functools import cache
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 from ..errors import PluginError
 
+_ROOT = Path(__file__).resolve().parents[2]
+"""Where stoker is: a checkout, or the folder of the installed package."""
+
 
 def install_command(extra: str) -> str:
-    """Returns the command that installs stoker with an extra."""
-    return f"pip install 'stoker[{extra}]'"
+    """Returns the command that installs stoker with an extra for this Python: from the checkout, if this is one."""
+    in_checkout = (_ROOT / "pyproject.toml").is_file()
+    source = ["--editable", f"{_ROOT}[{extra}]"] if in_checkout else [f"stoker[{extra}]"]
+    return shlex.join([sys.executable, "-m", "pip", "install", *source])
 
 
 def missing_package(feature: str, package: str, extra: str) -> PluginError:

@@ -6,7 +6,7 @@ import argparse
 import codecs
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ...engine.backend import AdoptingBackend, Backend
 from ...engine.command import Command, command_line
 from ...engine.errors import BackendError, InputError, RunError, StokerError
 from ...engine.hookspecs import hookimpl
+from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
@@ -145,6 +146,11 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+_ALWAYS = ("dataset", "data_folder", "model", "batch_size", "seed")
+"""The settings of a job that are shown of each run."""
+_ELSEWHERE = {*_ALWAYS, "schema", "name", "learning_rate", "epochs", "given", "options"}
+
+
 def _add_show(below: Any) -> None:
     summary = "show one run: its state, its figures, where its files are"
     _add_json(_action_on_run(below, "show", summary, _show))
@@ -167,8 +173,11 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
         print(strict_json.dumps(value, indent=2))
         return 0
     job, trained, value = value.pop("job"), value.pop("trained"), _rounded(value)
-    value |= {name: job[name] for name in ("dataset", "data_folder", "model", "batch_size", "seed")}
+    value |= {name: job[name] for name in _ALWAYS}
     value |= _trained(trained) if trained else {"learning_rate": job["learning_rate"]}
+    value |= _settings(job, trained.get("unused_options", ()) if trained else ())
+    if value.get("epochs", job["epochs"]) != job["epochs"]:
+        value["epochs"] = f"{value['epochs']} of {job['epochs']}"
     width = max(len(name) for name in value)
     for name, entry in value.items():
         if entry != "":
@@ -176,6 +185,15 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
     for path in sorted(path for path in found.outputs.rglob("*") if path.is_file()):
         print(visible(f"{'file':<{width}}  {path}  ({path.stat().st_size:,} bytes)"))
     return 0
+
+
+def _settings(job: Mapping[str, Any], unused: Collection[str]) -> dict[str, Any]:
+    """Returns the settings of a job that are not at their defaults, and the options of plugins that the model used."""
+    usual = {name: value for name, value in TrainJob().to_json().items() if name not in _ELSEWHERE}
+    changed = {name: job[name] for name, value in usual.items() if job[name] != value}
+    used = {name: value for name, value in job["options"].items() if name not in unused}
+    options = {name: value for name, value in used.items() if value is not False and value != ""}
+    return {name: "yes" if value is True else _in_words(value) for name, value in (changed | options).items()}
 
 
 def _trained(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from stoker.benchmarks.bench import Bench
 from stoker.benchmarks.contest import Contest
 from stoker.benchmarks.sections import azureml
+from stoker.engine.plugin.extras import install_command
 
 
 def contests(ours_s: float, others_s: float) -> dict[str, Contest]:
@@ -45,7 +46,7 @@ def test_a_contender_that_failed_is_named_and_has_no_target() -> None:
 def test_without_the_sdk_the_section_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azureml, "_installed", lambda package: "" if package == "azureml-core" else "1.0")
     found = azureml.measure(Bench(work=tmp_path, peers=sys.executable))
-    assert found.notes == ["Not measured: azureml-core not installed; pip install 'stoker[azureml]'."]
+    assert found.notes == [f"Not measured: azureml-core not installed; {install_command('azureml')}"]
 
 
 def test_the_sdk_alone_and_stoker_submit_to_a_new_workspace(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from stoker import cli
 from stoker.engine.options.parser import option_strings, sub_parsers
 from stoker.engine.packaging import isolation
+from stoker.engine.plugin.extras import install_command
 from stoker.engine.plugin.plugins import Plugins
 from stoker.plugins.azureml import catalogue
 from stoker.plugins.azureml.commands import checks
@@ -344,7 +345,7 @@ def test_without_the_sdk_the_doctor_says_what_to_install(place: Place, tmp_path:
     first, hint, *_ = done.stdout.splitlines()
     assert first.split()[:3] == ["wrong", "SDK", "not"]
     assert "azureml-core" in first
-    assert hint.strip() == "hint: pip install 'stoker[azureml]'"
+    assert hint.strip() == f"hint: {install_command('azureml')}"
     assert done.stdout.endswith("wrong: SDK\n")
 
 

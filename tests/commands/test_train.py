@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stoker.engine.backend import BackendChoice
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import list_runs
+from stoker.engine.status import Handle, RunState, RunStatus
 
 from .. import tiny
 from ..stoker_process import CLI, stoker
@@ -177,6 +179,28 @@ def test_runs_list_and_show_say_how_the_run_ended(place: Path, run: RunDirectory
     value = json.loads(stoker("runs", "show", "--json", run.run_id[-6:], cwd=place).stdout)
     assert value["state"] == "completed"
     assert value["job"]["batch_size"] == 20
+
+
+def test_what_a_run_was_asked_for_besides_the_usual_is_shown(tmp_path: Path):
+    asked = {"validation_fraction": 0.25, "class_weight": "balanced", "keep": "best", "plugins": (str(tmp_path),)}
+    job = TrainJob(epochs=20, options={"neurons": 0, "wide": True, "off": False, "nothing": ""}, **asked)
+    run = RunDirectory.create(tmp_path / "runs", job)
+    run.write_handle(Handle(backend="local", reference=str(run.path)))
+    run.write_backend_choice(BackendChoice(name="local", options={}))
+    run.write_status(RunStatus(state=RunState.CANCELLED))
+    run.append_metrics(3, {"Loss": 0.5}, 1.0)
+    shown = stoker("runs", "show", cwd=tmp_path).stdout
+    rows = dict(line.split("  ", 1) for line in shown.splitlines())
+    assert {name: value.strip() for name, value in rows.items()}.items() >= {
+        "epochs": "3 of 20",
+        "validation fraction": "0.25",
+        "class weight": "balanced",
+        "keep": "best",
+        "plugins": str(tmp_path),
+        "neurons": "0",
+        "wide": "yes",
+    }.items()
+    assert not rows.keys() & {"off", "nothing", "threads"}
 
 
 def test_logs_and_attach_of_a_finished_run_show_it_whole(place: Path, run: RunDirectory):

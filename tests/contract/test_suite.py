@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from stoker.engine import testing
+from stoker.engine.plugin.extras import install_command
 from stoker.engine.testing import BackendContract, DatasetContract, ModelContract
 
 from ..child import start
@@ -62,7 +63,7 @@ def test_each_module_with_an_assertion_is_known_to_pytest():
 def test_without_pytest_one_line_says_what_to_install_and_payloads_still_run(tmp_path: Path):
     said, _ = start(WITHOUT_PYTEST, cwd=tmp_path, stdout=subprocess.PIPE).communicate(timeout=PATIENCE_S)
     missing = "BackendContract needs the package 'pytest', which is not installed here"
-    assert said == f"{missing}; try: pip install 'stoker[testing]'\n"
+    assert said == f"{missing}; try: {install_command('testing')}\n"
 
 
 def test_a_file_of_ten_lines_in_a_folder_of_somebody_elses_is_all_that_it_takes(tmp_path: Path):

@@ -16,6 +16,7 @@ import pytest
 
 from stoker.engine.errors import BackendError, OptionError, PluginError
 from stoker.engine.options.parser import Parser
+from stoker.engine.plugin.extras import install_command
 from stoker.plugins.azureml_emulator import Emulator, command
 
 from ..patience import PATIENCE_S
@@ -146,4 +147,4 @@ def test_a_missing_package_is_named_with_what_installs_it(tmp_path: Path, monkey
     monkeypatch.setattr("stoker.plugins.azureml_emulator.emulator.Emulator.start", start)
     with pytest.raises(PluginError, match="the emulator needs the package 'yaml', which is not installed") as caught:
         command.serve(tmp_path)
-    assert caught.value.hint == "pip install 'stoker[emulator]'"
+    assert caught.value.hint == install_command("emulator")

@@ -20,6 +20,7 @@ import pytest
 from stoker.engine.errors import OptionError, StokerError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import TrainJob
+from stoker.engine.plugin.extras import install_command
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.find import list_runs
@@ -405,7 +406,7 @@ def test_a_missing_package_is_reported_before_anything_is_trained(
     done = stoker("train", "--data-folder", place / "data", f"--{name}", cwd=tmp_path, **without_packages)
     assert done.returncode == 2
     assert done.stderr == (
-        f"error: --{name} needs the package '{name}', which is not installed here\nhint: pip install 'stoker[{name}]'\n"
+        f"error: --{name} needs the package '{name}', which is not installed here\nhint: {install_command(name)}\n"
     )
     assert not (tmp_path / "runs").exists()
 
@@ -417,7 +418,7 @@ def test_a_missing_package_is_reported_when_the_settings_file_turns_the_tracker_
     (tmp_path / "stoker.toml").write_text(f"{name} = true\n")
     done = stoker("train", "--dry-run", cwd=tmp_path, **without_packages)
     assert done.returncode == 2
-    assert f"hint: pip install 'stoker[{name}]'" in done.stderr
+    assert f"hint: {install_command(name)}" in done.stderr
 
 
 SECRETS = [

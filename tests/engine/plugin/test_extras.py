@@ -10,7 +10,7 @@ import pytest
 from stoker.engine.packaging.isolation import hide_undeclared_packages
 from stoker.engine.packaging.requirements import canonical
 from stoker.engine.plugin import extras
-from stoker.engine.plugin.extras import module_version, providers
+from stoker.engine.plugin.extras import install_command, module_version, providers
 from stoker.engine.training.environment import imported_version
 
 
@@ -32,6 +32,16 @@ def install(site: Path, module: str, distribution: str = "", version: str = "1.2
         need = f"Requires-Dist: {needs}\n" if needs else ""
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{need}")
         (metadata / "top_level.txt").write_text(f"{module}\n")
+
+
+def test_an_extra_is_installed_from_where_stoker_is_and_into_the_python_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "executable", "/a b/python")
+    monkeypatch.setattr(extras, "_ROOT", tmp_path)
+    assert install_command("mlflow") == "'/a b/python' -m pip install 'stoker[mlflow]'"
+    (tmp_path / "pyproject.toml").write_text("")
+    assert install_command("mlflow") == f"'/a b/python' -m pip install --editable '{tmp_path}[mlflow]'"
 
 
 def test_a_module_is_found_under_the_name_of_its_own_and_of_another_distribution(site: Path):
