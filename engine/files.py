@@ -88,6 +88,10 @@ def make_folder(folder: Path) -> Path:
     """
     with storage_errors(folder):
         missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
+        for one in missing:
+            if one.is_symlink():
+                what = f"can't write {folder}: {one} is a link to {one.readlink()}, which does not exist"
+                raise StorageError(what, hint="create that folder, or remove the link")
         folder.mkdir(parents=True, exist_ok=True)
         for made in missing:
             with contextlib.suppress(PermissionError):  # a folder that may be written and not read

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from ...engine import files, locks
 from ...engine.backend import Manifest, ModelVersion, Plan
 from ...engine.errors import BackendError, InputError, StokerError, StorageError, few
+from ...engine.event import EventKind
 from ...engine.fetch import copy_outputs
 from ...engine.job import TrainJob
 from ...engine.process import ProcessIdentity, marked
@@ -42,6 +43,11 @@ _PIECE_BYTES = 1 << 20
 """How much of a log is read at once."""
 _SHOWN = 200
 """Characters of a handle that a message shows."""
+_ENDS = {
+    EventKind.FINISHED: RunState.COMPLETED,
+    EventKind.FAILED: RunState.FAILED,
+    EventKind.CANCELLED: RunState.CANCELLED,
+}
 _exit_codes: dict[Path, int] = {}
 """Of the training processes that this process has started, by the folders of their runs."""
 _waiters: dict[Path, threading.Thread] = {}
@@ -111,9 +117,11 @@ class LocalBackend:
     def status(self, handle: Handle) -> RunStatus:
         """Returns what the child process wrote last, or LOST if it is gone without an end."""
         run = _find(handle)
-        before = _read(run) if run else None
-        if run is None or before is None:
+        if run is None:
             return RunStatus(state=RunState.LOST, message=_missing(handle).what)
+        before = _read(run)
+        if before is None:
+            return _without_record(run)
         if before.status.state.ended or _is_alive(run, before):
             return before.status
         status = (run.status_record() or before).status  # it may have ended between the two looks
@@ -164,7 +172,9 @@ class LocalBackend:
             if record and _is_elsewhere(record):
                 if ended:
                     return
-                raise BackendError(f"the run is on the machine {record.host}", hint="cancel it there")
+                alike = record.host == socket.gethostname()
+                where = "in another container, or on another machine called" if alike else "on the machine"
+                raise BackendError(f"the run is {where} {record.host}", hint="cancel it there")
             late = time.monotonic() > deadline
             if process and late and not killed:
                 killed = process.send(signal.SIGKILL)
@@ -222,6 +232,17 @@ def _read(run: RunDirectory) -> StatusRecord | None:
     while (found := run.status_record()) is None and _holds_lock(run) and time.monotonic() < deadline:
         time.sleep(LocalBackend.poll_s)
     return found
+
+
+def _without_record(run: RunDirectory) -> RunStatus:
+    """Returns the status of a run whose `status.json` is damaged or missing, by its lock and its last event."""
+    message = f"{run.path / 'status.json'} can't be read"
+    if _holds_lock(run):
+        return RunStatus(state=RunState.RUNNING, message=message)
+    kinds: list[EventKind] = []
+    with contextlib.suppress(StokerError):
+        kinds = [event.kind for event in run.events()]
+    return RunStatus(state=_ENDS.get(kinds[-1], RunState.LOST) if kinds else RunState.LOST, message=message)
 
 
 def _missing(handle: Handle) -> BackendError:

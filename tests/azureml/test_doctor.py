@@ -136,7 +136,7 @@ def test_a_workspace_that_does_not_exist_is_reported_by_name(place: Place, tmp_p
 def test_a_cluster_is_shown_as_it_is(place: Place):
     Client(emulator=place.emulator).cluster("there", most=3)
     finding = look(place, "cluster", compute="there")
-    assert finding == CheckResult(State.OK, "there: ready, Standard_NC4as_T4_v3, nodes: none of at most 3")
+    assert finding == CheckResult(State.OK, "there: ready, Standard_NC4as_T4_v3, nodes: 0 of at most 3")
 
 
 def test_a_cluster_of_another_size_is_a_warning(place: Place):

@@ -198,8 +198,8 @@ def test_a_registered_data_set_of_other_files_is_not_taken_for_the_folder(cloud:
 
 def test_a_cluster_that_is_being_made_is_reported_by_its_state_and_nodes(slow: Cloud):
     slow.submit(slow.backend())
-    assert "the cluster gpu-cluster is creating; nodes: none of at most 4 (0 s of at most 20 minutes)" in slow.said
-    assert "the cluster gpu-cluster is ready; nodes: none of at most 4" in slow.said
+    assert "the cluster gpu-cluster is creating; nodes: 0 of at most 4 (0 s of at most 20 minutes)" in slow.said
+    assert "the cluster gpu-cluster is ready; nodes: 0 of at most 4" in slow.said
 
 
 def test_a_cluster_that_does_not_come_ends_the_waiting(tmp_path: Path):
@@ -222,7 +222,7 @@ def test_nodes_are_described_in_words_with_the_reason_why_there_are_no_more():
     assert provision.nodes({"properties": inner}) == "1 preparing, 2 running of at most 4"
     inner["errors"] = [{"error": {"message": "the quota is used up"}}]
     assert provision.nodes({"properties": inner}).endswith("; Azure says: the quota is used up")
-    assert provision.nodes({}) == "none of at most ?"
+    assert provision.nodes({}) == "0 of at most ?"
 
 
 WAITS: dict[str, tuple[dict[str, float], str]] = {

@@ -135,6 +135,13 @@ def test_a_file_where_a_folder_should_be_is_reported_as_one(tmp_path: Path):
         files.write_bytes(tmp_path / "runs" / "job.json", b"")
 
 
+def test_a_link_that_leads_nowhere_is_named_where_a_folder_should_be(tmp_path: Path):
+    (tmp_path / "runs").symlink_to(tmp_path / "gone")
+    with pytest.raises(StorageError, match=r"runs is a link to .*gone, which does not exist"):
+        files.make_folder(tmp_path / "runs" / "below")
+    assert not (tmp_path / "gone").exists()
+
+
 def test_a_file_gets_the_permissions_that_the_user_gives_to_all_files(tmp_path: Path):
     before = os.umask(0o027)
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import importlib.util
 import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -255,6 +257,31 @@ def test_a_run_whose_process_never_came_up_is_lost(tmp_path: Path):
     assert LocalBackend().status(Handle(backend="local", reference=str(tmp_path))).state is RunState.LOST
 
 
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ([EventKind.SUBMITTED, EventKind.STARTED, EventKind.FINISHED], RunState.COMPLETED),
+        ([EventKind.SUBMITTED, EventKind.FAILED], RunState.FAILED),
+        ([EventKind.SUBMITTED, EventKind.CANCELLED], RunState.CANCELLED),
+        ([EventKind.SUBMITTED, EventKind.FINISHED, EventKind.SUBMITTED, EventKind.STARTED], RunState.LOST),
+        ([], RunState.LOST),
+    ],
+)
+def test_a_run_whose_status_is_damaged_has_the_state_that_its_last_event_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: list[EventKind], expected: RunState
+):
+    monkeypatch.setattr(backend, "_PATIENCE_S", 0.1)
+    run = RunDirectory(tmp_path)
+    for kind in kinds:
+        run.append_event(RunEvent(kind=kind, run_id=run.run_id))
+    (tmp_path / "status.json").write_text("{")
+    handle = Handle(backend="local", reference=str(tmp_path))
+    status = LocalBackend().status(handle)
+    assert (status.state, status.message) == (expected, f"{tmp_path / 'status.json'} can't be read")
+    with locks.lock(run.lock):
+        assert LocalBackend().status(handle).state is RunState.RUNNING
+
+
 @pytest.fixture
 def foreign() -> Iterator[subprocess.Popen[bytes]]:
     """A process that has nothing to do with any run, and must live on."""
@@ -317,6 +344,16 @@ def test_a_run_of_another_machine_is_alive_if_its_heartbeat_is_recent_or_changes
     thread.join()
     files.write_json(run.path / "status.json", elsewhere | {"heartbeat_s": time.time() - 120 + clock_s})
     assert LocalBackend().status(handle).state is RunState.LOST
+
+
+def test_a_run_of_another_container_with_this_name_is_left_to_that_container(tmp_path: Path):
+    mine = ProcessIdentity.of(os.getpid())
+    assert mine
+    run = RunDirectory(tmp_path)
+    inside = dataclasses.replace(mine, namespace="pid:[1]")
+    run.write_status(RunStatus(state=RunState.RUNNING), process=inside, host=socket.gethostname())
+    with pytest.raises(BackendError, match="in another container, or on another machine called"):
+        LocalBackend().cancel(Handle(backend="local", reference=str(tmp_path)))
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])

@@ -56,7 +56,7 @@ def nodes(facts: Mapping[str, Any]) -> str:
     busy = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     most = (inner.get("scaleSettings") or {}).get("maxNodeCount", "?")
     errors = _errors(inner.get("errors"))
-    return f"{busy or 'none'} of at most {most}" + (f"; Azure says: {errors}" if errors else "")
+    return f"{busy or 0} of at most {most}" + (f"; Azure says: {errors}" if errors else "")
 
 
 def wait(service: Service, name: str, report: Reporter) -> None:
