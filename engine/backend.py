@@ -50,9 +50,12 @@ class Manifest:
 
     Attributes:
         files: {path relative to the folder, with "/": "sha256:…"}.
+        unverified: The paths of those files that could not be compared with their source, because nothing there has
+            their digests. Their sizes are right.
     """
 
     files: Mapping[str, str]
+    unverified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +203,9 @@ class Backend(Protocol):
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Copies the run's outputs into the folder `target` (promise 7).
+
+        A file is verified when its copy was compared with what was written: by a digest that the storage or the job has
+        of it, never by one of the copy alone. `Manifest.unverified` names the files for which there is none.
 
         Raises:
             BackendError: The backend can't give them.

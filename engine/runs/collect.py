@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import files
-from ..backend import Backend, ModelVersion, RecordingBackend
+from ..backend import Backend, Manifest, ModelVersion, RecordingBackend
 from ..errors import RunError
+from ..job import TrainJob
 from ..metrics import EpochReport, epoch_names, final_figures, is_final
-from ..registry import Registry
+from ..registry import MODEL_FILE, NOT_REGISTERED, Registry
 from ..rundir import RunDirectory
 from ..summary import RunSummary
 
@@ -36,7 +37,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     handle, job = run.handle(), run.job()
     log = b"".join(backend.logs(handle))
     files.write_bytes(run.log, log)
-    backend.fetch(handle, run.outputs)
+    manifest = backend.fetch(handle, run.outputs)
     run.truncate_metrics(0)
     written = None
     if isinstance(backend, RecordingBackend):
@@ -47,6 +48,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     model = run.model.relative_to(run.path).as_posix()
     summary = replace(written or _summary_of_figures(run), model=model, registered={})
     try:
+        _check_verified(job, manifest)
         Registry.check_figures(job, summary.metrics)
     except RunError:
         run.write_summary(summary)  # there is nothing left to collect
@@ -55,6 +57,17 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     here = Registry.register_run(run, job) if there else None
     run.write_summary(summary.registered_as(here) if here else summary)
     return [version for version in dict.fromkeys((here, there)) if version]
+
+
+def _check_verified(job: TrainJob, manifest: Manifest) -> None:
+    """Refuses to register a model that may not be the one that was written.
+
+    Raises:
+        RunError: The job asks for that, and nothing shows that the model arrived whole.
+    """
+    if job.register and f"model/{MODEL_FILE}" in manifest.unverified:
+        what = f"{NOT_REGISTERED} as {job.register!r}: nothing shows that it arrived as it was written"
+        raise RunError(what, hint="the backend has no digest of it; look at the outputs of the run")
 
 
 def _fetch_record(run: RunDirectory, backend: RecordingBackend) -> RunSummary | None:

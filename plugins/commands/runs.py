@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...engine import strict_json
-from ...engine.backend import AdoptingBackend, Backend
+from ...engine.backend import AdoptingBackend, Backend, Manifest
 from ...engine.command import Command, command_line
-from ...engine.errors import BackendError, InputError, RunError, StokerError
+from ...engine.errors import BackendError, InputError, RunError, StokerError, few
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
@@ -271,8 +271,16 @@ def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) ->
             manifest = backend.fetch(found.handle(), values.output)
     except BackendError as error:
         raise _with_state(error, found, backend) from error
-    print(f"{len(manifest.files)} files in {values.output}, each checked by its SHA-256")
+    count = len(manifest.files)
+    print(f"{count} file{'' if count == 1 else 's'} in {values.output}, {_verified(manifest)}")
     return 0
+
+
+def _verified(manifest: Manifest) -> str:
+    """Returns what is known of fetched files."""
+    if not manifest.unverified:
+        return "each compared with the original"
+    return f"of which nothing could be compared for {few(manifest.unverified)}: no digest of the original is known"
 
 
 def _with_state(error: BackendError, found: RunDirectory, backend: Backend) -> StokerError:

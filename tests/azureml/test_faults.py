@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,8 @@ from stoker.plugins.azureml.progress import ignore
 from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
+from stoker.plugins.azureml_emulator.network.faults import ALTER
+from stoker.plugins.azureml_emulator.state.settings import ARTIFACTS
 
 from ..patience import PATIENCE_S
 
@@ -27,7 +31,8 @@ LONGEST_S = Patience().total_s
 
 SURVIVED = {FaultKind.SLOW}
 DONE_ALL_THE_SAME = {FaultKind.RESET_AFTER}
-EVERY_KIND = pytest.mark.parametrize("kind", list(FaultKind))
+EVERY_KIND = pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind not in ALTER])
+CONTENT = "GET .*/outputs/[^?]*[?].*sig="
 TRANSIENT = pytest.mark.parametrize("kind", [FaultKind.SERVER_ERROR, FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER])
 
 
@@ -166,6 +171,73 @@ def test_the_outputs_are_fetched_whole_or_not_at_all(cloud: Cloud, kind: FaultKi
     assert (tmp_path / "target").exists() == (call.error is None)
     assert (call.error is None) == (kind in SURVIVED)
     assert len(cloud.backend().fetch(cloud.done, tmp_path / "target").files) == len(payloads.outputs())
+
+
+def test_what_comes_in_short_ranges_is_read_to_its_end(cloud: Cloud, tmp_path: Path):
+    whole = b"".join(cloud.backend().logs(cloud.done))
+    with Call(cloud, "GET .*blob.core", FaultKind.SHORT_RANGE, None) as call:
+        manifest = cloud.backend().fetch(cloud.done, tmp_path / "target")
+        assert b"".join(cloud.backend().logs(cloud.done)) == whole
+        version = cloud.backend().register(cloud.done, "model", "short")
+    assert call.error is None
+    wrote = {name: hashlib.sha256(content).hexdigest() for name, content in payloads.outputs().items()}
+    assert dict(manifest.files) == {name: f"sha256:{digest}" for name, digest in wrote.items()}
+    assert (manifest.unverified, version.digest) == ((), wrote[payloads.OUTPUT])
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(FaultKind.CUT, "no usable answer"), (FaultKind.DAMAGED, "arrived changed")]
+)
+def test_what_arrives_otherwise_than_it_was_sent_is_neither_kept_nor_registered(
+    cloud: Cloud, tmp_path: Path, kind: FaultKind, said: str
+):
+    with Call(cloud, CONTENT, kind, None) as call:
+        cloud.backend().fetch(cloud.done, tmp_path / "target")
+    assert said in str(call.error)
+    assert not (tmp_path / "target").exists()
+    with Call(cloud, CONTENT, kind, None) as call:
+        cloud.backend().register(cloud.done, "model", f"model-{kind.name.lower()}")
+    assert said in str(call.error)
+    assert not cloud.emulator.service.store.all("models", lambda one: one["name"] == f"model-{kind.name.lower()}")
+
+
+def test_a_body_that_was_cut_is_asked_for_again(cloud: Cloud, tmp_path: Path):
+    fault = cloud.emulator.fault(CONTENT, FaultKind.CUT, times=3)
+    assert not cloud.backend().fetch(cloud.done, tmp_path / "target").unverified
+    assert fault.hits == 3
+
+
+def test_what_nothing_shows_to_be_whole_is_called_unverified_and_not_registered(cloud: Cloud, tmp_path: Path):
+    with Call(cloud, CONTENT, FaultKind.NO_DIGEST, None):
+        manifest = cloud.backend().fetch(cloud.done, tmp_path / "target")
+    assert manifest.unverified == tuple(sorted(payloads.outputs()))
+    with Call(cloud, CONTENT, FaultKind.NO_DIGEST, None) as call:
+        cloud.backend().register(cloud.done, "model", "unverified")
+    assert "nothing shows" in str(call.error)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_manifest_of_a_model_vouches_for_its_files_and_for_no_others(cloud: Cloud, tmp_path: Path, *, right: bool):
+    handle = cloud.submit("succeed")
+    cloud.until(handle, RunState.COMPLETED)
+    model = hashlib.sha256(payloads.outputs()[payloads.OUTPUT]).hexdigest() if right else "0" * 64
+    storage = cloud.emulator.service.storage
+    (name,) = (
+        name
+        for name in storage.names(ARTIFACTS)
+        if name.endswith("/outputs/model/MANIFEST.json") and handle.reference.split("/")[-1] in name
+    )
+    record = {"files": {Path(payloads.OUTPUT).name: f"sha256:{model}"}}
+    storage.put(ARTIFACTS, name, json.dumps(record).encode())
+    with Call(cloud, CONTENT, FaultKind.NO_DIGEST, None) as call:
+        manifest = cloud.backend().fetch(handle, tmp_path / "target")
+        assert set(payloads.outputs()) - set(manifest.unverified) == {payloads.OUTPUT}
+        assert cloud.backend().register(handle, "model", "vouched").digest == model
+    if not right:
+        assert "is not the one that its MANIFEST.json describes" in str(call.error)
+        with Call(cloud, CONTENT, FaultKind.NO_DIGEST, None) as call:
+            cloud.backend().register(handle, "model", "not-vouched")
+        assert "is not the one that its MANIFEST.json describes" in str(call.error)
 
 
 @EVERY_KIND

@@ -1,4 +1,4 @@
-"""Nine backends, each of which breaks one promise and keeps the others; test_broken.py runs the suite on them."""
+"""Backends, each of which breaks one promise and keeps the others; test_broken.py runs the suite on them."""
 
 from __future__ import annotations
 
@@ -98,6 +98,16 @@ class FetchesInPlace(MemoryBackend):
         return manifest
 
 
+class FetchesShort(MemoryBackend):
+    """Breaks 7: takes a short read for the end, and calls its own copy verified."""
+
+    def fetch(self, handle: Handle, target: Path) -> Manifest:
+        manifest = super().fetch(handle, target)
+        for path in filter(Path.is_file, target.rglob("*")):
+            path.write_bytes(path.read_bytes()[:1000])
+        return list_files(target) if target.exists() else manifest
+
+
 class RegistersAgain(MemoryBackend):
     """Breaks 8: each registration makes a new version."""
 
@@ -160,6 +170,10 @@ class TestPromise6(_Broken):
 
 class TestPromise7(_Broken):
     broken = FetchesInPlace
+
+
+class TestPromise7Short(_Broken):
+    broken = FetchesShort
 
 
 class TestPromise8(_Broken):

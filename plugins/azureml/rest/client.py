@@ -16,7 +16,7 @@ from ..sdk import sdk
 from ..sdk.sign_in import sign_in
 from . import paths
 from .paths import Route
-from .response import TransientError, check, shown
+from .response import Piece, TransientError, check, shown
 
 T = TypeVar("T")
 
@@ -166,8 +166,10 @@ class Service:
 
         return self._retry(f"{method} {shown(url)}", once, done)
 
-    def read(self, url: str, offset: int, limit: int | None = None) -> bytes | None:
-        """Reads a blob from an offset on; b"" at its end, None if it isn't there (any more).
+    def read(self, url: str, offset: int, limit: int | None = None) -> Piece | None:
+        """Reads a blob from an offset on; None if it isn't there (any more).
+
+        A piece may have fewer bytes than were asked for, also before the end: RFC 9110 allows that.
 
         Args:
             url: A signed address.
@@ -179,17 +181,37 @@ class Service:
         """
         last = "" if limit is None else str(offset + limit - 1)
 
-        def once() -> bytes | None:
+        def once() -> Piece | None:
             response = self._send("GET", url, headers={"x-ms-range": f"bytes={offset}-{last}"})
             if response.status_code in {403, 404}:
                 return None
-            if response.status_code == 416:
-                return b""
-            check("GET", url, response)
-            content: bytes = response.content
-            return content if response.status_code == 206 else content[offset:]
+            if response.status_code != 416:
+                check("GET", url, response)
+            return Piece.of(response, offset)
 
         return self._retry(f"reading {shown(url)}", once)
+
+    def read_rest(self, url: str, offset: int) -> bytes | None:
+        """Reads a blob from an offset to the end that it has now; None if it isn't there (any more).
+
+        Args:
+            url: A signed address.
+            offset: Where to begin, in bytes.
+
+        Raises:
+            BackendError: It can't be read.
+        """
+        pieces, end = b"", offset + 1
+        while offset + len(pieces) < end:
+            piece = self.read(url, offset + len(pieces))
+            if piece is None:
+                return None
+            if not pieces:  # what is written from now on is for the next call
+                end = piece.total
+            if not piece.content:
+                break
+            pieces += piece.content
+        return pieces
 
     @cached_property
     def _session(self) -> Any:

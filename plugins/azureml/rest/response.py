@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,47 @@ from ..sdk import sdk
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Those that may pass by RFC 9110, 6585 (429) and 8470 (425), and 500, which the SDK retries too."""
+
+
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
+"""RFC 9110, 14.4."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """A part of a blob.
+
+    Attributes:
+        content: Its bytes; b"" at the end of the blob.
+        total: The size of the whole blob, in bytes.
+        md5: The MD5 of the whole blob, in base64; "" if the storage has none.
+    """
+
+    content: bytes
+    total: int
+    md5: str = ""
+
+    @classmethod
+    def of(cls, response: Any, offset: int) -> Piece:
+        """Returns what a response has of a blob from an offset on.
+
+        Args:
+            response: The response, of `requests`: 200, 206, or 416 at the end of the blob.
+            offset: Where the part was to begin.
+
+        Raises:
+            ValueError: The response does not have what it says.
+        """
+        content: bytes = response.content
+        if response.status_code == 200:  # the whole, though a part was asked for
+            return cls(content=content[offset:], total=len(content), md5=response.headers.get("Content-MD5", ""))
+        line = response.headers.get("Content-Range", "")
+        found = _CONTENT_RANGE.fullmatch(line)
+        if response.status_code == 416:
+            return cls(content=b"", total=int(found[3]) if found else offset)
+        if not found or found[1] is None or (int(found[1]), int(found[2])) != (offset, offset + len(content) - 1):
+            raise ValueError(f"{len(content):,} bytes for the range from {offset:,} on, with Content-Range {line!r}")
+        return cls(content=content, total=int(found[3]), md5=response.headers.get("x-ms-blob-content-md5", ""))
 
 
 class TransientError(BackendError):

@@ -84,11 +84,7 @@ def _digest(service: Service, run_id: str, model: str) -> str:
         raise InputError(
             "this is no folder of a model", received=repr(model), expected="a folder of the outputs: model"
         )
-    listed = dict(outputs.listed(service, run_id, model))
-    url = listed.get(f"{model}/{MODEL_FILE}")
-    if url is None:
-        raise InputError(f"the outputs of the run {run_id} have no {model}/{MODEL_FILE}")
-    return outputs.sha256(service, url)
+    return outputs.verified_sha256(service, run_id, model, MODEL_FILE)
 
 
 def _register(cloud_run: CloudRun, run: dict[str, Any], model: str, name: str, digest: str) -> None:

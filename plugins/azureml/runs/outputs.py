@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from ....engine import files
+from ....engine import files, strict_json
 from ....engine.backend import Manifest
-from ....engine.errors import BackendError
+from ....engine.errors import BackendError, InputError
 from ....engine.fetch import copy_outputs
 from ....engine.packaging.layout import RECORD
 from ....engine.rundir import RunDirectory
@@ -18,11 +21,17 @@ from ..rest.client import Service
 FOLDER = "outputs/"
 """The part of a run's files that the service keeps from the job's folder: its outputs."""
 
+_MANIFEST = "MANIFEST.json"
+"""The file in the folder of a model that has the digests of the others; `engine.training.export` writes it."""
+_AGAIN = "fetch the outputs again"
 _PIECE_BYTES = 8 << 20
 
 
 def fetch(service: Service, run_id: str, target: Path) -> Manifest:
     """Fetches the outputs of a run into a folder: all of them, or none.
+
+    Each file is compared with the MD5 that the storage has of it, and those of the model with the digests in its
+    manifest.
 
     Args:
         service: The workspace.
@@ -33,19 +42,22 @@ def fetch(service: Service, run_id: str, target: Path) -> Manifest:
         The files, with their digests.
 
     Raises:
-        BackendError: There are no outputs, or one can't be read whole.
+        BackendError: There are no outputs, or one can't be read whole, or arrived changed.
         InputError: The folder holds something else.
         StorageError: They can't be written there.
     """
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
-        folder = Path(temporary).resolve() / "outputs"
+        folder, verified = Path(temporary).resolve() / "outputs", set()
         for name, url in listed(service, run_id):
             path = folder / name
             if not path.resolve().is_relative_to(folder) or path.exists():
                 raise BackendError(f"an output of the run {run_id} would land outside its folder", received=name)
             files.make_folder(path.parent)
-            download(service, url, path)
-        return copy_outputs(folder, target)
+            if download(service, url, path):
+                verified.add(name)
+        verified |= _check_manifest(folder, "model")
+        manifest = copy_outputs(folder, target)
+        return replace(manifest, unverified=tuple(name for name in manifest.files if name not in verified))
 
 
 def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str, str]]:
@@ -91,7 +103,7 @@ def _entries(service: Service, run_id: str, prefix: str) -> Iterator[tuple[str, 
         yield str(entry["path"]), str(entry["contentUri"])
 
 
-def download(service: Service, url: str, path: Path) -> None:
+def download(service: Service, url: str, path: Path) -> bool:
     """Downloads a blob into a file, piece by piece; a piece that fails is retried.
 
     Args:
@@ -99,25 +111,99 @@ def download(service: Service, url: str, path: Path) -> None:
         url: The signed address of the blob.
         path: The file.
 
+    Returns:
+        Whether the content was compared with a digest; it can't be where the storage has none of the blob.
+
     Raises:
-        BackendError: The blob can't be read, or is gone.
+        BackendError: The blob can't be read, is gone, or arrived changed.
         StorageError: The file can't be written.
     """
-    offset = 0
+    digest, size_bytes, total, md5 = hashlib.md5(usedforsecurity=False), 0, None, ""
     with files.storage_errors(path), path.open("wb") as stream:
-        while True:
-            piece = service.read(url, offset, _PIECE_BYTES)
+        while size_bytes != total:
+            piece = service.read(url, size_bytes, _PIECE_BYTES)
             if piece is None:
-                raise BackendError(f"the output {path.name} is gone", hint="fetch the outputs again")
-            stream.write(piece)
-            offset += len(piece)
-            if len(piece) < _PIECE_BYTES:
-                return
+                raise BackendError(f"the output {path.name} is gone", hint=_AGAIN)
+            if piece.total < size_bytes or (total is not None and (piece.total, piece.md5) != (total, md5)):
+                raise BackendError(f"the output {path.name} changed while it was read", hint=_AGAIN)
+            stream.write(piece.content)
+            digest.update(piece.content)
+            size_bytes, total, md5 = size_bytes + len(piece.content), piece.total, piece.md5
+    found = base64.b64encode(digest.digest()).decode()
+    if md5 and md5 != found:
+        raise BackendError(
+            f"the output {path.name} arrived changed", received=f"MD5 {found}", expected=f"MD5 {md5}", hint=_AGAIN
+        )
+    return bool(md5)
 
 
-def sha256(service: Service, url: str) -> str:
-    """Computes the SHA-256 of a blob, in hexadecimal."""
+def _check_manifest(folder: Path, model: str) -> set[str]:
+    """Compares the files of a model with the digests in its manifest.
+
+    Args:
+        folder: The outputs.
+        model: The folder of the model below them.
+
+    Returns:
+        The paths of the files that have the right digests, relative to the outputs; none if there is no manifest.
+
+    Raises:
+        BackendError: A file has another digest, or is missing.
+    """
+    path = folder / model / _MANIFEST
+    digests = _digests(path.read_bytes()) if path.is_file() else {}
+    for name, expected in digests.items():
+        one = folder / model / name
+        _check_digest(
+            f"{model}/{name}", expected, f"sha256:{files.sha256_file(one)}" if one.is_file() else "no such file"
+        )
+    return {f"{model}/{name}" for name in digests}
+
+
+def _digests(content: bytes) -> dict[str, str]:
+    """Returns what a manifest has of each file, "sha256:…"; {} if it is no manifest."""
+    try:
+        value = strict_json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    named = value.get("files") if isinstance(value, dict) else None
+    found = named.items() if isinstance(named, dict) else ()
+    return {name: digest for name, digest in found if isinstance(digest, str)}
+
+
+def _check_digest(name: str, expected: str, found: str) -> None:
+    if found != expected:
+        what = f"the output {name} is not the one that its {_MANIFEST} describes"
+        raise BackendError(what, received=found, expected=expected, hint=_AGAIN)
+
+
+def verified_sha256(service: Service, run_id: str, model: str, name: str) -> str:
+    """Returns the SHA-256 of a file of a model, in hexadecimal, once the file has been compared with its source.
+
+    Args:
+        service: The workspace.
+        run_id: The attempt that wrote it.
+        model: The folder of the model below the outputs.
+        name: The file in it.
+
+    Raises:
+        BackendError: It can't be read, arrived changed, or nothing has a digest to compare it with.
+        InputError: There is no such file.
+    """
+    found = dict(listed(service, run_id, model))
+    url, manifest_url = found.get(f"{model}/{name}"), found.get(f"{model}/{_MANIFEST}")
+    if url is None:
+        raise InputError(f"the outputs of the run {run_id} have no {model}/{name}")
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
-        path = Path(temporary) / "content"
-        download(service, url, path)
-        return files.sha256_file(path)
+        path, manifest = Path(temporary) / "content", Path(temporary) / _MANIFEST
+        verified = download(service, url, path)
+        digest = files.sha256_file(path)
+        if manifest_url:
+            download(service, manifest_url, manifest)
+            if expected := _digests(manifest.read_bytes()).get(name):
+                _check_digest(f"{model}/{name}", expected, f"sha256:{digest}")
+                verified = True
+    if not verified:
+        what = f"nothing shows that the output {model}/{name} arrived as it was written"
+        raise BackendError(what, hint=f"neither the storage nor {model}/{_MANIFEST} has a digest of it")
+    return digest

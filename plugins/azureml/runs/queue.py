@@ -66,7 +66,7 @@ class Waiting:
     def _last_line(self, run_id: str) -> str:
         """Returns the last line of the image's build log."""
         self._url = self._url or self._address(run_id)
-        piece = self._service.read(self._url, self._read) if self._url else b""
+        piece = self._service.read_rest(self._url, self._read) if self._url else b""
         if piece is None:  # the signature of the address has expired
             self._url = ""
         else:

@@ -143,7 +143,7 @@ class CloudRun:
             if not url:
                 return None
             self._logs[identifier] = url
-            piece = self.service.read(url, offset)
+            piece = self.service.read_rest(url, offset)
             if piece is not None:
                 return piece
             del self._logs[identifier]

@@ -188,7 +188,7 @@ def _join(service: Service, request: Request) -> Response:
     if len(blocks) != len(keys):
         raise BlobRefusal(400, "InvalidBlockList", "a block of the list was not sent")
     data = b"".join(Path(block["file"]).read_bytes() for block in blocks)
-    record = service.storage.put(*_names(request), data, _metadata(request))
+    record = service.storage.put(*_names(request), data, _metadata(request), in_blocks=True)
     for key in keys:
         service.storage.delete(_BLOCKS, key)
     return _written(record, request)

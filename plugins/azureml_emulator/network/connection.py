@@ -13,7 +13,7 @@ import urllib.parse
 from typing import Any, Protocol
 
 from .authority import Authority
-from .faults import Fault, FaultKind, Faults
+from .faults import ALTER, Fault, FaultKind, Faults
 from .message import Request, Response, parse_query
 
 _LINGER = struct.pack("ii", 1, 0)
@@ -192,6 +192,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
         if fault.kind is FaultKind.SLOW:
             self._owner.stopping.wait(fault.slow_s)
             return self._owner.answer(request)
+        if fault.kind in ALTER:
+            return fault.kind.altered(self._owner.answer(request))
         return fault.kind.response
 
     def _hang(self) -> None:
@@ -210,6 +212,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
     def _send(self, response: Response) -> None:
         self.send_response(response.status)
         headers = {"Content-Length": str(len(response.body)), **response.headers}
+        if self.command != "HEAD" and int(headers["Content-Length"]) > len(response.body):  # it was cut
+            self.close_connection = True
         for name, value in headers.items():
             self.send_header(name, value)
         if self.close_connection:

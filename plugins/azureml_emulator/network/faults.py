@@ -5,10 +5,11 @@ from __future__ import annotations
 import enum
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .message import Refusal, Request, Response
 
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _MESSAGES = {
     401: ("Unauthorized", "the token is not valid"),
     403: ("Forbidden", "the caller lacks the permission"),
@@ -35,6 +36,14 @@ class FaultKind(enum.StrEnum):
     RESET_AFTER = "reset after"
     GARBAGE = "garbage"
     SLOW = "slow"
+    SHORT_RANGE = "short range"
+    """Half of the range that was asked for, as RFC 9110 (15.3.7) allows."""
+    CUT = "cut"
+    """Half of the body; then the connection ends."""
+    DAMAGED = "damaged"
+    """The first byte is another one."""
+    NO_DIGEST = "no digest"
+    """No header tells the digest of the content, as of a blob that was written in blocks."""
 
     @property
     def response(self) -> Response | None:
@@ -44,6 +53,27 @@ class FaultKind(enum.StrEnum):
         if not self.value.isdigit():
             return None
         return Refusal(int(self.value), *_MESSAGES[int(self.value)]).response()
+
+    def altered(self, response: Response) -> Response:
+        """Returns the service's answer as it arrives with this fault."""
+        body, headers = response.body, dict(response.headers)
+        half = body[: (len(body) + 1) // 2]
+        if self is FaultKind.SHORT_RANGE and response.status == 206:
+            start, size = _CONTENT_RANGE.sub(r"\1 \2", headers["Content-Range"]).split()
+            headers |= {"Content-Length": str(len(half))}
+            headers |= {"Content-Range": f"bytes {start}-{int(start) + len(half) - 1}/{size}"}
+            return replace(response, body=half, headers=headers)
+        if self is FaultKind.CUT:
+            return replace(response, body=half, headers={"Content-Length": str(len(body)), **headers})
+        if self is FaultKind.DAMAGED and body:
+            return replace(response, body=bytes([body[0] ^ 1]) + body[1:])
+        if self is FaultKind.NO_DIGEST:
+            return replace(response, headers={name: headers[name] for name in headers if "md5" not in name.lower()})
+        return response
+
+
+ALTER = frozenset({FaultKind.SHORT_RANGE, FaultKind.CUT, FaultKind.DAMAGED, FaultKind.NO_DIGEST})
+"""The kinds that alter the answer of the service."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -15,6 +15,8 @@ from .store import Record, Store
 from .tokens import Tokens
 
 _KIND = "blobs"
+_MOST_AT_ONCE_BYTES = 64 << 20
+"""What clients send with one request: `max_single_put_size` in the SDK's `azure_storage`. More comes in blocks."""
 
 
 class Storage:
@@ -46,7 +48,15 @@ class Storage:
         start = len(container) + 1
         return [key[start:] for key in self._store.keys(_KIND, f"{container}/{prefix}")]
 
-    def put(self, container: str, name: str, data: bytes, metadata: Mapping[str, str] | None = None) -> Record:
+    def put(
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        in_blocks: bool = False,
+    ) -> Record:
         """Writes a blob, and replaces one of the same name.
 
         Args:
@@ -54,14 +64,14 @@ class Storage:
             name: The name of the blob.
             data: The content.
             metadata: The metadata.
+            in_blocks: Whether it came in blocks; Blob Storage computes no digest of such a blob.
 
         Returns:
             The record of the blob.
         """
         path = self._new_file()
         path.write_bytes(data)
-        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        return self._keep(container, name, path, md5=md5, metadata=metadata)
+        return self._keep(container, name, path, md5="" if in_blocks else _md5(data), metadata=metadata)
 
     def put_file(self, container: str, name: str, source: Path) -> Record:
         """Writes a blob with the content of a file.
@@ -79,7 +89,8 @@ class Storage:
         """
         path = self._new_file()
         shutil.copyfile(source, path)
-        return self._keep(container, name, path)
+        whole = path.stat().st_size <= _MOST_AT_ONCE_BYTES
+        return self._keep(container, name, path, md5=_md5(path.read_bytes()) if whole else "")
 
     def follow(self, container: str, name: str, source: Path) -> Record:
         """Makes a file that still grows a blob; the file stays where it is.
@@ -164,3 +175,7 @@ class Storage:
 def size_of(record: Record) -> int:
     """Returns the size of a blob at this moment, in bytes."""
     return Path(record["file"]).stat().st_size
+
+
+def _md5(data: bytes) -> str:
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stoker.engine.backend import ModelVersion
+from stoker.engine.backend import Manifest, ModelVersion
 from stoker.engine.errors import BackendError, RunError
+from stoker.engine.fetch import list_files
 from stoker.engine.files import make_folder, sha256_file, write_bytes, write_json
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
@@ -199,8 +201,9 @@ def test_a_model_whose_final_loss_is_nan_is_collected_and_registered_nowhere(tmp
         def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
             yield b"epoch 1/1  loss nan  val_loss nan  1.00 s\nFinal test loss: nan\n"
 
-        def fetch(self, handle: Handle, target: Path) -> None:
+        def fetch(self, handle: Handle, target: Path) -> Manifest:
             write_bytes(make_folder(target / "model") / "model.keras", b"a model")
+            return list_files(target)
 
         def register(self, handle: Handle, model: str, name: str) -> None:
             pytest.fail("it was registered there")
@@ -227,12 +230,14 @@ class Recording:
     def __init__(self, summary: Any) -> None:
         self.summary = summary
         self.refuses = False
+        self.unverified: tuple[str, ...] = ()
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         yield b"epoch 1/1  loss 0.3  val_loss 0.2  1.00 s\nFinal test loss: 0.2\n"
 
-    def fetch(self, handle: Handle, target: Path) -> None:
+    def fetch(self, handle: Handle, target: Path) -> Manifest:
         write_bytes(make_folder(target / "model") / "model.keras", b"a model")
+        return replace(list_files(target), unverified=self.unverified)
 
     def fetch_record(self, handle: Handle, folder: Path) -> None:
         line = json.dumps({"epoch": 3, "name": "Final test loss", "value": 0.123456789, "time_s": 1.0})
@@ -302,3 +307,12 @@ def test_a_run_whose_registration_failed_there_is_collected_again(tmp_path: Path
     backend.refuses = False
     here, there = collect_results(run, backend)  # type: ignore[arg-type]
     assert (here.version, there.version) == (1, 7)
+
+
+def test_a_model_that_may_have_arrived_changed_is_collected_and_registered_nowhere(tmp_path: Path):
+    run, backend = elsewhere(tmp_path, register="ours"), Recording(THERE)
+    backend.unverified = ("model/model.keras",)
+    with pytest.raises(RunError, match="not registered as 'ours': nothing shows"):
+        collect_results(run, backend)  # type: ignore[arg-type]
+    assert run.summary() == RunSummary(metrics=THERE["metrics"], epochs=4)  # type: ignore[arg-type]
+    assert Registry.beside(run).names() == []

@@ -1,0 +1,69 @@
+"""What a response has of a blob is what it says, or an error; a blob that grows is read to the end it had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from stoker.plugins.azureml.reference import Scope
+from stoker.plugins.azureml.rest.client import Patience, Service
+from stoker.plugins.azureml.rest.response import Piece
+
+WHOLE = bytes(range(100))
+
+
+def answer(status: int, content: bytes, **headers: str) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response._content = status, content
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (answer(206, WHOLE[10:40], Content_Range="bytes 10-39/100"), Piece(content=WHOLE[10:40], total=100)),
+        (
+            answer(206, WHOLE[10:], Content_Range="bytes 10-99/100", x_ms_blob_content_md5="whole", Content_MD5="part"),
+            Piece(content=WHOLE[10:], total=100, md5="whole"),
+        ),
+        (answer(200, WHOLE, Content_MD5="whole"), Piece(content=WHOLE[10:], total=100, md5="whole")),
+        (answer(200, WHOLE[:5]), Piece(content=b"", total=5)),
+        (answer(416, b"", Content_Range="bytes */10"), Piece(content=b"", total=10)),
+        (answer(416, b""), Piece(content=b"", total=10)),
+    ],
+)
+def test_a_piece_is_what_the_response_has(response: Any, expected: Piece):
+    assert Piece.of(response, 10) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "bytes", "bytes */100", "bytes 0-29/100", "bytes 10-29/100", "bytes 10-40/100", "bytes 10-39/*", "10-39/100"],
+)
+def test_a_piece_that_is_not_the_range_it_should_be_is_refused(line: str):
+    with pytest.raises(ValueError, match="Content-Range"):
+        Piece.of(answer(206, WHOLE[10:40], Content_Range=line), 10)
+
+
+class Growing(Service):
+    """The services of a workspace with one blob, which grows by a byte with each request and answers three at once."""
+
+    def __init__(self) -> None:
+        super().__init__(Scope(subscription="s", group="g", workspace="w"), "cli", Patience())
+        self.size = 20
+
+    def read(self, url: str, offset: int, limit: int | None = None) -> Piece | None:
+        piece = Piece(content=WHOLE[: self.size][offset : offset + 3], total=self.size)
+        self.size += 1
+        return piece
+
+
+def test_a_blob_that_grows_is_read_to_the_end_that_it_had():
+    read = Growing().read_rest("", 5)
+    assert read is not None
+    assert WHOLE[5:20] == read[:15]
+    assert len(read) < 15 + 3
+    assert Growing().read_rest("", 20) == b""
