@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
+from stoker.plugins.azureml_emulator.network.message import Response
 
 from ..patience import PATIENCE_S
 from .client import Client
@@ -93,3 +95,28 @@ def test_a_fault_is_for_the_requests_that_fit(client: Client, emulator: Emulator
 def test_there_is_no_such_fault(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="418"):
         emulator.fault("/", "418")
+
+
+RANGED = Response(status=206, body=b"abcde", headers={"Content-Length": "5", "Content-Range": "bytes 10-14/20"})
+
+
+def test_a_short_range_is_half_of_what_was_asked_for_and_says_so() -> None:
+    short = FaultKind.SHORT_RANGE.altered(RANGED)
+    assert (short.body, dict(short.headers)) == (b"abc", {"Content-Length": "3", "Content-Range": "bytes 10-12/20"})
+    assert FaultKind.SHORT_RANGE.altered(Response(body=b"all")) == Response(body=b"all")
+
+
+def test_a_body_that_is_cut_has_the_length_of_the_whole() -> None:
+    assert FaultKind.CUT.altered(RANGED) == replace(RANGED, body=b"abc")
+    assert FaultKind.CUT.altered(Response(body=b"{}")) == Response(body=b"{", headers={"Content-Length": "2"})
+
+
+def test_a_damaged_body_differs_in_one_byte() -> None:
+    assert FaultKind.DAMAGED.altered(RANGED).body == b"`bcde"
+    assert FaultKind.DAMAGED.altered(Response()) == Response()
+
+
+def test_a_blob_without_a_digest_has_none_in_any_header() -> None:
+    digests = {"Content-MD5": "1", "x-ms-blob-content-md5": "2"}
+    bare = FaultKind.NO_DIGEST.altered(replace(RANGED, headers={**RANGED.headers, **digests}))
+    assert bare == RANGED
