@@ -22,12 +22,13 @@ CONFIG = "STOKER_TEST_AZUREML_CONFIG"
 _RUNNING: list[Emulator] = []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One workspace for all tests, with a cluster that has a node for each run that waits."""
+@pytest.fixture(scope="class", autouse=True)
+def emulator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One workspace for all tests of a class, with a cluster that has a node for each run that waits."""
     folder = tmp_path_factory.mktemp("azure")
+    odd = request.cls is not None and request.cls.__name__ == "TestOdd"
     fast = {"scale_up_s": 0.02, "scale_down_s": 0.02, "prepare_s": 0.0, "requeue_s": 0.05, "grace_s": 3.0}
-    with Emulator(folder / "azure", **fast) as running, pytest.MonkeyPatch.context() as patch:
+    with Emulator(folder / "azure", odd=odd, **fast) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.client_environment().items():
             patch.setenv(name, value)
         patch.setenv(CONFIG, str(running.write_config(folder)))
@@ -36,7 +37,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         _RUNNING.clear()
 
 
-class TestAzure(BackendContract):
+class _Contract(BackendContract):
     """The contract."""
 
     def make_backend(self) -> AzureBackend:
@@ -55,3 +56,12 @@ class TestAzure(BackendContract):
         reference = Reference.of_handle(handle)
         assert reference
         _RUNNING[0].service.store.delete("runs", reference.run_id)
+
+
+class TestAzure(_Contract):
+    """The contract with services as they usually answer."""
+
+
+@pytest.mark.faults
+class TestOdd(_Contract):
+    """The contract with services that answer as oddly as their protocols allow."""

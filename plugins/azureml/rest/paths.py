@@ -25,7 +25,6 @@ _MODELS = "modelmanagement/v1.0"
 _DATASETS = "dataset/v1.0"
 _DATASTORES = "datastore/v1.0"
 _ENVIRONMENTS = "environment/v1.0"
-_EXECUTION = "execution/v1.0"
 _COMPUTES = "rp/workspaces"
 
 
@@ -64,12 +63,9 @@ def experiment(experiment_id: str) -> Route:
     return Route(_HISTORY, f"/experimentids/{_quoted(experiment_id)}")
 
 
-def cancellation(run_id: str) -> Route:
-    """Locates where to ask for a run's end if the run doesn't say.
-
-    The SDK knows no such address: it posts to the `cancel_uri` of the run (`azureml._run_impl.run_history_facade`).
-    """
-    return Route(_EXECUTION, f"/runs/{_quoted(run_id)}/cancel")
+def events(experiment: str, run_id: str) -> Route:
+    """Locates a run's events: `post` in `azureml._restclient.operations.events_operations`."""
+    return Route(_HISTORY, f"{run_in(experiment, run_id).path}/events")
 
 
 def artifact(run_id: str, path: str) -> Route:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from ....engine.errors import BackendError
 from ..rest import paths
 from ..rest.client import Service
 from .status import CloudRun, status_of
+
+_CANCELED = "Microsoft.MachineLearning.Run.Canceled"
 
 
 def cancel(cloud_run: CloudRun) -> None:
@@ -25,7 +29,7 @@ def cancel(cloud_run: CloudRun) -> None:
         if status_of(run, 1).state.ended:
             return
         if asked != run["runId"]:
-            cloud_run.service.ask("POST", _address(cloud_run.service, run))
+            _ask(cloud_run, run)
             asked = run["runId"]
         if time.monotonic() > deadline:
             raise BackendError(
@@ -36,10 +40,27 @@ def cancel(cloud_run: CloudRun) -> None:
         time.sleep(min(cloud_run.poll_s, 1.0))
 
 
-def _address(service: Service, run: dict[str, object]) -> str:
-    """Returns the address that cancels a run. Another host than the services' own must not get the token."""
+def _ask(cloud_run: CloudRun, run: dict[str, Any]) -> None:
+    """Asks for a run's end as the SDK does: at the run's own address for that, or by an event.
+
+    `cancel` in `azureml._run_impl.run_history_facade`, and `azureml._restclient.contracts.events`.
+    """
+    service, run_id = cloud_run.service, str(run["runId"])
     url = str(run.get("cancelUri") or "")
-    known = {urlsplit(address).hostname for address in service.addresses.values()}
-    if urlsplit(url).scheme == "https" and urlsplit(url).hostname in known:
-        return url
-    return service.address(paths.cancellation(str(run["runId"])))
+    if _is_trusted(service, url):
+        service.ask("POST", url)
+        return
+    now = datetime.now(UTC).replace(microsecond=0).isoformat()
+    event = {"timestamp": now, "name": _CANCELED, "data": {"RunId": run_id, "EndTime": now}}
+    service.ask("POST", service.address(paths.events(cloud_run.reference.experiment, run_id)), json=event)
+
+
+def _is_trusted(service: Service, url: str) -> bool:
+    """Returns whether an address may get the token: its host is one of the services', or below one.
+
+    Through a private link, a workspace has services at `ID.workspace.REGION.api.azureml.ms`.
+    """
+    parts = urlsplit(url)
+    known = {(urlsplit(address).hostname or "").rpartition(".workspace.")[2] for address in service.addresses.values()}
+    host = parts.hostname or ""
+    return parts.scheme == "https" and any(host == one or host.endswith(f".{one}") for one in known if one)

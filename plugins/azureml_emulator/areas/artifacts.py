@@ -9,6 +9,7 @@ from ..network.routes import Routes
 from ..service import Service
 from ..state.settings import ARTIFACTS
 from ..state.store import Record
+from .pages import page
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/artifact/v2.0{ws}/artifacts")
 
@@ -66,7 +67,7 @@ def _listing(service: Service, request: Request, describe: Callable[[Service, st
     start = len(f"{origin}/{container}/")
     names = [name[start:] for name in service.storage.names(ARTIFACTS, f"{origin}/{container}/{path}")]
     inside = [name for name in names if not path or name == path or name.startswith(f"{path}/")]
-    return reply({"value": [describe(service, origin, container, name) for name in inside], "continuationToken": None})
+    return page(service, request, [describe(service, origin, container, name) for name in inside])
 
 
 def _artifact(origin: str, container: str, path: str) -> Record:

@@ -95,7 +95,7 @@ def make_container(service: Service, request: Request) -> Response:
 def get(service: Service, request: Request) -> Response:
     """Returns the content of a blob, or the range that was asked for."""
     with service.store.lock:  # so that no other request replaces the content while it is read
-        return read(_blob(service, request), request)
+        return read(_blob(service, request), request, short=service.settings.odd)
 
 
 @routes("HEAD", "/{container}/{name:path}")

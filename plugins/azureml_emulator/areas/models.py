@@ -8,6 +8,7 @@ from ..network.message import Request, Response, not_found, now, reply
 from ..network.routes import Routes
 from ..service import Service
 from ..state.store import Record
+from .pages import page
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/modelmanagement/v1.0{ws}")
 _ASSETS = "assets"
@@ -59,7 +60,7 @@ def query(service: Service, request: Request) -> Response:
     found.sort(key=lambda one: (one["createdTime"], one["version"]), reverse=True)
     if request.query.get("latestVersionOnly", "").lower() == "true":
         found = list({one["name"]: one for one in reversed(found)}.values())
-    return reply({"value": found[: int(request.query.get("count") or len(found))]})
+    return page(service, request, found[: int(request.query.get("count") or len(found))], "$skipToken")
 
 
 @routes("GET", "/models/{id}")

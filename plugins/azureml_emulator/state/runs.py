@@ -218,6 +218,7 @@ class Runs:
         """Returns a run as the service describes it."""
         fields = {key: value for key, value in run.items() if key not in {"submitted", "snapshotId", "experimentName"}}
         address = f"https://{self._settings.api}/execution/v1.0{self._settings.scope}"
+        cancel = {"cancelUri": f"{address}/runs/{urllib.parse.quote(run['runId'], safe='')}/cancel"}
         return {
             "parentRunId": None,
             "rootRunId": run["runId"],
@@ -228,8 +229,8 @@ class Runs:
             "error": None,
             **fields,
             "dataContainerId": f"dcid.{run['runId']}",
-            "cancelUri": f"{address}/runs/{urllib.parse.quote(run['runId'], safe='')}/cancel",
             "createdBy": {"userObjectId": self._settings.client_id, "userName": "emulated"},
+            **({} if self._settings.odd else cancel),
         }
 
 

@@ -45,6 +45,8 @@ class Settings:
         grace_s: How long a canceled job has between SIGTERM and SIGKILL, in seconds.
         snapshot_bytes: How large a snapshot may be, in bytes.
         snapshot_files: How many files a snapshot may hold.
+        odd: Whether the services answer as oddly as their protocols allow: half of the range that was asked for, two
+            entries a page, runs without a `cancelUri`.
     """
 
     subscription_id: str = "11111111-2222-4333-8444-555555555555"
@@ -66,6 +68,7 @@ class Settings:
     grace_s: float = 10.0
     snapshot_bytes: int = 300 * 1024 * 1024
     snapshot_files: int = 2000
+    odd: bool = False
 
     @property
     def api(self) -> str:
