@@ -32,6 +32,7 @@ __all__ = [
     "StokerError",
     "StorageError",
     "UnknownNameError",
+    "UnreachableError",
     "few",
     "nearest",
 ]
@@ -165,6 +166,10 @@ class DownloadError(StokerError):
 
 class BackendError(StokerError):
     """A backend could not do what was asked of it."""
+
+
+class UnreachableError(BackendError):
+    """A backend can't be reached now, and may be later; whoever watches a run waits for it."""
 
 
 class RunError(StokerError):

@@ -10,13 +10,16 @@ from pathlib import Path
 from .. import locks
 from ..backend import Backend, BackendChoice
 from ..data import ProgressCallback
-from ..errors import InputError, RunError
+from ..errors import BackendError, InputError, RunError
 from ..event import EventKind, RunEvent
 from ..job import TrainJob
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Handle, RunState, RunStatus
 from ..training.prepare import load_dataset
+
+_LONGEST_PAUSE_S = 60.0
+"""Between two looks at a run that can't be seen."""
 
 
 def submit(
@@ -122,7 +125,12 @@ def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
 
 
 def watch(
-    backend: Backend, handle: Handle, offset: int = 0, *, sleep: Callable[[float], None] = time.sleep
+    backend: Backend,
+    handle: Handle,
+    offset: int = 0,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_trouble: Callable[[BackendError], None] | None = None,
 ) -> Iterator[tuple[list[str], RunStatus]]:
     """Polls a run until it has ended.
 
@@ -131,6 +139,8 @@ def watch(
         handle: The run.
         offset: Where in the log to begin, in bytes.
         sleep: Waits between two looks.
+        on_trouble: Called when a look fails; unless it raises, the next look comes after a while, which grows to a
+            minute. Without it, the error is raised.
 
     Yields:
         At each look, the complete lines of the log that are new (the first time, all from `offset`), and the status.
@@ -138,20 +148,30 @@ def watch(
     """
     parts: list[bytes] = []  # of a line whose end has not come yet
     before: RunStatus | None = None
+    lines: list[str] = []
+    pause_s = 0.0
     while True:
-        status = backend.status(handle)  # before the log: what was written before the end is then in the log
-        lines: list[str] = []
-        for piece in backend.logs(handle, offset):
-            if lines:  # a long log comes in several pieces, and is not held as a whole
-                yield lines, before or status
-            offset += len(piece)
-            lines = _lines(parts, piece)
+        try:
+            status = backend.status(handle)  # before the log: what was written before the end is then in the log
+            for piece in backend.logs(handle, offset):
+                if lines:  # a long log comes in several pieces, and is not held as a whole
+                    yield lines, before or status
+                offset += len(piece)
+                lines = _lines(parts, piece)
+        except BackendError as error:
+            if on_trouble is None:
+                raise
+            on_trouble(error)
+            pause_s = min(2 * pause_s or backend.poll_s, max(_LONGEST_PAUSE_S, backend.poll_s))
+            sleep(pause_s)
+            continue
+        pause_s = 0.0
         if status.state.ended and parts:
             lines = [*lines, b"".join(parts).decode(errors="replace")]
         yield lines, status
         if status.state.ended:
             return
-        before = status
+        before, lines = status, []
         sleep(backend.poll_s)
 
 

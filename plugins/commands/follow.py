@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ...engine.backend import Backend
+from ...engine.errors import BackendError, UnreachableError
 from ...engine.registry import NOT_REGISTERED
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
@@ -32,6 +34,8 @@ _ENDED = {
     RunState.LOST: "is lost",
 }
 """How a run ended if it did not complete."""
+_REFUSALS = 5
+"""How often in a row a look may fail for a reason that waiting hardly changes; with the pauses between, a minute."""
 _LAST = 40
 """Lines at the end of a log among which the error is found that ended the run."""
 
@@ -86,6 +90,10 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
         return _cancel(run, backend, signal.SIGINT, seen)
     except Terminated:
         return _cancel(run, backend, signal.SIGTERM, seen)
+    except BackendError as error:
+        watch, end = run.command("runs", "attach"), run.command("runs", "cancel")
+        _add_hint(error, backend, f"the run goes on: watch it with `{watch}`, or end it with `{end}`")
+        raise
     return _conclude(run, backend, options, seen)
 
 
@@ -108,8 +116,11 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
     # Where the log goes to a file and errors to a terminal, whoever sits there sees the error only if it is repeated.
     as_text = mode in {"live", "plain"} and (sys.stdout.isatty() or not sys.stderr.isatty())
     display = open_display(mode, run.run_id, sys.stdout, exact=_Figures(run))
+    trouble = _Trouble(quiet=options.quiet)
     try:
-        for lines, seen.status in watch(backend, run.handle(), offset):
+        on_trouble = None if backend.runs_here else trouble.begins
+        for lines, seen.status in watch(backend, run.handle(), offset, on_trouble=on_trouble):
+            trouble.ends()
             for line in lines:
                 display.line(line)
             seen.epochs = seen.epochs or any(map(EpochReport.parse, lines))
@@ -118,6 +129,35 @@ def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offs
             display.status(seen.status)
     finally:
         display.close()
+
+
+class _Trouble:
+    """Says when a run elsewhere can't be looked at, and when it can again. The run itself goes on meanwhile."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._said = ""
+        self._refusals = 0
+
+    def begins(self, error: BackendError) -> None:
+        """Says what is wrong, once.
+
+        Raises:
+            BackendError: It is not a matter of waiting.
+        """
+        self._refusals += not isinstance(error, UnreachableError)
+        if self._refusals >= _REFUSALS:
+            raise error
+        if not self._said and not self._quiet:
+            self._said = f"{datetime.now():%H:%M}"
+            what = f"{error.what}; trying again since {self._said}, and the run goes on (Ctrl-C leaves it)"
+            print(visible(f"warning: {what}"), file=sys.stderr)
+
+    def ends(self) -> None:
+        """Says that all is well again, if it was not."""
+        if self._said:
+            print(f"warning: the run can be seen again, as it could not since {self._said}", file=sys.stderr)
+        self._said, self._refusals = "", 0
 
 
 class _Figures:
@@ -145,7 +185,11 @@ def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, 
     status = seen.status
     if status.state is RunState.COMPLETED:
         if not backend.runs_here:
-            _collect(run, backend, options)
+            try:
+                _collect(run, backend, options)
+            except BackendError as error:
+                _add_hint(error, backend, f"the run has completed: fetch it with `{run.command('runs', 'attach')}`")
+                raise
         _warn_of_nan(run)
         if not options.quiet and not options.json:
             print(f"next: {run.command('runs', 'show')}")
@@ -158,6 +202,12 @@ def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, 
     resume = f", or resume it with: {run.command('train', '--resume')}" if helps else ""
     print(visible(f"hint: {run.command('runs', 'logs')}{resume}"), file=sys.stderr)
     return 1
+
+
+def _add_hint(error: BackendError, backend: Backend, hint: str) -> None:
+    """Adds to an error what holds of a run elsewhere, whatever has gone wrong here."""
+    if not backend.runs_here:
+        error.hint = "; ".join(filter(None, (error.hint, hint)))
 
 
 def _warn_of_nan(run: RunDirectory) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
-from ....engine.errors import BackendError
+from ....engine.errors import BackendError, UnreachableError
 from ..reference import Scope
 from ..sdk import sdk
 from ..sdk.sign_in import sign_in
@@ -156,6 +156,9 @@ class Service:
 
         def once() -> dict[str, Any] | None:
             response = self._send(method, url, headers=self._header(), json=json)
+            if response.status_code == 401:  # the header may have been withdrawn before its time
+                self._header_until = 0.0
+                response = self._send(method, url, headers=self._header(), json=json)
             if response.status_code == 404 and missing:
                 return None
             check(method, url, response)
@@ -224,7 +227,13 @@ class Service:
         with self._lock:
             if time.monotonic() >= self._header_until:
                 header = self.auth.get_authentication_header
-                self._signed = sdk.bounded("can't sign in to Azure", header, _SIGN_IN_S)
+                try:
+                    self._signed = sdk.bounded("can't sign in to Azure", header, _SIGN_IN_S)
+                except BackendError as error:
+                    if not self._signed:
+                        raise
+                    # It worked before: the network is away, or the user can sign in again beside this process.
+                    raise UnreachableError(error.what, received=error.received, hint=error.hint) from error
                 self._header_until = time.monotonic() + _HEADER_S
             return dict(self._signed)
 
@@ -241,7 +250,8 @@ class Service:
             done: As `ask` takes it.
 
         Raises:
-            BackendError: It failed for good, or is still failing when the time is up.
+            UnreachableError: It is still failing when the time is up.
+            BackendError: It failed for good.
         """
         import requests
 
@@ -260,8 +270,9 @@ class Service:
                 raise BackendError(f"{what}: the request could not be made", received=str(error), hint=hint) from error
             if done and done():
                 return None
+            pause_s = max(pause_s, fault.retry_after_s) if isinstance(fault, TransientError) else pause_s
             if time.monotonic() + pause_s > deadline:
-                raise BackendError(fault.what, received=fault.received, hint=fault.hint) from fault
+                raise UnreachableError(fault.what, received=fault.received, hint=fault.hint) from fault
             time.sleep(pause_s)
             pause_s *= 2
 

@@ -56,7 +56,13 @@ class Piece:
 
 
 class TransientError(BackendError):
-    """A failure that may not happen again if the client retries the request."""
+    """A failure that may not happen again if the client retries the request.
+
+    Attributes:
+        retry_after_s: How long the service asks the client to wait, in seconds.
+    """
+
+    retry_after_s = 0.0
 
 
 def is_transient(status: int) -> bool:
@@ -80,8 +86,13 @@ def check(method: str, url: str, response: Any) -> None:
     if status < 300:
         return
     what = f"{method} {shown(url)}: the answer is {status} {response.reason}"
-    kind = TransientError if is_transient(status) else BackendError
-    raise kind(what, received=sdk.redacted(_message(response)), hint=sdk.hint_of(status))
+    received, hint = sdk.redacted(_message(response)), sdk.hint_of(status)
+    if not is_transient(status):
+        raise BackendError(what, received=received, hint=hint)
+    error = TransientError(what, received=received, hint=hint)
+    wait = response.headers.get("Retry-After", "")  # or a date, which Azure's services don't send
+    error.retry_after_s = float(wait) if wait.isascii() and wait.isdigit() else 0.0
+    raise error
 
 
 def shown(url: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stoker.engine.errors import BackendError, UnreachableError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.runs.launch import watch
@@ -51,6 +53,61 @@ def test_each_line_comes_once_and_in_order(looks: list[list[bytes]]):
     text = b"".join(piece for look in looks for piece in look).decode()
     assert [line for lines, _ in found for line in lines] == text.removesuffix("\n").split("\n") * bool(text)
     assert [status.state.ended for _, status in found][-1]
+
+
+class Troubled(Pieces):
+    """Fails at each second look, before the status or in the middle of the log."""
+
+    def __init__(self, looks: list[list[bytes]]) -> None:
+        super().__init__(looks)
+        self.poll_s = 2.0
+        self.calls = 0
+        self.read = 0
+
+    def status(self, handle: Handle) -> RunStatus:
+        self.calls += 1
+        if self.calls % 3 == 1:
+            raise UnreachableError("no answer")
+        return RunStatus(state=RunState.RUNNING if self.read < len(self._all) else RunState.COMPLETED)
+
+    @property
+    def _all(self) -> list[bytes]:
+        return [piece for look in self.looks for piece in look]
+
+    def logs(self, handle: Handle, offset: int = 0) -> Iterator[bytes]:
+        assert offset == sum(map(len, self._all[: self.read]))
+        if self.read < len(self._all):
+            self.read += 1
+            yield self._all[self.read - 1]
+        if self.calls % 3 == 2:
+            raise UnreachableError("it broke off")
+
+
+@settings(max_examples=100, deadline=None, database=None, derandomize=True)
+@given(PIECES)
+def test_looks_that_fail_lose_no_line_and_repeat_none(looks: list[list[bytes]]):
+    backend: Any = Troubled(looks)
+    errors: list[BackendError] = []
+    found = list(watch(backend, HANDLE, sleep=lambda _: None, on_trouble=errors.append))
+    text = b"".join(backend._all).decode()
+    assert [line for lines, _ in found for line in lines] == text.removesuffix("\n").split("\n") * bool(text)
+    assert len(errors) >= 2
+    with pytest.raises(UnreachableError):
+        list(watch(Troubled(looks), HANDLE, sleep=lambda _: None))  # type: ignore[arg-type]
+
+
+def test_pauses_grow_to_a_minute_while_a_run_can_not_be_seen():
+    class Away(Pieces):
+        def status(self, handle: Handle) -> RunStatus:
+            if len(pauses) < 8:
+                raise UnreachableError("no answer")
+            return super().status(handle)
+
+    pauses: list[float] = []
+    backend: Any = Away([[b"a\n"], [b"b\n"]])
+    backend.poll_s = 2.0
+    list(watch(backend, HANDLE, sleep=pauses.append, on_trouble=lambda error: None))
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60, 2]
 
 
 def test_a_log_of_many_megabytes_takes_little_memory(tmp_path: Path):

@@ -1,0 +1,98 @@
+"""After the submission nothing that goes wrong while looking at a run is a failure of the run."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.errors import BackendError, UnreachableError
+from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.engine.summary import RunSummary
+from stoker.plugins.commands.follow import follow
+
+OPTIONS = argparse.Namespace(quiet=False, json=False)
+
+
+class Away:
+    """A backend elsewhere whose looks fail with these errors, one after the other, before one succeeds."""
+
+    poll_s, runs_here = 0.0, False
+
+    def __init__(self, *errors: BackendError) -> None:
+        self.errors = list(errors)
+
+    def status(self, handle: Handle) -> RunStatus:
+        if self.errors:
+            raise self.errors.pop(0)
+        return RunStatus(state=RunState.COMPLETED)
+
+    def logs(self, handle: Handle, offset: int = 0) -> Iterator[bytes]:
+        yield b"a line\n"[offset:]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """A run elsewhere that has been collected."""
+    found = RunDirectory.create(tmp_path / "runs", TrainJob())
+    found.write_handle(Handle(backend="away", reference="1"))
+    found.write_summary(RunSummary(metrics={}, epochs=1))
+    return found
+
+
+def test_a_service_that_is_away_for_a_while_is_waited_for(run: RunDirectory, capfd: pytest.CaptureFixture[str]):
+    backend: Any = Away(*(UnreachableError("no answer") for _ in range(50)))
+    assert follow(run, backend, OPTIONS) == 0
+    output, said = capfd.readouterr()
+    assert output.startswith("a line\n")
+    assert re.sub(r"\d\d:\d\d", "TIME", said).splitlines() == [
+        "warning: no answer; trying again since TIME, and the run goes on (Ctrl-C leaves it)",
+        "warning: the run can be seen again, as it could not since TIME",
+    ]
+
+
+def test_quiet_waits_in_silence(run: RunDirectory, capfd: pytest.CaptureFixture[str]):
+    backend: Any = Away(UnreachableError("no answer"))
+    assert follow(run, backend, argparse.Namespace(quiet=True, json=False)) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_can_not_be_fetched_from_a_run_that_has_completed_is_fetched_later(run: RunDirectory):
+    (run.path / "summary.json").unlink()
+
+    class Gone(Away):
+        def fetch(self, handle: Handle, target: Path) -> None:
+            raise UnreachableError("no answer")
+
+    backend: Any = Gone()
+    with pytest.raises(UnreachableError) as caught:
+        follow(run, backend, OPTIONS)
+    assert caught.value.hint.startswith("the run has completed: fetch it with `stoker runs attach")
+
+
+def test_a_refusal_that_stays_ends_the_command_and_not_the_run(run: RunDirectory):
+    backend: Any = Away(*(BackendError("no permission", hint="ask for it") for _ in range(9)))
+    with pytest.raises(BackendError, match="no permission") as caught:
+        follow(run, backend, OPTIONS)
+    assert len(backend.errors) == 4
+    assert caught.value.hint.startswith("ask for it; the run goes on: watch it with `stoker runs attach")
+    assert "or end it with `stoker runs cancel" in caught.value.hint
+
+
+def test_a_refusal_that_passes_is_no_failure(run: RunDirectory):
+    backend: Any = Away(*(BackendError("no permission") for _ in range(4)))
+    assert follow(run, backend, OPTIONS) == 0
+
+
+def test_an_error_of_a_backend_on_this_machine_is_raised_at_once(run: RunDirectory):
+    backend: Any = Away(BackendError("broken"))
+    backend.runs_here = True
+    with pytest.raises(BackendError) as caught:
+        follow(run, backend, OPTIONS)
+    assert caught.value.hint == ""
