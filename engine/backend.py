@@ -180,7 +180,12 @@ class Backend(Protocol):
         ...
 
     def status(self, handle: Handle) -> RunStatus:
-        """Returns how the run is doing (promises 3 and 4)."""
+        """Returns how the run is doing (promises 3 and 4).
+
+        Raises:
+            UnreachableError: The system does not answer now. A command that watches the run says so, and asks again.
+            BackendError: The system refuses to answer.
+        """
         ...
 
     def logs(self, handle: Handle, offset: int = 0, *, follow: bool = False) -> Iterator[bytes]:
