@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["EventKind", "RunEvent"]
+from .status import RunState
+
+__all__ = ["END_STATES", "EventKind", "RunEvent"]
 
 
 class EventKind(StrEnum):
@@ -21,6 +23,14 @@ class EventKind(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+END_STATES: Mapping[EventKind, RunState] = {
+    EventKind.FINISHED: RunState.COMPLETED,
+    EventKind.FAILED: RunState.FAILED,
+    EventKind.CANCELLED: RunState.CANCELLED,
+}
+"""The events that end a run, and the states that it then has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

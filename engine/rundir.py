@@ -17,7 +17,7 @@ from . import files, strict_json
 from .backend import BackendChoice
 from .command import command_line
 from .errors import InputError, RunError, StokerError
-from .event import RunEvent
+from .event import END_STATES, EventKind, RunEvent
 from .job import TrainJob
 from .process import ProcessIdentity
 from .status import Handle, RunStatus
@@ -268,6 +268,25 @@ class RunDirectory:
         for value in self._lines("events.jsonl"):
             with contextlib.suppress(*_WRONG):
                 yield RunEvent.from_json(value)
+
+    def end_by_events(self) -> RunStatus | None:
+        """Returns how the run has ended, as its last event tells; None if that tells of no end."""
+        events = list(self.events())
+        state = END_STATES.get(events[-1].kind) if events else None
+        if state is None:
+            return None
+        attempt = max(1, sum(event.kind is EventKind.SUBMITTED for event in events))
+        return RunStatus(state=state, attempt=attempt, message=str(events[-1].data.get("message", "")))
+
+    def append_end(self, status: RunStatus) -> None:
+        """Appends the event of an end that was seen of a run elsewhere, so that nobody has to ask for it again.
+
+        Args:
+            status: A status; nothing is appended if the run goes on, is lost, or has its end among its events.
+        """
+        kind = next((kind for kind, state in END_STATES.items() if state is status.state), None)
+        if kind and self.end_by_events() is None:
+            self.append_event(RunEvent(kind=kind, run_id=self.run_id, data={"message": status.message}))
 
     def append_metrics(self, epoch: int, metrics: Mapping[str, float], time_s: float) -> None:
         """Appends figures to `metrics.jsonl`, one line each: {epoch, name, value, time_s}."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from .. import files
 from ..backend import Backend, Manifest, ModelVersion, RecordingBackend
-from ..errors import RunError
+from ..errors import RunError, StokerError, StorageError
 from ..job import TrainJob
 from ..metrics import EpochReport, epoch_names, final_figures, is_final
 from ..registry import MODEL_FILE, NOT_REGISTERED, Registry
 from ..rundir import RunDirectory
+from ..status import RunState, RunStatus
 from ..summary import RunSummary
 
 
@@ -57,6 +59,35 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     here = Registry.register_run(run, job) if there else None
     run.write_summary(summary.registered_as(here) if here else summary)
     return [version for version in dict.fromkeys((here, there)) if version]
+
+
+def note_end(run: RunDirectory, backend: Backend, status: RunStatus) -> None:
+    """Notes the end of a run elsewhere, and fetches what there is of one that failed or was cancelled.
+
+    That is its log, its figures and its outputs. What can't be fetched is left out: how the run ended matters more.
+
+    Args:
+        run: The run; it has a handle. One on this machine has noted its end itself.
+        backend: The backend of that handle.
+        status: How the run has ended.
+    """
+    if backend.runs_here:
+        return
+    with contextlib.suppress(StorageError):
+        run.append_end(status)
+    if status.state not in {RunState.FAILED, RunState.CANCELLED}:
+        return
+    handle = run.handle()
+    with contextlib.suppress(StokerError):
+        log = b"".join(backend.logs(handle))
+        files.write_bytes(run.log, log)
+        run.truncate_metrics(0)
+        _write_figures(run, log.decode(errors="replace").splitlines())
+    with contextlib.suppress(StokerError):
+        if isinstance(backend, RecordingBackend):
+            _fetch_record(run, backend)
+    with contextlib.suppress(StokerError):
+        backend.fetch(handle, run.outputs)
 
 
 def _check_verified(job: TrainJob, manifest: Manifest) -> None:

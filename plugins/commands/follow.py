@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
@@ -99,8 +99,12 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
 
 def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals, seen: _Seen) -> int:
     """Cancels the run because of a signal; returns the exit code."""
+    from ...engine.runs.collect import note_end
+
     print(f"\ncancelling {run.run_id} …", file=sys.stderr)
     backend.cancel(run.handle())
+    with suppress(BackendError):  # it has ended, whether that can be seen at once or not
+        note_end(run, backend, backend.status(run.handle()))
     helps = _has_checkpoint(run, backend, seen)
     then = f"resume it with: {run.command('train', '--resume')}" if helps else "no epoch had finished"
     print(f"cancelled; {then}", file=sys.stderr)
@@ -182,7 +186,10 @@ class _Figures:
 
 def _conclude(run: RunDirectory, backend: Backend, options: argparse.Namespace, seen: _Seen) -> int:
     """Reports how a run ended and what to do next; returns the exit code."""
+    from ...engine.runs.collect import note_end
+
     status = seen.status
+    note_end(run, backend, status)
     if status.state is RunState.COMPLETED:
         if not backend.runs_here:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,13 +14,13 @@ from typing import Any
 from ...engine import strict_json
 from ...engine.backend import AdoptingBackend, Backend, Manifest
 from ...engine.command import Command, command_line
-from ...engine.errors import BackendError, InputError, RunError, StokerError, few
+from ...engine.errors import BackendError, InputError, RunError, StokerError, StorageError, few
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
-from ...engine.status import RunState
+from ...engine.status import RunState, RunStatus
 from ...engine.terminal.text import visible
 from .backend_choice import choice_of, known_choice, plugin_defaults
 from .follow import add_display_options, follow
@@ -112,11 +113,24 @@ def _row(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) -> 
     """Returns what is shown of a run; one that is damaged or out of reach must not hide the others."""
     row: dict[str, Any] = {"state": _UNKNOWN}
     try:
-        status = backend_of(found).status(found.handle())
+        status = _status(found, backend_of(found))
         row = {"state": str(status.state), "message": status.message}
         return row | _figures(found)
     except StokerError as error:
         return row | {"message": str(error)}
+
+
+def _status(found: RunDirectory, backend: Backend) -> RunStatus:
+    """Returns the status of a run; of a run elsewhere that was seen to end, nobody is asked again."""
+    if backend.runs_here:
+        return backend.status(found.handle())
+    ended = found.end_by_events()
+    if ended:
+        return ended
+    status = backend.status(found.handle())
+    with contextlib.suppress(StorageError):  # whoever may look only, asks again next time
+        found.append_end(status)
+    return status
 
 
 def _figures(found: RunDirectory) -> dict[str, Any]:
@@ -244,14 +258,18 @@ def _add_cancel(below: Any) -> None:
 
 
 def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
+    from ...engine.runs.collect import note_end
+
     started = time.monotonic()
     before = backend.status(found.handle()).state
     backend.cancel(found.handle())
-    state = backend.status(found.handle()).state
+    after = backend.status(found.handle())
+    state = after.state
     if before.ended:
         print(f"{found.run_id} had ended already: {state}")
     else:
         print(f"{found.run_id} is {state} ({time.monotonic() - started:.1f} s)")
+        note_end(found, backend, after)
     return 0
 
 

@@ -21,7 +21,6 @@ from types import MappingProxyType
 from ...engine import files, locks
 from ...engine.backend import Manifest, ModelVersion, Plan
 from ...engine.errors import BackendError, InputError, StokerError, StorageError, few
-from ...engine.event import EventKind
 from ...engine.fetch import copy_outputs
 from ...engine.job import TrainJob
 from ...engine.process import ProcessIdentity, marked
@@ -43,11 +42,6 @@ _PIECE_BYTES = 1 << 20
 """How much of a log is read at once."""
 _SHOWN = 200
 """Characters of a handle that a message shows."""
-_ENDS = {
-    EventKind.FINISHED: RunState.COMPLETED,
-    EventKind.FAILED: RunState.FAILED,
-    EventKind.CANCELLED: RunState.CANCELLED,
-}
 _exit_codes: dict[Path, int] = {}
 """Of the training processes that this process has started, by the folders of their runs."""
 _waiters: dict[Path, threading.Thread] = {}
@@ -239,10 +233,10 @@ def _without_record(run: RunDirectory) -> RunStatus:
     message = f"{run.path / 'status.json'} can't be read"
     if _holds_lock(run):
         return RunStatus(state=RunState.RUNNING, message=message)
-    kinds: list[EventKind] = []
+    ended = None
     with contextlib.suppress(StokerError):
-        kinds = [event.kind for event in run.events()]
-    return RunStatus(state=_ENDS.get(kinds[-1], RunState.LOST) if kinds else RunState.LOST, message=message)
+        ended = run.end_by_events()
+    return replace(ended or RunStatus(state=RunState.LOST), message=message)
 
 
 def _missing(handle: Handle) -> BackendError:

@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 
+from stoker.engine.backend import Manifest
 from stoker.engine.errors import BackendError, UnreachableError
+from stoker.engine.event import EventKind, RunEvent
+from stoker.engine.fetch import list_files
+from stoker.engine.files import make_folder, write_bytes
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.engine.summary import RunSummary
+from stoker.plugins.commands import runs
 from stoker.plugins.commands.follow import follow
 
 OPTIONS = argparse.Namespace(quiet=False, json=False)
@@ -25,16 +30,23 @@ class Away:
 
     poll_s, runs_here = 0.0, False
 
-    def __init__(self, *errors: BackendError) -> None:
+    def __init__(self, *errors: BackendError, state: RunState = RunState.COMPLETED) -> None:
         self.errors = list(errors)
+        self.state = state
+        self.looks = 0
 
     def status(self, handle: Handle) -> RunStatus:
+        self.looks += 1
         if self.errors:
             raise self.errors.pop(0)
-        return RunStatus(state=RunState.COMPLETED)
+        return RunStatus(state=self.state, message="so it is")
 
     def logs(self, handle: Handle, offset: int = 0) -> Iterator[bytes]:
-        yield b"a line\n"[offset:]
+        yield b"a line\nepoch 1/9  loss 0.5  val_loss 0.4  1.00 s\n"[offset:]
+
+    def fetch(self, handle: Handle, target: Path) -> Manifest:
+        write_bytes(make_folder(target) / "half.txt", b"half")
+        return list_files(target)
 
 
 @pytest.fixture
@@ -96,3 +108,39 @@ def test_an_error_of_a_backend_on_this_machine_is_raised_at_once(run: RunDirecto
     with pytest.raises(BackendError) as caught:
         follow(run, backend, OPTIONS)
     assert caught.value.hint == ""
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
+def test_what_a_run_that_did_not_complete_has_made_is_brought_home(run: RunDirectory, state: RunState):
+    backend: Any = Away(state=state)
+    assert follow(run, backend, OPTIONS) == 1
+    assert run.log.read_text().startswith("a line\n")
+    assert {line["name"]: line["value"] for line in run.metrics()} == {"Training loss": 0.5, "Loss": 0.4}
+    assert (run.outputs / "half.txt").read_text() == "half"
+
+
+def test_what_can_not_be_brought_home_hides_no_end(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
+    class Empty(Away):
+        def fetch(self, handle: Handle, target: Path) -> Manifest:
+            raise BackendError("no outputs yet")
+
+    backend: Any = Empty(state=RunState.FAILED)
+    assert follow(run, backend, OPTIONS) == 1
+    assert f"error: the run {run.run_id} has failed: so it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED])
+def test_nobody_is_asked_for_an_end_that_is_known_until_the_run_is_submitted_again(run: RunDirectory, state: RunState):
+    backend: Any = Away(state=state)
+    run.append_event(RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id))
+    follow(run, backend, OPTIONS)
+    looks = backend.looks
+    expected = RunStatus(state=state, message="so it is")
+    assert [runs._status(run, backend) for _ in range(3)] == [expected] * 3
+    assert backend.looks == looks
+    run.append_event(RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id))
+    backend.state = RunState.RUNNING
+    assert [runs._status(run, backend).state for _ in range(3)] == [RunState.RUNNING] * 3
+    backend.state = RunState.LOST
+    assert [runs._status(run, backend).state for _ in range(3)] == [RunState.LOST] * 3
+    assert backend.looks == looks + 6, "what is lost may be found again"
