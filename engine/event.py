@@ -10,7 +10,7 @@ from typing import Any
 
 from .status import RunState
 
-__all__ = ["END_STATES", "EventKind", "RunEvent"]
+__all__ = ["EventKind", "RunEvent"]
 
 
 class EventKind(StrEnum):
@@ -24,13 +24,17 @@ class EventKind(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def end_state(self) -> RunState | None:
+        """The state of a run that has ended with this event; None if it goes on after it."""
+        return _END_STATES.get(self)
 
-END_STATES: Mapping[EventKind, RunState] = {
+
+_END_STATES = {
     EventKind.FINISHED: RunState.COMPLETED,
     EventKind.FAILED: RunState.FAILED,
     EventKind.CANCELLED: RunState.CANCELLED,
 }
-"""The events that end a run, and the states that it then has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

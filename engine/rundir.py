@@ -17,7 +17,7 @@ from . import files, strict_json
 from .backend import BackendChoice
 from .command import command_line
 from .errors import InputError, RunError, StokerError
-from .event import END_STATES, EventKind, RunEvent
+from .event import EventKind, RunEvent
 from .job import TrainJob
 from .process import ProcessIdentity
 from .status import Handle, RunStatus
@@ -272,7 +272,7 @@ class RunDirectory:
     def end_by_events(self) -> RunStatus | None:
         """Returns how the run has ended, as its last event tells; None if that tells of no end."""
         events = list(self.events())
-        state = END_STATES.get(events[-1].kind) if events else None
+        state = events[-1].kind.end_state if events else None
         if state is None:
             return None
         attempt = max(1, sum(event.kind is EventKind.SUBMITTED for event in events))
@@ -284,7 +284,7 @@ class RunDirectory:
         Args:
             status: A status; nothing is appended if the run goes on, is lost, or has its end among its events.
         """
-        kind = next((kind for kind, state in END_STATES.items() if state is status.state), None)
+        kind = next((kind for kind in EventKind if kind.end_state is status.state), None)
         if kind and self.end_by_events() is None:
             self.append_event(RunEvent(kind=kind, run_id=self.run_id, data={"message": status.message}))
 
