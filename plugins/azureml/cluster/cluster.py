@@ -12,6 +12,7 @@ from ....engine.command import command_line
 from ....engine.errors import BackendError
 from .. import NAME
 from ..rest import paths
+from ..rest.answer import entries, part
 from ..rest.arm import pages
 from ..rest.client import Service
 from . import provision
@@ -49,11 +50,11 @@ class Cluster:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Cluster:
         """Reads the service's description of a compute target."""
-        outer = found.get("properties") or {}
-        inner = outer.get("properties") or {}
-        scale, counts = inner.get("scaleSettings") or {}, inner.get("nodeStateCounts") or {}
-        errors = (*(outer.get("provisioningErrors") or ()), *(inner.get("errors") or ()))
-        problems = (str((entry.get("error") or entry).get("message") or "") for entry in errors)
+        outer = part(found, "properties")
+        inner = part(outer, "properties")
+        scale, counts = part(inner, "scaleSettings"), part(inner, "nodeStateCounts")
+        errors = (*entries(outer, "provisioningErrors"), *entries(inner, "errors"))
+        problems = (str((part(entry, "error") or entry).get("message") or "") for entry in errors)
         return cls(
             name=str(found.get("name")),
             kind=str(outer.get("computeType")),
@@ -63,7 +64,7 @@ class Cluster:
             least=int(scale.get("minNodeCount") or 0),
             busy=sum(int(counts.get(f"{word}NodeCount") or 0) for word in ("running", "preparing")),
             problem="; ".join(dict.fromkeys(filter(None, problems))),
-            ours=(found.get("tags") or {}).get(provision.TAG) == provision.OURS,
+            ours=part(found, "tags").get(provision.TAG) == provision.OURS,
         )
 
     @property
@@ -83,7 +84,7 @@ def listed(service: Service) -> list[Cluster]:
         BackendError: They can't be listed.
     """
     found = pages(service, service.address(paths.clusters()))
-    return [Cluster.of(one) for page in found for one in page.get("value") or ()]
+    return [Cluster.of(one) for page in found for one in entries(page, "value")]
 
 
 def delete(service: Service, cluster: Cluster, report: Reporter) -> None:

@@ -10,6 +10,7 @@ from ....engine.backend import Reporter
 from ....engine.errors import BackendError
 from ..progress import PERIOD_S
 from ..rest import paths
+from ..rest.answer import entries, part
 from ..rest.client import Service
 from ..sdk import sdk
 from ..settings import AzureSettings
@@ -40,7 +41,7 @@ def find_or_create(service: Service, workspace: Any, settings: AzureSettings, re
     wait(service, settings.compute, report)
 
 
-def find(service: Service, name: str) -> dict[str, Any] | None:
+def find(service: Service, name: str) -> Mapping[str, Any] | None:
     """Returns the service's description of a compute target; None if there is none of that name."""
     return service.get(paths.cluster(name))
 
@@ -51,11 +52,11 @@ def nodes(facts: Mapping[str, Any]) -> str:
     Args:
         facts: The properties in the cluster's description.
     """
-    inner = facts.get("properties") or {}
-    counts = {name.removesuffix("NodeCount"): count for name, count in (inner.get("nodeStateCounts") or {}).items()}
+    inner = part(facts, "properties")
+    counts = {name.removesuffix("NodeCount"): count for name, count in part(inner, "nodeStateCounts").items()}
     busy = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    most = (inner.get("scaleSettings") or {}).get("maxNodeCount", "?")
-    errors = _errors(inner.get("errors"))
+    most = part(inner, "scaleSettings").get("maxNodeCount", "?")
+    errors = _errors(entries(inner, "errors"))
     return f"{busy or 0} of at most {most}" + (f"; Azure says: {errors}" if errors else "")
 
 
@@ -73,7 +74,7 @@ def wait(service: Service, name: str, report: Reporter) -> None:
     began = reported = time.monotonic()
     longest_s, last = service.patience.cluster_s, ""
     while True:
-        facts = (find(service, name) or {}).get("properties") or {}
+        facts = part(find(service, name) or {}, "properties")
         state = str(facts.get("provisioningState") or "missing")
         if state == "Succeeded":
             report(f"the cluster {name} is ready; nodes: {nodes(facts)}")
@@ -91,7 +92,7 @@ def wait(service: Service, name: str, report: Reporter) -> None:
 
 
 def _failed(name: str, facts: Mapping[str, Any]) -> BackendError:
-    reason = _errors(facts.get("provisioningErrors")) or "no reason given"
+    reason = _errors(entries(facts, "provisioningErrors")) or "no reason given"
     hint = "choose another --azureml-vm-size, or ask for more quota in the studio"
     return BackendError(f"the cluster {name} could not be made", received=reason, hint=hint)
 
@@ -125,6 +126,6 @@ def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
             raise
 
 
-def _errors(entries: Sequence[Mapping[str, Any]] | None) -> str:
+def _errors(found: Sequence[Mapping[str, Any]]) -> str:
     """Joins the messages of a cluster's errors; "" if there are none."""
-    return " ".join(str((entry.get("error") or entry).get("message", "")) for entry in entries or ())
+    return " ".join(str((part(entry, "error") or entry).get("message", "")) for entry in found)

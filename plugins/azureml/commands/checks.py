@@ -15,6 +15,7 @@ from .. import NAME, catalogue
 from ..cluster import provision
 from ..cluster.cluster import Cluster
 from ..rest import arm, paths
+from ..rest.answer import part
 from ..sdk import sdk
 from ..settings import MNIST_DATASET
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
@@ -165,7 +166,7 @@ def data_set(checkup: Checkup) -> CheckResult:
     name = wanted or MNIST_DATASET
     found = checkup.service.get(paths.data_set(name))
     if found:
-        version = (found.get("latest") or {}).get("versionId", "(unknown)")
+        version = part(found, "latest").get("versionId", "(unknown)")
         return CheckResult(State.OK, f"{name} is registered, version {version}")
     if wanted:
         remedy = "register it, or name its files with --data-folder when you train"
@@ -189,7 +190,7 @@ def datastore(checkup: Checkup) -> CheckResult:
     if not found:
         remedy = "choose one under Data in the studio: https://ml.azure.com"
         return CheckResult(State.WRONG, "the workspace has no default datastore", remedy)
-    name, section = found.get("name"), found.get("azureStorageSection") or {}
+    name, section = found.get("name"), part(found, "azureStorageSection")
     if found.get("dataStoreType") != "AzureBlob":
         kind = f"{name} is a datastore of the kind {found.get('dataStoreType')}; stoker was tested with AzureBlob"
         return CheckResult(State.WARNING, kind, "make a blob store the default, under Data in the studio")

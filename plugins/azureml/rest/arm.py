@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ....engine.errors import BackendError
 from . import paths
+from .answer import entries, part, whole
 from .client import Service
 
 _OF_FAMILY = "clusterdedicatedvcpus"
@@ -37,14 +38,14 @@ class Quota:
         return self.limit - self.used
 
 
-def vm_sizes(service: Service, region: str) -> list[dict[str, Any]]:
+def vm_sizes(service: Service, region: str) -> list[Mapping[str, Any]]:
     """Lists the VM sizes that a region offers to the subscription, as Azure describes them.
 
     Raises:
         BackendError: They can't be listed.
     """
     found = pages(service, paths.vm_sizes(service.scope, region))
-    return [size for page in found for size in page.get("amlCompute") or page.get("value") or ()]
+    return [size for page in found for size in entries(page, "amlCompute") or entries(page, "value")]
 
 
 def quota(service: Service, region: str, family: str, *, low_priority: bool) -> Quota | None:
@@ -60,7 +61,7 @@ def quota(service: Service, region: str, family: str, *, low_priority: bool) -> 
         BackendError: The quotas can't be listed.
     """
     found = pages(service, paths.usages(service.scope, region))
-    return scarcest((row for page in found for row in page.get("value") or ()), family, low_priority=low_priority)
+    return scarcest((row for page in found for row in entries(page, "value")), family, low_priority=low_priority)
 
 
 def scarcest(rows: Iterable[Mapping[str, Any]], family: str, *, low_priority: bool) -> Quota | None:
@@ -75,8 +76,8 @@ def scarcest(rows: Iterable[Mapping[str, Any]], family: str, *, low_priority: bo
         low_priority: Whether the nodes are of low priority.
     """
     found = {
-        _plain(row["name"]["value"]): Quota(
-            name=str(row["name"]["value"]), limit=int(row["limit"]), used=int(row["currentValue"])
+        _plain(part(row, "name")["value"]): Quota(
+            name=str(part(row, "name")["value"]), limit=whole(row, "limit"), used=whole(row, "currentValue")
         )
         for row in rows
         if "/workspaces/" not in str(row.get("id"))
@@ -88,7 +89,7 @@ def scarcest(rows: Iterable[Mapping[str, Any]], family: str, *, low_priority: bo
     return min((found[name] for name in (*own, *shared) if name in found), key=lambda quota: quota.left)
 
 
-def pages(service: Service, url: str) -> Iterator[dict[str, Any]]:
+def pages(service: Service, url: str) -> Iterator[Mapping[str, Any]]:
     """Yields all pages of a listing.
 
     Args:
@@ -102,7 +103,7 @@ def pages(service: Service, url: str) -> Iterator[dict[str, Any]]:
     while url:
         if urlsplit(url).scheme != "https" or urlsplit(url).hostname not in hosts:
             raise BackendError("a listing continues at a host that isn't Azure's", received=urlsplit(url).netloc)
-        page = service.ask("GET", url) or {}
+        page: Mapping[str, Any] = service.ask("GET", url) or {}
         yield page
         url = str(page.get("nextLink") or "")
 

@@ -15,6 +15,7 @@ from ..reference import Scope
 from ..sdk import sdk
 from ..sdk.sign_in import sign_in
 from . import paths
+from .answer import Answer, entries, parse, part
 from .paths import Route
 from .response import Piece, TransientError, check, shown
 
@@ -74,7 +75,7 @@ class Service:
     @property
     def workspace(self) -> Mapping[str, Any]:
         """The properties of the workspace; raises what `resource` raises."""
-        return dict(self.resource["properties"])
+        return part(self.resource, "properties")
 
     @property
     def region(self) -> str:
@@ -115,17 +116,17 @@ class Service:
         tenant = str(self.workspace.get("tenantId") or "")
         return paths.run_page(self.addresses.get("studio", ""), self.scope, run_id, tenant)
 
-    def get(self, route: Route) -> dict[str, Any] | None:
+    def get(self, route: Route) -> Answer | None:
         """Returns what a service knows of something; None if there is no such thing."""
         return self.ask("GET", self.address(route), missing=True)
 
-    def list(self, route: Route) -> Iterator[dict[str, Any]]:
+    def list(self, route: Route) -> Iterator[Mapping[str, Any]]:
         """Yields the entries of all pages of a listing."""
         token, sign = "", "&" if "?" in route.path else "?"
         while True:
             more = f"{sign}{route.next_page}={quote(token, safe='')}" if token else ""
-            page = self.get(Route(route.service, f"{route.path}{more}")) or {}
-            yield from page.get("value") or ()
+            page: Mapping[str, Any] = self.get(Route(route.service, f"{route.path}{more}")) or {}
+            yield from entries(page, "value")
             following = _next_token(page, route.next_page)
             if following in {"", token}:  # the same token again would give the same page forever
                 return
@@ -139,7 +140,7 @@ class Service:
         missing: bool = False,
         json: Any = None,
         done: Callable[[], bool] | None = None,
-    ) -> dict[str, Any] | None:
+    ) -> Answer | None:
         """Sends a request and returns the JSON of its response. Transient failures are retried.
 
         Args:
@@ -153,8 +154,9 @@ class Service:
         Raises:
             BackendError: There is no response, or it is an error.
         """
+        where = f"{method} {shown(url)}"
 
-        def once() -> dict[str, Any] | None:
+        def once() -> Answer | None:
             response = self._send(method, url, headers=self._header(), json=json)
             if response.status_code == 401:  # the header may have been withdrawn before its time
                 self._header_until = 0.0
@@ -162,12 +164,9 @@ class Service:
             if response.status_code == 404 and missing:
                 return None
             check(method, url, response)
-            value = response.json() if response.content else {}
-            if not isinstance(value, dict):
-                raise ValueError("a JSON object was expected")
-            return value
+            return parse(where, response.content)
 
-        return self._retry(f"{method} {shown(url)}", once, done)
+        return self._retry(where, once, done)
 
     def read(self, url: str, offset: int, limit: int | None = None) -> Piece | None:
         """Reads a blob from an offset on; None if it isn't there (any more).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ....engine.backend import FoundRun
@@ -10,6 +11,7 @@ from ....engine.errors import InputError, StokerError
 from ....engine.job import TrainJob
 from ..reference import JOB, RUN_ID, Reference
 from ..rest import paths
+from ..rest.answer import part
 from ..rest.client import Service
 
 
@@ -29,14 +31,14 @@ def adopt(service: Service, run_id: str) -> FoundRun:
     if run is None:
         hint = "the run's page in the studio shows its id"
         raise InputError(f"the workspace {workspace} has no run {run_id!r}", hint=hint)
-    experiment = service.get(paths.experiment(str(run["experimentId"]))) or {}
+    experiment: Mapping[str, Any] = service.get(paths.experiment(str(run["experimentId"]))) or {}
     name = str(experiment.get("name"))
-    found = service.get(paths.run_details(name, run_id)) or {}
-    first, job = _submitted(found.get("runDefinition") or {}, run_id)
+    found: Mapping[str, Any] = service.get(paths.run_details(name, run_id)) or {}
+    first, job = _submitted(part(found, "runDefinition"), run_id)
     return FoundRun(run_id=first, handle=Reference(scope=service.scope, experiment=name, run_id=first).handle, job=job)
 
 
-def _submitted(definition: dict[str, Any], run_id: str) -> tuple[str, TrainJob]:
+def _submitted(definition: Mapping[str, Any], run_id: str) -> tuple[str, TrainJob]:
     """Reads the id of the first attempt, and the job, from what was submitted."""
     words = list(definition.get("arguments") or ())
     try:

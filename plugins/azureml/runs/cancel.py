@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ def cancel(cloud_run: CloudRun) -> None:
         time.sleep(min(cloud_run.poll_s, 1.0))
 
 
-def _ask(cloud_run: CloudRun, run: dict[str, Any]) -> None:
+def _ask(cloud_run: CloudRun, run: Mapping[str, Any]) -> None:
     """Asks for a run's end as the SDK does: at the run's own address for that, or by an event.
 
     `cancel` in `azureml._run_impl.run_history_facade`, and `azureml._restclient.contracts.events`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +13,7 @@ from ....engine.job import check_name
 from ....engine.metrics import final_figures
 from ....engine.registry import MODEL_FILE
 from ..rest import paths
+from ..rest.answer import part, whole
 from ..rest.client import Service
 from . import outputs
 from .status import CloudRun, status_of
@@ -57,18 +59,17 @@ def find(service: Service, name: str, digest: str) -> ModelVersion | None:
     Raises:
         BackendError: The versions can't be listed.
     """
-    found = [
-        entry for entry in service.list(paths.models_named(name)) if (entry.get("kvTags") or {}).get(DIGEST) == digest
-    ]
-    oldest = min(found, key=lambda entry: int(entry["version"]), default=None)
+    found = [entry for entry in service.list(paths.models_named(name)) if part(entry, "kvTags").get(DIGEST) == digest]
+    oldest = min(found, key=lambda entry: whole(entry, "version"), default=None)
     if oldest is None:
         return None
     scope = service.scope
-    location = f"azureml://{scope.subscription}/{scope.group}/{scope.workspace}/models/{name}/{oldest['version']}"
-    return ModelVersion(name=name, version=int(oldest["version"]), digest=digest, location=location)
+    version = whole(oldest, "version")
+    location = f"azureml://{scope.subscription}/{scope.group}/{scope.workspace}/models/{name}/{version}"
+    return ModelVersion(name=name, version=version, digest=digest, location=location)
 
 
-def _finished(cloud_run: CloudRun) -> dict[str, Any]:
+def _finished(cloud_run: CloudRun) -> Mapping[str, Any]:
     """Returns the last attempt of the run, which must have completed."""
     run = cloud_run.newest()
     if str(run.get("status")) != "Completed":
@@ -87,12 +88,12 @@ def _digest(service: Service, run_id: str, model: str) -> str:
     return outputs.verified_sha256(service, run_id, model, MODEL_FILE)
 
 
-def _register(cloud_run: CloudRun, run: dict[str, Any], model: str, name: str, digest: str) -> None:
+def _register(cloud_run: CloudRun, run: Mapping[str, Any], model: str, name: str, digest: str) -> None:
     """Registers the model with the SDK's requests. The SDK itself retries blindly: a lost answer makes two versions."""
     service, run_id = cloud_run.service, str(run["runId"])
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
-    made = service.ask("POST", service.address(paths.assets()), json=asset) or {}
+    made: Mapping[str, Any] = service.ask("POST", service.address(paths.assets()), json=asset) or {}
     figures = final_figures(cloud_run.log(0).decode(errors="replace").splitlines())
     entry = {
         "name": name,

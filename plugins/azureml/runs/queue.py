@@ -11,6 +11,7 @@ from typing import Any
 from ....engine.errors import BackendError
 from ..cluster import provision
 from ..rest import paths
+from ..rest.answer import part
 from ..rest.client import Service
 
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
@@ -60,7 +61,7 @@ class Waiting:
         if status == "Preparing":
             return self._last_line(run_id)
         if status == "Queued" and cluster:
-            return provision.nodes((provision.find(self._service, cluster) or {}).get("properties") or {})
+            return provision.nodes(part(provision.find(self._service, cluster) or {}, "properties"))
         return ""
 
     def _last_line(self, run_id: str) -> str:
@@ -77,5 +78,5 @@ class Waiting:
         return last if len(last) <= _LONGEST else f"{last[:_LONGEST]}…"
 
     def _address(self, run_id: str) -> str:
-        found = self._service.get(paths.run_details(self._experiment, run_id)) or {}
-        return str((found.get("logFiles") or {}).get(BUILD_LOG) or "")
+        found: Mapping[str, Any] = self._service.get(paths.run_details(self._experiment, run_id)) or {}
+        return str(part(found, "logFiles").get(BUILD_LOG) or "")

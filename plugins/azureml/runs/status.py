@@ -11,6 +11,7 @@ from ....engine.errors import BackendError
 from ....engine.status import RunState, RunStatus
 from ..reference import Reference
 from ..rest import paths
+from ..rest.answer import Answer, entries, part
 from ..rest.client import MissingWorkspaceError, Service
 from .queue import Waiting
 
@@ -74,11 +75,11 @@ class CloudRun:
         """Seconds until the next poll: more when the last attempt has been polled for ten minutes."""
         return self._poll_s if self._clock() - self._since < _YOUNG_S else max(self._poll_s, _OLD_POLL_S)
 
-    def find(self, number: int = 1) -> dict[str, Any] | None:
+    def find(self, number: int = 1) -> Answer | None:
         """Returns the service's description of an attempt; None if there is no such attempt."""
         return self.service.get(paths.run(self.reference.attempt(number)))
 
-    def attempts(self) -> list[dict[str, Any]]:
+    def attempts(self) -> list[Answer]:
         """Returns the service's description of each attempt, in order; [] if there is no such run."""
         first = self.find()
         if first is None:
@@ -90,7 +91,7 @@ class CloudRun:
             self._identifiers, self._since = identifiers, self._clock()
         return runs
 
-    def newest(self) -> dict[str, Any]:
+    def newest(self) -> Answer:
         """Returns the service's description of the last attempt.
 
         Raises:
@@ -165,20 +166,20 @@ def status_of(run: Mapping[str, Any], attempt: int) -> RunStatus:
     """
     word = str(run.get("status"))
     state, message = STATES.get(word, (RunState.QUEUED, f"Azure ML calls it {word}"))
-    error = (run.get("error") or {}).get("error") or {}
+    error = part(part(run, "error"), "error")
     if state in {RunState.FAILED, RunState.CANCELLED} and error:
         message = _reason(str(error.get("message") or error.get("code") or ""))
     return RunStatus(state=state, attempt=attempt, message=message)
 
 
 def _attempts(run: Mapping[str, Any]) -> int:
-    text = str((run.get("tags") or {}).get(ATTEMPTS, "1"))
+    text = str(part(run, "tags").get(ATTEMPTS, "1"))
     return int(text) if text.isascii() and text.isdigit() else 1
 
 
 def _preemptions(run: Mapping[str, Any]) -> int:
     """Counts how often the service took the node away and restarted the run."""
-    warnings = run.get("warnings") or ()
+    warnings = entries(run, "warnings")
     return sum(_PREEMPTED in str(warning.get("message")).lower() for warning in warnings)
 
 
