@@ -251,6 +251,16 @@ def test_a_model_is_registered_once_or_an_error_says_that_it_is_not(cloud: Cloud
     assert [one["version"] for one in versions] == [1]
 
 
+def test_a_header_that_is_refused_once_is_renewed(cloud: Cloud):
+    backend = cloud.backend()
+    backend.status(cloud.done)
+    signed = len(cloud.emulator.requests)
+    fault = cloud.emulator.fault("GET .*/history/.*/runs/", FaultKind.UNAUTHORIZED, times=1)
+    assert backend.status(cloud.done).state is RunState.COMPLETED
+    assert fault.hits == 1
+    assert len([one for one in cloud.emulator.requests[signed:] if "/history/" in one.path]) == 2
+
+
 @TRANSIENT
 def test_a_single_failure_is_not_noticed(cloud: Cloud, kind: FaultKind, tmp_path: Path):
     job, run = cloud.new_run("succeed")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from stoker.engine.errors import BackendError
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.rest.client import Patience, Service
-from stoker.plugins.azureml.rest.response import Piece
+from stoker.plugins.azureml.rest.response import Piece, TransientError, check
+from stoker.plugins.azureml.runs import outputs
 
 WHOLE = bytes(range(100))
 
@@ -67,3 +70,36 @@ def test_a_blob_that_grows_is_read_to_the_end_that_it_had():
     assert WHOLE[5:20] == read[:15]
     assert len(read) < 15 + 3
     assert Growing().read_rest("", 20) == b""
+
+
+@pytest.mark.parametrize(("header", "wait_s"), [({}, 0.0), ({"Retry_After": "7"}, 7.0), ({"Retry_After": "soon"}, 0.0)])
+def test_a_service_that_asks_for_time_is_given_it(header: dict[str, str], wait_s: float):
+    with pytest.raises(TransientError) as caught:
+        check("GET", "https://host/x", answer(429, b"", **header))
+    assert caught.value.retry_after_s == wait_s
+
+
+class Scripted(Service):
+    """The services of a workspace with one blob, which is read in these pieces."""
+
+    def __init__(self, *pieces: Piece) -> None:
+        super().__init__(Scope(subscription="s", group="g", workspace="w"), "cli", Patience())
+        self.pieces = list(pieces)
+
+    def read(self, url: str, offset: int, limit: int | None = None) -> Piece | None:
+        return self.pieces.pop(0)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (Piece(content=b"ab", total=4), Piece(content=b"c", total=5)),
+        (Piece(content=b"ab", total=4), Piece(content=b"", total=4)),
+        (Piece(content=b"ab", total=4), Piece(content=b"", total=2)),
+        (Piece(content=b"ab", total=4, md5="one"), Piece(content=b"cd", total=4, md5="other")),
+        (Piece(content=b"", total=4),),
+    ],
+)
+def test_a_blob_that_changes_while_it_is_read_is_refused(pieces: tuple[Piece, ...], tmp_path: Path):
+    with pytest.raises(BackendError, match="changed while it was read"):
+        outputs.download(Scripted(*pieces), "", tmp_path / "file")

@@ -124,7 +124,8 @@ def download(service: Service, url: str, path: Path) -> bool:
             piece = service.read(url, size_bytes, _PIECE_BYTES)
             if piece is None:
                 raise BackendError(f"the output {path.name} is gone", hint=_AGAIN)
-            if piece.total < size_bytes or (total is not None and (piece.total, piece.md5) != (total, md5)):
+            stuck = piece.total < size_bytes or (not piece.content and piece.total != size_bytes)
+            if stuck or (total is not None and (piece.total, piece.md5) != (total, md5)):
                 raise BackendError(f"the output {path.name} changed while it was read", hint=_AGAIN)
             stream.write(piece.content)
             digest.update(piece.content)
