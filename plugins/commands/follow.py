@@ -154,7 +154,7 @@ class _Trouble:
             raise error
         if not self._said and not self._quiet:
             self._said = f"{datetime.now():%H:%M}"
-            what = f"{error.what}; trying again since {self._said}, and the run goes on (Ctrl-C leaves it)"
+            what = f"{error.what}; trying again since {self._said}, and the run goes on"
             print(visible(f"warning: {what}"), file=sys.stderr)
 
     def ends(self) -> None:

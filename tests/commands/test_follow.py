@@ -64,7 +64,7 @@ def test_a_service_that_is_away_for_a_while_is_waited_for(run: RunDirectory, cap
     output, said = capfd.readouterr()
     assert output.startswith("a line\n")
     assert re.sub(r"\d\d:\d\d", "TIME", said).splitlines() == [
-        "warning: no answer; trying again since TIME, and the run goes on (Ctrl-C leaves it)",
+        "warning: no answer; trying again since TIME, and the run goes on",
         "warning: the run can be seen again, as it could not since TIME",
     ]
 
