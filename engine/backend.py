@@ -52,10 +52,12 @@ class Manifest:
         files: {path relative to the folder, with "/": "sha256:…"}.
         unverified: The paths of those files that could not be compared with their source, because nothing there has
             their digests. Their sizes are right.
+        left_out: Files that are not in the folder, because their names can't be those of files here: {path: why}.
     """
 
     files: Mapping[str, str]
     unverified: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import files
 from ..backend import Backend, Manifest, ModelVersion, RecordingBackend
-from ..errors import RunError, StokerError, StorageError
+from ..errors import RunError, StokerError, StorageError, few
 from ..job import TrainJob
 from ..metrics import EpochReport, epoch_names, final_figures, is_final
 from ..registry import MODEL_FILE, NOT_REGISTERED, Registry
@@ -32,7 +32,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
         in the backend's registry if that is another one.
 
     Raises:
-        RunError: The model must not be registered; all else is there.
+        RunError: The model must not be registered, or an output has no possible name here; all else is there.
         BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
@@ -58,6 +58,9 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     there = backend.register(handle, "model", job.register) if job.register else None
     here = Registry.register_run(run, job) if there else None
     run.write_summary(summary.registered_as(here) if here else summary)
+    if manifest.left_out:
+        left_out = few(f"{name!r} ({why})" for name, why in manifest.left_out.items())
+        raise RunError(f"outputs of the run were left out: {left_out}", hint=f"all others are in {run.outputs}")
     return [version for version in dict.fromkeys((here, there)) if version]
 
 

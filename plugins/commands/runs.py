@@ -291,7 +291,9 @@ def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) ->
         raise _with_state(error, found, backend) from error
     count = len(manifest.files)
     print(f"{count} file{'' if count == 1 else 's'} in {values.output}, {_verified(manifest)}")
-    return 0
+    for name, why in manifest.left_out.items():
+        print(visible(f"error: the output {name!r} was left out: {why}"), file=sys.stderr)
+    return 1 if manifest.left_out else 0
 
 
 def _verified(manifest: Manifest) -> str:

@@ -240,6 +240,21 @@ def test_the_manifest_of_a_model_vouches_for_its_files_and_for_no_others(cloud: 
         assert "is not the one that its MANIFEST.json describes" in str(call.error)
 
 
+def test_an_output_with_an_impossible_name_is_left_out_and_the_others_come_home(cloud: Cloud, tmp_path: Path):
+    handle = cloud.submit("succeed")
+    cloud.until(handle, RunState.COMPLETED)
+    odd = ["../escape", "a/../../b", "nul\0", "l" * 300, "notes.txt/below", "/absolute"]
+    run_id = handle.reference.split("/")[-1]
+    for name in odd:
+        cloud.emulator.service.storage.put(ARTIFACTS, f"ExperimentRun/dcid.{run_id}/outputs/{name}", b"odd")
+    manifest = cloud.backend().fetch(handle, tmp_path / "in" / "target")
+    assert sorted(manifest.left_out) == sorted(odd)
+    assert all(manifest.left_out.values())
+    assert set(manifest.files) == set(payloads.outputs())
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["target"]
+
+
 @EVERY_KIND
 def test_a_model_is_registered_once_or_an_error_says_that_it_is_not(cloud: Cloud, kind: FaultKind):
     name = f"model-{kind.name.lower()}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stoker.engine.backend import Manifest
-from stoker.engine.errors import BackendError, UnreachableError
+from stoker.engine.errors import BackendError, RunError, UnreachableError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.fetch import list_files
 from stoker.engine.files import make_folder, write_bytes
@@ -144,3 +145,21 @@ def test_nobody_is_asked_for_an_end_that_is_known_until_the_run_is_submitted_aga
     backend.state = RunState.LOST
     assert [runs._status(run, backend).state for _ in range(3)] == [RunState.LOST] * 3
     assert backend.looks == looks + 6, "what is lost may be found again"
+
+
+def test_outputs_that_were_left_out_are_named_and_the_command_fails(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    class Odd(Away):
+        def fetch(self, handle: Handle, target: Path) -> Manifest:
+            return replace(super().fetch(handle, target), left_out={"../x\n": "it would be outside the folder"})
+
+    backend: Any = Odd()
+    assert runs._fetch(run, backend, argparse.Namespace(output=tmp_path / "target")) == 1
+    output, said = capsys.readouterr()
+    assert output == f"1 file in {tmp_path / 'target'}, each compared with the original\n"
+    assert said == "error: the output '../x\\n' was left out: it would be outside the folder\n"
+    (run.path / "summary.json").unlink()
+    with pytest.raises(RunError, match=r"left out: '\.\./x"):
+        follow(run, backend, OPTIONS)
+    assert run.summary() is not None, "all else is there"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ....engine import files, strict_json
 from ....engine.backend import Manifest
-from ....engine.errors import BackendError, InputError
+from ....engine.errors import BackendError, InputError, StorageError
 from ....engine.fetch import copy_outputs
 from ....engine.packaging.layout import RECORD
 from ....engine.rundir import RunDirectory
@@ -25,13 +27,16 @@ _MANIFEST = "MANIFEST.json"
 """The file in the folder of a model that has the digests of the others; `engine.training.export` writes it."""
 _AGAIN = "fetch the outputs again"
 _PIECE_BYTES = 8 << 20
+_AT_ONCE = 4
+_ODD_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ}
+"""What a file system says to a name that it can't have, or that another file has already."""
 
 
 def fetch(service: Service, run_id: str, target: Path) -> Manifest:
     """Fetches the outputs of a run into a folder: all of them, or none.
 
     Each file is compared with the MD5 that the storage has of it, and those of the model with the digests in its
-    manifest.
+    manifest. An output whose name can't be that of a file here is left out, and named.
 
     Args:
         service: The workspace.
@@ -47,17 +52,52 @@ def fetch(service: Service, run_id: str, target: Path) -> Manifest:
         StorageError: They can't be written there.
     """
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
-        folder, verified = Path(temporary).resolve() / "outputs", set()
-        for name, url in listed(service, run_id):
-            path = folder / name
-            if not path.resolve().is_relative_to(folder) or path.exists():
-                raise BackendError(f"an output of the run {run_id} would land outside its folder", received=name)
-            files.make_folder(path.parent)
-            if download(service, url, path):
-                verified.add(name)
-        verified |= _check_manifest(folder, "model")
+        folder = Path(temporary).resolve() / "outputs"
+        urls = dict(listed(service, run_id))
+        left_out = _make_room(folder, urls)
+        verified = _download_all(service, {folder / name: urls[name] for name in urls if name not in left_out})
+        names = {path.relative_to(folder).as_posix() for path in verified} | _check_manifest(folder, "model")
         manifest = copy_outputs(folder, target)
-        return replace(manifest, unverified=tuple(name for name in manifest.files if name not in verified))
+        unverified = tuple(name for name in manifest.files if name not in names)
+        return replace(manifest, unverified=unverified, left_out=left_out)
+
+
+def _make_room(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Makes an empty file for each output; returns those whose names can't be those of files here, and why.
+
+    Raises:
+        StorageError: The folder can't be written.
+    """
+    left_out = {}
+    for name in names:
+        path = folder / name
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            left_out[name] = "it would be outside the folder"
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("xb").close()
+        except ValueError:  # NUL, or characters that the file system can't have
+            left_out[name] = "its name can't be that of a file"
+        except OSError as error:
+            if error.errno not in _ODD_NAME:
+                raise StorageError.from_os(error, folder) from error
+            left_out[name] = str(error.strerror)
+    return left_out
+
+
+def _download_all(service: Service, urls: Mapping[Path, str]) -> list[Path]:
+    """Downloads files side by side; returns those that were compared with a digest.
+
+    Raises:
+        BackendError, StorageError: As `download`; no other download is begun then.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = {path: pool.submit(download, service, url, path) for path, url in urls.items()}
+        try:
+            return [path for path, future in futures.items() if future.result()]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str, str]]:
