@@ -9,6 +9,7 @@ StokerError                 exit 1   the root; the command line prints it as `er
 │   └── PluginError                  a plugin is broken, clashes with another, or lacks a package
 ├── DownloadError           exit 1   no mirror gave the right bytes
 ├── BackendError            exit 1   a backend could not do what was asked
+│   └── UnreachableError             it can't be reached now, and may be later
 └── RunError                exit 1   a run failed, or what is left of it can't be used
     └── CheckpointError              a checkpoint is damaged, missing or from another run
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,6 +124,8 @@ def _started(pid: int) -> str:
         return "" if fields[0] in "ZX" else fields[19]
     if _BOOT_ID.exists():
         return ""
+    import subprocess
+
     shown = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, started = shown.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else started.strip()

@@ -10,7 +10,7 @@ import textwrap
 _LEAST = 24
 """Columns that a text keeps beside its label, however narrow the terminal is."""
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|[ -/]*[0-~])?")
+_ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|[ -/]*[0-~])?"
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -20,7 +20,7 @@ def clean(text: str) -> str:
 
     Of a line that overwrites itself by carriage returns, the last text remains.
     """
-    text = _ESCAPES.sub("", text).rstrip("\r\n").rpartition("\r")[2]
+    text = re.sub(_ESCAPES, "", text).rstrip("\r\n").rpartition("\r")[2]
     return _CONTROLS.sub("", text)
 
 

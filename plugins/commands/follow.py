@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +153,7 @@ class _Trouble:
         if self._refusals >= _REFUSALS:
             raise error
         if not self._said and not self._quiet:
-            self._said = f"{datetime.now():%H:%M}"
+            self._said = time.strftime("%H:%M")
             what = f"{error.what}; trying again since {self._said}, and the run goes on"
             print(visible(f"warning: {what}"), file=sys.stderr)
 

@@ -16,7 +16,6 @@ from ...engine.backend import AdoptingBackend, Backend, Manifest
 from ...engine.command import Command, command_line
 from ...engine.errors import BackendError, InputError, RunError, StokerError, StorageError, few
 from ...engine.hookspecs import hookimpl
-from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.runs.find import find_run, list_runs
@@ -203,6 +202,8 @@ def _show(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> 
 
 def _settings(job: Mapping[str, Any], unused: Collection[str]) -> dict[str, Any]:
     """Returns the settings of a job that are not at their defaults, and the options of plugins that the model used."""
+    from ...engine.job import TrainJob
+
     usual = {name: value for name, value in TrainJob().to_json().items() if name not in _ELSEWHERE}
     changed = {name: job[name] for name, value in usual.items() if job[name] != value}
     used = {name: value for name, value in job["options"].items() if name not in unused}

@@ -276,7 +276,7 @@ class BuildLogs:
     def get(self, route: Route) -> dict[str, Any]:
         return {"logFiles": {BUILD_LOG: route.path.split("/")[-2]}}
 
-    def read(self, url: str, offset: int) -> bytes:
+    def read_rest(self, url: str, offset: int) -> bytes:
         return self.logs[url][offset:]
 
 

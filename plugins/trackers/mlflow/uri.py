@@ -10,7 +10,7 @@ from ....engine.errors import OptionError
 from ....engine.paths import expanded
 
 _SQLITE = "sqlite:///"
-_SECRET = re.compile("passw|pwd|token|secret|key|sig", re.I)
+_SECRET = "passw|pwd|token|secret|key|sig"
 _VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
@@ -42,7 +42,9 @@ def has_secret(uri: str) -> bool:
     """
     parts = urlsplit(uri)
     names = [name for name, _ in parse_qsl(parts.query)]
-    return bool(parts.password or (parts.username and _is_http(parts)) or any(_SECRET.search(name) for name in names))
+    return bool(
+        parts.password or (parts.username and _is_http(parts)) or any(re.search(_SECRET, name, re.I) for name in names)
+    )
 
 
 def bare(uri: str) -> str:
