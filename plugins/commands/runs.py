@@ -25,6 +25,8 @@ from .backend_choice import choice_of, known_choice, plugin_defaults
 from .follow import add_display_options, follow
 from .train import add_runs_dir
 
+_LONGEST_REASON = 60
+"""Characters of why a state is unknown, in a list."""
 _UNKNOWN = "unknown"
 """The state of a run that could not be asked, or whose record is damaged."""
 
@@ -102,10 +104,19 @@ def _list(values: argparse.Namespace, context: Context) -> int:
     if values.json:
         print(strict_json.dumps(rows, indent=2))
     elif rows:
-        print(visible(_table(("run", "state", "epochs", "accuracy", "loss"), [_rounded(row) for row in rows])))
+        shown = [_rounded(row) | {"state": _state(row)} for row in rows]
+        print(visible(_table(("run", "state", "epochs", "accuracy", "loss"), shown)))
     else:
         print(f"no runs in {values.runs_dir}; start one with: {command_line('train', runs_dir=values.runs_dir)}")
     return 0
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    """Returns the state in a row, and why it is unknown if it is."""
+    state, why = str(row["state"]), str(row.get("message", "")).partition("\n")[0]
+    if state != _UNKNOWN or not why:
+        return state
+    return f"{state} ({why if len(why) <= _LONGEST_REASON else f'{why[: _LONGEST_REASON - 1]}…'})"
 
 
 def _row(found: RunDirectory, backend_of: Callable[[RunDirectory], Backend]) -> dict[str, Any]:

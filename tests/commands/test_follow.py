@@ -163,3 +163,13 @@ def test_outputs_that_were_left_out_are_named_and_the_command_fails(
     with pytest.raises(RunError, match=r"left out: '\.\./x"):
         follow(run, backend, OPTIONS)
     assert run.summary() is not None, "all else is there"
+
+
+def test_a_state_that_could_not_be_asked_for_is_unknown_with_the_reason(run: RunDirectory):
+    def backend_of(found: RunDirectory) -> Any:
+        return Away(UnreachableError("can't sign in to Azure", received="a long\nstory"))
+
+    row = runs._row(run, backend_of)
+    assert runs._state(row) == "unknown (can't sign in to Azure)"
+    assert runs._state(row | {"message": "x" * 99}) == f"unknown ({'x' * 59}…)"
+    assert runs._state({"state": "failed", "message": "so it is"}) == "failed"
