@@ -140,7 +140,7 @@ class _Trouble:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._said = ""
+        self._since = ""
         self._refusals = 0
 
     def begins(self, error: BackendError) -> None:
@@ -152,16 +152,16 @@ class _Trouble:
         self._refusals += not isinstance(error, UnreachableError)
         if self._refusals >= _REFUSALS:
             raise error
-        if not self._said and not self._quiet:
-            self._said = time.strftime("%H:%M")
-            what = f"{error.what}; trying again since {self._said}, and the run goes on"
+        if not self._since and not self._quiet:
+            self._since = time.strftime("%H:%M")
+            what = f"{error.what}; trying again since {self._since}, and the run goes on"
             print(visible(f"warning: {what}"), file=sys.stderr)
 
     def ends(self) -> None:
         """Says that all is well again, if it was not."""
-        if self._said:
-            print(f"warning: the run can be seen again, as it could not since {self._said}", file=sys.stderr)
-        self._said, self._refusals = "", 0
+        if self._since:
+            print(f"warning: the run can be seen again, as it could not since {self._since}", file=sys.stderr)
+        self._since, self._refusals = "", 0
 
 
 class _Figures:

@@ -276,11 +276,10 @@ def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -
     before = backend.status(found.handle()).state
     backend.cancel(found.handle())
     after = backend.status(found.handle())
-    state = after.state
     if before.ended:
-        print(f"{found.run_id} had ended already: {state}")
+        print(f"{found.run_id} had ended already: {after.state}")
     else:
-        print(f"{found.run_id} is {state} ({time.monotonic() - started:.1f} s)")
+        print(f"{found.run_id} is {after.state} ({time.monotonic() - started:.1f} s)")
         note_end(found, backend, after)
     return 0
 

@@ -44,13 +44,8 @@ def content_headers(record: Record) -> dict[str, str]:
     }
 
 
-def read(record: Record, request: Request, *, short: bool = False) -> Response:
+def read(record: Record, request: Request) -> Response:
     """Returns the content of a blob, or the range that the request asks for.
-
-    Args:
-        record: The blob.
-        request: The request.
-        short: Whether to return half of a range only, as RFC 9110 (15.3.7) allows.
 
     Raises:
         BlobRefusal: The range is outside of the blob.
@@ -63,8 +58,6 @@ def read(record: Record, request: Request, *, short: bool = False) -> Response:
     start, end = int(found[1]), min(int(found[2] or size - 1), size - 1)
     if start > end:
         raise BlobRefusal(416, "InvalidRange", "the range is not within the blob")
-    if short:
-        end = (start + end) // 2
     # Clients would take a digest in this header for that of the range.
     whole = headers.pop("Content-MD5", "")
     data = _bytes(record, start, end + 1 - start)

@@ -608,7 +608,7 @@ HELD = {
     "a metric with several numbers": test_a_metric_of_several_numbers_is_several_figures,
     "`class_weight`, `sample_weight`": test_weights_count_as_in_fit,
     "variables": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
-    "a model with more optimizers of its own": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
+    "a model with additional optimizers": test_a_model_without_call_trains_and_resumes_to_the_same_bits,
     "a model with a fixed batch size": test_a_model_with_a_fixed_batch_size_trains,
     "`jit_compile=False`": test_what_the_user_asked_of_xla_is_respected,
     "floating-point data": test_floats_reach_the_model_as_floatx,
@@ -622,7 +622,7 @@ HELD = {
     "`stop_training` set during an epoch": test_a_batch_callback_ends_the_epoch_after_its_chunk,
     "the batches of an evaluation": test_figures_of_an_evaluation_do_not_depend_on_its_batches,
     "the losses of several outputs": test_losses_of_several_outputs_weigh_each_example_alike,
-    "a model with more optimizers of its own, in the mode `eager`": (
+    "a model with additional optimizers, in the mode `eager`": (
         test_a_model_without_call_trains_and_resumes_to_the_same_bits
     ),
     "a last batch that does not fit a fixed batch size": (
