@@ -27,7 +27,7 @@ BUILT_IN = (
     "stoker.plugins.commands.train",
     "stoker.plugins.commands.execute",
     "stoker.plugins.commands.rehearse",
-    "stoker.plugins.commands.runs",
+    "stoker.plugins.commands.runs.plugin",
     "stoker.plugins.commands.verify_resume",
     "stoker.plugins.commands.models",
     "stoker.plugins.commands.plugins",

@@ -18,7 +18,7 @@ from ..status import RunState, RunStatus
 from ..summary import RunSummary
 
 
-def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
+def collect_results(run: RunDirectory, backend: Backend, job: TrainJob | None = None) -> list[ModelVersion]:
     """Fills the folder of a run that completed elsewhere with everything that a run on this machine has.
 
     Calling it again does the same again.
@@ -26,6 +26,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
     Args:
         run: The run; it has a handle.
         backend: The backend of that handle.
+        job: Its job with another name to register the model under; None takes the name that was submitted.
 
     Returns:
         The versions that the model was registered as, if the job asked for that: in the registry on this machine, and
@@ -36,7 +37,7 @@ def collect_results(run: RunDirectory, backend: Backend) -> list[ModelVersion]:
         BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
-    handle, job = run.handle(), run.job()
+    handle, job = run.handle(), job or run.job()
     log = b"".join(backend.logs(handle))
     files.write_bytes(run.log, log)
     manifest = backend.fetch(handle, run.outputs)

@@ -316,3 +316,12 @@ def test_a_model_that_may_have_arrived_changed_is_collected_and_registered_nowhe
         collect_results(run, backend)  # type: ignore[arg-type]
     assert run.summary() == RunSummary(metrics=THERE["metrics"], epochs=4)  # type: ignore[arg-type]
     assert Registry.beside(run).names() == []
+
+
+def test_a_run_elsewhere_is_registered_later_as_if_its_job_had_asked_for_it(tmp_path: Path):
+    run, backend = elsewhere(tmp_path), Recording(THERE)
+    assert collect_results(run, backend) == []  # type: ignore[arg-type]
+    here, there = collect_results(run, backend, TrainJob(register="ours"))  # type: ignore[arg-type]
+    assert (here.name, here.version, there.version) == ("ours", 1, 7)
+    assert run.summary().registered == {"name": "ours", "version": 1}  # type: ignore[union-attr]
+    assert run.job().register == "", "the job is what was asked for then"

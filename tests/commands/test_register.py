@@ -1,0 +1,76 @@
+"""`stoker runs register` gives the model of a completed run its name and version later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stoker import cli
+from stoker.engine.backend import BackendChoice
+from stoker.engine.files import make_folder, sha256_file, write_bytes
+from stoker.engine.job import TrainJob
+from stoker.engine.registry import Registry
+from stoker.engine.rundir import RunDirectory
+from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.engine.summary import RunSummary
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
+    """A completed run on this machine, whose model is in no registry."""
+    monkeypatch.chdir(tmp_path)
+    made = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True))
+    made.write_handle(Handle(backend="local", reference=str(made.path)))
+    made.write_backend_choice(BackendChoice(name="local", options={}))
+    write_bytes(make_folder(made.model) / "model.keras", b"what Keras has saved")
+    made.write_summary(RunSummary(metrics={"Final test loss": 0.5}, epochs=1))
+    made.write_status(RunStatus(state=RunState.COMPLETED))
+    return made
+
+
+def test_the_model_is_registered_and_the_summary_says_so(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["runs", "register", "latest", "digits"]) == 0
+    (version,) = Registry.beside(run).versions("digits")
+    assert version.digest == sha256_file(run.model / "model.keras")
+    assert capsys.readouterr().out == f"registered: digits version 1 ({version.location})\n"
+    record = Registry.beside(run).record(Path(version.location))
+    assert (record["run"], record["job_sha256"]) == (run.run_id, TrainJob(offline=True, register="digits").digest())
+    summary = run.summary()
+    assert summary
+    assert summary.registered == {"name": "digits", "version": 1}
+
+
+def test_the_same_model_is_one_version_however_often_it_is_registered(run: RunDirectory):
+    for _ in range(2):
+        assert cli.main(["runs", "register", "latest", "digits"]) == 0
+    assert len(Registry.beside(run).versions("digits")) == 1
+    assert cli.main(["runs", "register", "latest", "others"]) == 0
+    assert Registry.beside(run).names() == ["digits", "others"]
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
+def test_a_run_that_has_not_completed_is_refused(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str], state: RunState
+):
+    run.write_status(RunStatus(state=state))
+    assert cli.main(["runs", "register", "latest", "digits"]) == 1
+    said = capsys.readouterr().err
+    assert f"the run {run.run_id} has not completed\n  received: {state}\n" in said
+    assert "train --resume" in said
+    assert Registry.beside(run).names() == []
+
+
+def test_a_loss_that_is_no_number_needs_register_anyway(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
+    run.write_summary(RunSummary(metrics={"Final test loss": float("nan")}, epochs=1))
+    assert cli.main(["runs", "register", "latest", "digits"]) == 1
+    assert "the model is not registered as 'digits': its final test loss is nan" in capsys.readouterr().err
+    assert cli.main(["runs", "register", "latest", "digits", "--register-anyway"]) == 0
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "-x"])
+def test_a_name_that_is_none_is_refused_before_the_run_is_looked_at(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str], name: str
+):
+    assert cli.main(["runs", "register", "nosuch", "--", name]) == 2
+    assert "the name to register" in capsys.readouterr().err
