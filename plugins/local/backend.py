@@ -7,11 +7,8 @@ import importlib.util
 import json
 import os
 import shlex
-import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,33 +17,22 @@ from types import MappingProxyType
 
 from ...engine import files, locks
 from ...engine.backend import Manifest, ModelVersion, Plan
-from ...engine.errors import BackendError, InputError, StokerError, StorageError, few
+from ...engine.errors import BackendError, InputError, StokerError
 from ...engine.fetch import copy_outputs
 from ...engine.job import TrainJob
-from ...engine.process import ProcessIdentity, marked
 from ...engine.registry import Registry
 from ...engine.rundir import RunDirectory, StatusRecord
 from ...engine.status import Handle, RunState, RunStatus
 from . import NAME
+from .liveness import POLL_S, holds_lock, is_alive, is_elsewhere
+from .process import Ending, end_followers, start, why_lost
 
-GRACE_S = 10.0
-"""How long a cancelled run may take to write its checkpoint before it is killed."""
-_HEARTBEAT_S = 30.0
-_CLOCKS_S = 2 * 86_400.0
-"""How far the clocks of two machines may be apart."""
-_BEAT_S = 1.5
-"""How long a heartbeat is watched for a change; it is written five times a second."""
-_END_S = 1.0
 _PATIENCE_S = 5.0
+"""How long a status that can't be read is read again while its process lives."""
 _PIECE_BYTES = 1 << 20
 """How much of a log is read at once."""
 _SHOWN = 200
 """Characters of a handle that a message shows."""
-_exit_codes: dict[Path, int] = {}
-"""Of the training processes that this process has started, by the folders of their runs."""
-_waiters: dict[Path, threading.Thread] = {}
-"""The threads that wait for these codes."""
-_CLI = Path(__file__).resolve().parents[2] / "cli.py"
 
 
 class LocalBackend:
@@ -57,7 +43,7 @@ class LocalBackend:
     alive, and makes a second submission find the first.
     """
 
-    poll_s = 0.05
+    poll_s = POLL_S
     runs_here = True
     limits: Mapping[str, str] = MappingProxyType({})
 
@@ -96,13 +82,13 @@ class LocalBackend:
             if held is None:
                 return handle
             before = run.status_record()
-            ended = _end_followers(run, before.process if before else None)
+            ended = end_followers(run, before.process if before else None)
             if ended:
                 files.append_line(run.log, f"note: ended what the attempt before had left running: {ended}")
             attempt = before.status.attempt + 1 if before else 1
             run.write_status(RunStatus(state=RunState.PREPARING, attempt=attempt))
             try:
-                _start(run, held.fileno())
+                start(run, held.fileno())
             except StokerError as error:
                 run.write_status(RunStatus(state=RunState.FAILED, attempt=attempt, message=error.what))
                 raise
@@ -116,7 +102,7 @@ class LocalBackend:
         before = _read(run)
         if before is None:
             return _without_record(run)
-        if before.status.state.ended or _is_alive(run, before):
+        if before.status.state.ended or is_alive(run, before):
             return before.status
         status = (run.status_record() or before).status  # it may have ended between the two looks
         if status.state.ended:
@@ -126,7 +112,7 @@ class LocalBackend:
         return RunStatus(
             state=RunState.LOST,
             attempt=status.attempt,
-            message=_why_lost(run),
+            message=why_lost(run),
             progress=status.progress,
         )
 
@@ -156,31 +142,19 @@ class LocalBackend:
             BackendError: There is no such run on this machine, or it does not end.
         """
         run = _require(handle)
-        deadline = time.monotonic() + GRACE_S
-        asked = killed = False
-        known: ProcessIdentity | None = None
-        while not (ended := self.status(handle).state.ended) or _holds_lock(run):
+        ending = Ending(run)
+        while not (ended := self.status(handle).state.ended) or holds_lock(run):
             record = run.status_record()
-            process = record.process if record else None
-            known = process or known
-            if record and _is_elsewhere(record):
+            if record and is_elsewhere(record):
                 if ended:
                     return
-                alike = record.host == socket.gethostname()
-                where = "in another container, or on another machine called" if alike else "on the machine"
-                raise BackendError(f"the run is {where} {record.host}", hint="cancel it there")
-            late = time.monotonic() > deadline
-            if process and late and not killed:
-                killed = process.send(signal.SIGKILL)
-            elif process and not (asked or ended):
-                asked = process.send(signal.SIGTERM)
-            if time.monotonic() > deadline + (GRACE_S if asked or killed else 0):
-                raise _endless(run, process)
+                raise _not_here(record)
+            ending.signal(record.process if record else None, ended=ended)
             time.sleep(self.poll_s)
-        if self.status(handle).state is RunState.LOST and (asked or killed):
+        if ending.signalled and self.status(handle).state is RunState.LOST:
             run.write_status(RunStatus(state=RunState.CANCELLED, message="it did not end in time and was killed"))
         record = run.status_record()
-        _end_followers(run, (record.process if record else None) or known)
+        end_followers(run, (record.process if record else None) or ending.process)
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Copies the run's outputs.
@@ -223,15 +197,15 @@ def _require(handle: Handle) -> RunDirectory:
 def _read(run: RunDirectory) -> StatusRecord | None:
     """Returns what the child process wrote last; while it lives, reads a file again that can't be read."""
     deadline = time.monotonic() + _PATIENCE_S
-    while (found := run.status_record()) is None and _holds_lock(run) and time.monotonic() < deadline:
-        time.sleep(LocalBackend.poll_s)
+    while (found := run.status_record()) is None and holds_lock(run) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
     return found
 
 
 def _without_record(run: RunDirectory) -> RunStatus:
     """Returns the status of a run whose `status.json` is damaged or missing, by its lock and its last event."""
     message = f"{run.path / 'status.json'} can't be read"
-    if _holds_lock(run):
+    if holds_lock(run):
         return RunStatus(state=RunState.RUNNING, message=message)
     ended = None
     with contextlib.suppress(StokerError):
@@ -244,119 +218,14 @@ def _missing(handle: Handle) -> BackendError:
     return BackendError(f"there is no run of the backend {NAME!r} in {reference!r}", hint="was its folder deleted?")
 
 
+def _not_here(record: StatusRecord) -> BackendError:
+    alike = record.host == socket.gethostname()
+    where = "in another container, or on another machine called" if alike else "on the machine"
+    return BackendError(f"the run is {where} {record.host}", hint="cancel it there")
+
+
 def _require_packages() -> None:
     missing = [name for name in ("tensorflow", "keras", "numpy") if importlib.util.find_spec(name) is None]
     if missing:
         hint = shlex.join([sys.executable, "-m", "pip", "install", *missing])
         raise InputError(f"the package {missing[0]!r} is not installed for {sys.executable}", hint=hint)
-
-
-def _start(run: RunDirectory, lock_descriptor: int) -> None:
-    """Starts the child process in a new session; its output goes to the log, and it inherits the lock."""
-    with files.storage_errors(run.log):
-        log = run.log.open("ab")
-    with log:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, str(_CLI), "exec", str(run.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock_descriptor,),
-                env=marked(os.environ, run.run_id),
-            )
-        except OSError as error:
-            what, hint = "the training process can't be started", "does this machine limit processes or memory?"
-            raise BackendError(what, received=str(error), hint=hint) from error
-
-    def wait() -> None:
-        _exit_codes[run.path] = process.wait()
-
-    _exit_codes.pop(run.path, None)
-    waiter = threading.Thread(target=wait, daemon=True)
-    with contextlib.suppress(RuntimeError):  # a zombie is left if this process lives on and can start no thread
-        waiter.start()
-        _waiters[run.path] = waiter
-
-
-def _why_lost(run: RunDirectory) -> str:
-    """Returns why a run is lost, as far as this process knows: it may have started the run's, or have not."""
-    waiter = _waiters.get(run.path)
-    if waiter:  # the process has lost its lock, so it is at its end
-        waiter.join(_PATIENCE_S)
-    code = _exit_codes.get(run.path)
-    if code == os.EX_IOERR:
-        return "its process could not write into the folder of the run: is the disk full?"
-    known = "" if code is None or code < 0 else f" with the exit code {code}, and"
-    ends = ": killed, or the machine went down" if not known else ""
-    return f"its process ended{known} without reporting a status{ends}"
-
-
-def _is_elsewhere(record: StatusRecord) -> bool:
-    """Returns whether a run's process has its number on another machine, or in another container of this one."""
-    process = record.process
-    if process and process.is_here:
-        return False
-    return bool(record.host) and (record.host != socket.gethostname() or bool(process))
-
-
-def _is_alive(run: RunDirectory, record: StatusRecord) -> bool:
-    """Returns whether the run's process lives: it holds the lock, or it was seen to write the run's status.
-
-    The lock shows it wherever the file system has locks that all its machines see. Without one, a process of another
-    machine has a recent heartbeat by this machine's clock, or, if its clock differs, one that changes.
-    """
-    try:
-        if locks.is_locked(run.lock):
-            return True
-    except StorageError:  # this user may not read the file, or the file system has no locks
-        if record.process and record.process.is_here:
-            return record.process.is_alive
-    if not _is_elsewhere(record):
-        return False
-    age_s = abs(time.time() - record.heartbeat_s)
-    return age_s < _HEARTBEAT_S or (age_s < _CLOCKS_S and record.host != socket.gethostname() and _beats(run, record))
-
-
-def _beats(run: RunDirectory, record: StatusRecord) -> bool:
-    """Returns whether the heartbeat of a run changes while it is watched."""
-    deadline = time.monotonic() + _BEAT_S
-    while time.monotonic() < deadline:
-        time.sleep(LocalBackend.poll_s)
-        now = run.status_record()
-        if now and now.heartbeat_s != record.heartbeat_s:
-            return True
-    return False
-
-
-def _holds_lock(run: RunDirectory) -> bool:
-    """Returns whether a process on this machine holds the lock of the run, as far as this user may know."""
-    try:
-        return locks.is_locked(run.lock)
-    except StorageError:
-        return False
-
-
-def _endless(run: RunDirectory, process: ProcessIdentity | None) -> BackendError:
-    """Returns the error for a run that does not end, or whose process is not known for sure."""
-    if process and process.is_alive:
-        return BackendError(f"the run {run.run_id} does not end", hint=f"its process is {process.pid}")
-    named = f"the process {process.pid}, which is gone or another one by now" if process else "no process"
-    return BackendError(
-        f"a process holds the lock of the run {run.run_id}, and which one is not known; none was signalled",
-        received=f"status.json names {named}",
-        hint=f"find it with: fuser {shlex.quote(str(run.lock))}",
-    )
-
-
-def _end_followers(run: RunDirectory, process: ProcessIdentity | None) -> str:
-    """Ends the processes that the training process of a run has started and left behind; returns their numbers."""
-    followers = process.followers(run.run_id) if process else []
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + _END_S
-        alive = [each for each in followers if each.send(number)]
-        while alive and time.monotonic() < deadline:
-            time.sleep(LocalBackend.poll_s)
-            alive = [each for each in alive if each.is_alive]
-    return few(str(each.pid) for each in followers)

@@ -31,7 +31,7 @@ from stoker.engine.runs.find import find_run, list_runs
 from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.engine.summary import RunSummary
 from stoker.plugins.commands import verify_resume
-from stoker.plugins.local import backend
+from stoker.plugins.local import backend, process
 from stoker.plugins.local.backend import LocalBackend
 
 from .. import tiny
@@ -309,7 +309,7 @@ FORGED: dict[str, dict[str, object]] = {
 def test_a_process_that_is_not_the_runs_is_never_signalled(
     tmp_path: Path, foreign: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, forged: str, *, locked: bool
 ):
-    monkeypatch.setattr(backend, "GRACE_S", 0.2)
+    monkeypatch.setattr(process, "GRACE_S", 0.2)
     identity = ProcessIdentity.of(foreign.pid)
     assert identity
     value = identity.to_json() | FORGED[forged] | {"state": "running", "heartbeat_s": time.time() - 999}
