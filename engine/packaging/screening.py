@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, few
 from ..job import TrainJob
 from . import secrets
 from .never import secret_name
 from .user_code import UserCode
+
+_COMMENT = f"; if it is none, put the comment `{secrets.PRAGMA}` on the line"
 
 
 def has_secret_name(place: str, path: Path, code: UserCode) -> bool:
@@ -27,14 +29,18 @@ def has_secret_name(place: str, path: Path, code: UserCode) -> bool:
 def holds_secret(place: str, data: bytes, code: UserCode) -> bool:
     """Returns whether a file holds a secret; it is then left out, or refused if the job needs it.
 
+    What a comment on its line lets pass is noted and goes.
+
     Raises:
         InputError: The job needs it.
     """
-    finding = secrets.find(data)
-    if not finding:
-        return False
-    _leave_out(place, code.files[place], f"it holds {finding}", code)
-    return True
+    path, findings = code.files[place], secrets.find_all(data, place)
+    barred = [str(one) for one in findings if not one.allowed]
+    if barred:
+        _leave_out(place, path, f"it holds {few(barred)}", code, hint=_COMMENT)
+    elif findings:
+        code.allowed[str(path)] = tuple(str(one) for one in findings)
+    return bool(barred)
 
 
 def refuse_secrets(job: TrainJob) -> None:
@@ -53,12 +59,13 @@ def refuse_secrets(job: TrainJob) -> None:
             )
 
 
-def _leave_out(place: str, path: Path, rule: str, code: UserCode) -> None:
+def _leave_out(place: str, path: Path, rule: str, code: UserCode, hint: str = "") -> None:
     if place.endswith(".py"):  # without it the job would not run
         raise InputError(
             f"{path} may not leave this machine: {rule}",
-            hint="take the secret out of it; code can read it from the environment or from a key vault",
+            hint=f"take the secret out of it; code can read it from the environment or from a key vault{hint}",
             path=path,
         )
     code.left_out[str(path)] = rule
-    code.warnings.append(f"{path} is not sent: {rule}")
+    comment = hint if path.suffix != ".json" else ""  # which has no comments
+    code.warnings.append(f"{path} is not sent: {rule}{comment}")

@@ -1,0 +1,100 @@
+"""The forms that those who hand out keys and tokens give them: {what it is: how it is recognized}."""
+
+from __future__ import annotations
+
+PREFIXES: dict[str, tuple[int, str]] = {
+    "a token of GitHub": (22, "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_"),
+    "a token of GitLab": (20, "glpat- gldt- glrt- glptt- glcbt- glft- glsoat- glimt- glagent- gloas- GR1348941"),
+    "a token of Bitbucket or Atlassian": (20, "ATATT3x ATCTT3x ATBB"),
+    "a token of npm": (36, "npm_"),
+    "a token of PyPI": (50, "pypi-AgE"),
+    "a token of RubyGems": (48, "rubygems_"),
+    "a token of Docker Hub": (24, "dckr_pat_ dckr_oat_"),
+    "a token of JFrog": (55, "AKCp cmVmdGtuO"),
+    "a token of Hugging Face": (30, "hf_ api_org_"),
+    "a token of Weights & Biases": (32, "wandb_v1_"),
+    "a token of Databricks": (32, "dapi"),
+    "a key of a language model's service": (32, "sk- gsk_ xai- pplx- nvapi- r8_ pcsk_ lsv2_pt_ lsv2_sk_ tvly- jina_"),
+    "a key of Google": (28, "AIza GOCSPX- ya29."),
+    "a key of DigitalOcean": (64, "dop_v1_ doo_v1_ dor_v1_"),
+    "a key of Alibaba": (20, "LTAI"),
+    "a token of Vault": (24, "hvs. hvb. hvr."),
+    "a token of Pulumi": (40, "pul-"),
+    "a token of Fly": (40, "FlyV1 fo1_ fm2_"),
+    "a token of Doppler": (40, "dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit."),
+    "a token of Heroku": (40, "HRKU-AA"),
+    "a token of Netlify": (36, "nfp_"),
+    "a key of Supabase": (30, "sbp_ sb_secret_"),
+    "a token of PlanetScale": (32, "pscale_tkn_ pscale_pw_ pscale_oauth_"),
+    "a token of Prefect": (36, "pnu_ pnb_"),
+    "a token of CircleCI": (40, "CCIPAT_ CCIPRJ_"),
+    "a token of Grafana": (32, "glc_ glsa_"),
+    "a key of New Relic": (27, "NRAK- NRJS- NRII-"),
+    "a token of Dynatrace": (60, "dt0c01. dt0s01. dt0s02. dt0s16."),
+    "a token of Sentry": (40, "sntrys_ sntryu_ sntrya_"),
+    "a token of Sonar": (40, "sqa_ sqp_ squ_"),
+    "a key of Stripe": (16, "sk_live_ sk_test_ sk_prod_ rk_live_ rk_test_ rk_prod_ whsec_"),
+    "a key of Square": (22, "sq0atp- sq0csp- EAAA"),
+    "a token of Shopify": (32, "shpat_ shpca_ shppa_ shpss_"),
+    "a token of Slack": (20, "xoxa- xoxb- xoxe- xoxp- xoxr- xoxs- xapp- xoxe."),
+    "a key of SendGrid": (60, "SG."),
+    "a key of Brevo": (64, "xkeysib- xsmtpsib-"),
+    "a key of Postman": (50, "PMAK-"),
+    "a token of Linear": (40, "lin_api_ lin_oauth_"),
+    "a token of Notion": (40, "ntn_"),
+    "a token of Figma": (36, "figd_ figo_"),
+    "a token of 1Password": (100, "ops_eyJ"),
+    "a token of OpenShift": (43, "sha256~"),
+    "a key of age": (58, "AGE-SECRET-KEY-1"),
+}
+"""What begins with a prefix of its own: the least length of the rest, and the prefixes.
+
+The rest is of letters, digits, `_`, `-`, `.` and `=`, and not of lower-case words with `_`, `-` or `.` between them.
+"""
+
+PATTERNS: dict[str, tuple[str, str]] = {
+    "a private key": ("PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
+    "a private key of PuTTY": ("PuTTY-User-Key-File-", r"PuTTY-User-Key-File-\d"),
+    "a key of AWS": ("AKIA", r"AKIA(?<![A-Za-z0-9]AKIA)[0-9A-Z]{16}\b"),
+    "a temporary key of AWS": ("ASIA", r"ASIA(?<![A-Za-z0-9]ASIA)[0-9A-Z]{16}\b"),
+    "a secret key of AWS": ("", r"(?i:ccess_?key)\W{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"),
+    "the key of an Azure storage account": ("AccountKey=", r"AccountKey=[A-Za-z0-9+/]{40,}"),
+    "a key of an Azure storage account": ("==", r"==(?<=[\"' =][A-Za-z0-9+/]{86}==)"),
+    "a shared access key of Azure": ("SharedAccessKey=", r"SharedAccessKey=[A-Za-z0-9+/]{40,}"),
+    "a shared access signature of Azure": ("sig=", r"sig=(?<=[?&]sig=)[A-Za-z0-9%+/]{30,}"),
+    "a client secret of Azure": ("Q~", r"Q~(?<=[A-Za-z0-9_~.-]{3}\dQ~)[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~.-])"),
+    "a token of Azure DevOps": ("AZDO", r"AZDO(?<=[A-Za-z0-9]{76}AZDO)[A-Za-z0-9]{4}\b"),
+    "a token of Terraform": (".atlasv1.", r"\.atlasv1\.[A-Za-z0-9_=-]{60,}"),
+    "a token of Airtable": ("pat", r"pat(?<![A-Za-z0-9]pat)[A-Za-z0-9]{14}\.[0-9a-f]{64}\b"),
+    "a token of Telegram": (":AA", r":AA(?<=\d{8}:AA)[A-Za-z0-9_-]{33}\b"),
+    "a token of crates.io": ("cio", r"cio(?<![A-Za-z0-9]cio)[A-Za-z0-9]{32}\b"),
+    "a key of Twilio": ("SK", r"SK(?<![A-Za-z0-9]SK)[0-9a-f]{32}\b"),
+    "a key of Mailgun": ("key-", r"key-(?<![A-Za-z0-9]key-)[0-9a-f]{32}\b"),
+    "a key of Mailchimp": ("-us", r"-us(?<=[0-9a-f]{32}-us)\d{1,2}\b"),
+    "a key of Kaggle": ('"username"', r'"username"\s*:\s*"[^"\n]{1,100}"\s*,\s*"key"\s*:\s*"[0-9a-f]{32}"'),
+    "a key of Weights & Biases": ("wandb", r"wandb(?<![A-Za-z0-9]wandb)\b[^\n]{0,40}[\"'= ][0-9a-f]{40}\b"),
+    "the login of a Docker registry": ('"auth"', r'"auth"\s*:\s*"[A-Za-z0-9+/]{12,}={0,2}"'),
+    "the login of a registry": ("_auth", r"_auth(?<!\w_auth)\s*=\s*[\"']?[A-Za-z0-9+/]{12,}"),
+    "a web hook of Slack": ("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/]{30,}"),
+    "a web hook of Discord": ("/api/webhooks/", r"/api/webhooks/\d+/[\w-]{60,}"),
+    "a web hook of Teams": ("webhook.office.com", r"webhook\.office\.com/webhookb2/[0-9a-f-]{36}@"),
+    "a signed web token": ("eyJ", r"eyJ(?<!\weyJ)[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    "a URL with a password or token": (
+        "://",
+        r"://(?<=\w://)(?:[^\s/:@'\"{}<>$]{0,200}:(?!(?:pass|password|passwd|pwd|token|secret)@)[^\s/@'\"{}<>$]{3,500}|[^\s/:@'\"{}<>$]{16,500})@",
+    ),
+    "a URL with a key": (
+        "=",
+        r"[?&](?i:api_?key|key|access_?token|auth_?token|private_?token|token|code)=(?=[A-Za-z_%-]*\d)[\w%-]{20,}",
+    ),
+    "a connection string": (";", r";(?<=\w;) ?(?i:password|pwd)=[^\s;\"'{}<>$%*\\]{4,}"),
+    "a header with a token": ("earer ", r"earer +(?=[a-z_./+-]*[A-Z0-9])(?=[A-Za-z_./+-]*\d)[A-Za-z0-9_./+-]{20,}"),
+    "a header with a login": ("asic ", r"asic +(?=[a-z/+]*[A-Z0-9])(?=[A-Za-z/+]*\d)[A-Za-z0-9/+]{20,}={0,2}"),
+    "the login of a machine": ("machine", r"machine\s+\S+\s+login\s+\S+\s+password\s+\S+"),
+    "the password of sshpass": ("sshpass", r"sshpass\s+-p\s*['\"]?[^\s$'\"<{]{4,}"),
+    "the login of curl": ("curl", r"curl\b[^\n]{0,200}\s(?:-u|--user)\s+['\"]?[^\s:$'\"<{]+:[^\s$'\"<{]{4,}"),
+}
+"""What is recognized otherwise: a word that is in each text that has it, and a regular expression.
+
+An expression begins with a literal, and looks back from there: that is what Python searches fast.
+"""
