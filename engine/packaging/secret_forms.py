@@ -4,7 +4,10 @@ from __future__ import annotations
 
 PREFIXES: dict[str, tuple[int, str]] = {
     "a token of GitHub": (22, "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_"),
-    "a token of GitLab": (20, "glpat- gldt- glrt- glptt- glcbt- glft- glsoat- glimt- glagent- gloas- GR1348941"),
+    "a token of GitLab": (
+        20,
+        "glpat- gldt- glrt- glptt- glcbt- glft- glsoat- glimt- glagent- gloas- glffct- GR1348941",
+    ),
     "a token of Bitbucket or Atlassian": (20, "ATATT3x ATCTT3x ATBB"),
     "a token of npm": (36, "npm_"),
     "a token of PyPI": (50, "pypi-AgE"),
@@ -45,11 +48,25 @@ PREFIXES: dict[str, tuple[int, str]] = {
     "a token of Figma": (36, "figd_ figo_"),
     "a token of 1Password": (100, "ops_eyJ"),
     "a token of OpenShift": (43, "sha256~"),
+    "a key of Amazon Bedrock": (60, "ABSK"),
+    "a token of Adobe": (32, "p8e-"),
+    "a token of Clojars": (60, "CLOJARS_"),
+    "a token of Duffel": (40, "duffel_live_ duffel_test_"),
+    "a key of EasyPost": (54, "EZAK EZTK"),
+    "a token of Facebook": (100, "EAAM EAAC"),
+    "a key of Flutterwave": (12, "FLWSECK-"),
+    "a token of Frame.io": (40, "fio-u-"),
+    "a key of Infracost": (32, "ico-"),
+    "a token of ReadMe": (60, "rdme_"),
+    "a token of Scalingo": (40, "tk-us-"),
+    "a token of SettleMint": (16, "sm_aat_ sm_pat_ sm_sat_"),
+    "a token of Shippo": (40, "shippo_live_ shippo_test_"),
+    "a token of Sourcegraph": (40, "sgp_"),
     "a key of age": (58, "AGE-SECRET-KEY-1"),
 }
 """What begins with a prefix of its own: the least length of the rest, and the prefixes.
 
-The rest is of letters, digits, `_`, `-`, `.` and `=`, and not of lower-case words with `_`, `-` or `.` between them.
+The rest is of letters, digits and `_-.=+/`, and not of lower-case words with these between them.
 """
 
 PATTERNS: dict[str, tuple[str, str]] = {
@@ -68,7 +85,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "a token of Airtable": ("pat", r"pat(?<![A-Za-z0-9]pat)[A-Za-z0-9]{14}\.[0-9a-f]{64}\b"),
     "a token of Telegram": (":AA", r":AA(?<=\d{8}:AA)[A-Za-z0-9_-]{33}\b"),
     "a token of crates.io": ("cio", r"cio(?<![A-Za-z0-9]cio)[A-Za-z0-9]{32}\b"),
-    "a key of Twilio": ("SK", r"SK(?<![A-Za-z0-9]SK)[0-9a-f]{32}\b"),
+    "a key of Twilio": ("SK", r"SK(?<![A-Za-z0-9]SK)[0-9a-fA-F]{32}\b"),
     "a key of Mailgun": ("key-", r"key-(?<![A-Za-z0-9]key-)[0-9a-f]{32}\b"),
     "a key of Mailchimp": ("-us", r"-us(?<=[0-9a-f]{32}-us)\d{1,2}\b"),
     "a key of Kaggle": ('"username"', r'"username"\s*:\s*"[^"\n]{1,100}"\s*,\s*"key"\s*:\s*"[0-9a-f]{32}"'),

@@ -47,7 +47,7 @@ _KINDS = ("password", "passwd", "passphrase", "pwd", "secret", "token", "key", "
 
 
 def named_secrets(text: str, file: str) -> Iterator[int]:
-    """Yields where a name begins whose value is a secret.
+    """Yields where a value begins that its name makes a secret.
 
     Args:
         text: The content of the file.
@@ -58,7 +58,7 @@ def named_secrets(text: str, file: str) -> Iterator[int]:
     for position in _stems(text):
         match = pattern.match(text, position)
         if match and _is_secret(match, in_settings=suffix in _SETTINGS):
-            yield position
+            yield match.start("quoted") if match["quoted"] else match.start("bare")
 
 
 def _stems(text: str) -> Iterator[int]:
@@ -79,8 +79,8 @@ def _assignment(*, unquoted: bool) -> re.Pattern[str]:
     annotated = rf"{blank}:{blank}[A-Za-z][\w.\[\] |]{{0,30}}=(?!=)"
     between = rf"(?:{blank}(?:\\?[\"'])?\]?(?:{annotated}|{blank}(?:=>|:=|[!=]=|[:=]))|>|[\"'] value=)"
     default = r"\\?[\"'](?P<comma>,)"
-    quoted = r"(?:[bru@]?\\?(?P<quote>[\"'`])(?P<quoted>[^\s\"'`\\]{4,500})\\?(?P=quote))"
-    bare = rf"(?P<bare>(?<==)[^\s\"'`,;&<>]{{4,500}}|[^\s\"'`,;&<>]{{4,500}}(?=<|{blank}(?:[,;#]|\\n|$)))"
+    quoted = r"(?:[bru@]?\\?(?P<quote>[\"'`])(?P<quoted>[^\s\"'`\\]{4,200})\\?(?P=quote))"
+    bare = rf"(?P<bare>(?<==)[^\s\"'`,;&<>]{{4,200}}|[^\s\"'`,;&<>]{{4,200}}(?=<|{blank}(?:[,;#]|\\n|$)))"
     value = rf"(?:{quoted}|{bare})" if unquoted else quoted
     return re.compile(rf"{_NAME}(?:{between}|{default}){blank}{value}", re.IGNORECASE | re.MULTILINE)
 

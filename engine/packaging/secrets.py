@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 
 from .secret_forms import PATTERNS, PREFIXES
 from .secret_names import named_secrets
@@ -50,7 +51,7 @@ def find_all(content: bytes, file: str = "") -> list[Secret]:
     text = _text(content)
     found: list[Secret] = []
     line, seen, end = 1, 0, -1
-    for position, what in sorted(_positions(text, file)):
+    for position, what in sorted(_positions(text, file), key=itemgetter(0)):
         if position < end:
             continue  # on the line of the last one
         line, seen = line + text.count("\n", seen, position), position
@@ -69,7 +70,7 @@ def _text(content: bytes) -> str:
 
 
 def _positions(text: str, file: str) -> Iterator[tuple[int, str]]:
-    """Yields where secrets begin, with what they are."""
+    """Yields where secrets begin, with what they are; what has a form of its own comes first."""
     for what, prefix, pattern in _prefixes():
         if prefix in text:
             yield from ((match.start(), what) for match in pattern.finditer(text))
@@ -81,7 +82,7 @@ def _positions(text: str, file: str) -> Iterator[tuple[int, str]]:
 
 @cache
 def _prefixes() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    form = r"{0}(?<![A-Za-z0-9_-]{0})(?=[A-Za-z0-9]{{{1}}}|[a-z_.=-]*[A-Z0-9])[A-Za-z0-9_.=-]{{{1},}}"
+    form = r"{0}(?<![A-Za-z0-9_+/-]{0})(?=[A-Za-z0-9]{{{1}}}|[a-z_.=+/-]*[A-Z0-9])[A-Za-z0-9_.=+/-]{{{1},}}"
     return tuple(
         (what, prefix, re.compile(form.format(re.escape(prefix), least)))
         for what, (least, prefixes) in PREFIXES.items()
