@@ -10,20 +10,15 @@ from . import secrets
 from .never import secret_name
 from .user_code import UserCode
 
-_COMMENT = f"; if it is none, put the comment `{secrets.PRAGMA}` on the line"
+_IF_NONE = f"if it is none, put the comment `{secrets.PRAGMA}` on the line"
 
 
 def has_secret_name(place: str, path: Path, code: UserCode) -> bool:
-    """Returns whether a file has a secret's name; it is then left out, or refused if the job needs it.
-
-    Raises:
-        InputError: The job needs it.
-    """
-    rule = secret_name(place)
-    if not rule:
-        return False
-    _leave_out(place, path, rule, code)
-    return True
+    """Returns whether a file has a secret's name; it is then left out. Of Python, only the content is asked."""
+    rule = "" if place.endswith(".py") else secret_name(place)
+    if rule:
+        _leave_out(path, rule, code)
+    return bool(rule)
 
 
 def holds_secret(place: str, data: bytes, code: UserCode) -> bool:
@@ -36,11 +31,18 @@ def holds_secret(place: str, data: bytes, code: UserCode) -> bool:
     """
     path, findings = code.files[place], secrets.find_all(data, place)
     barred = [str(one) for one in findings if not one.allowed]
-    if barred:
-        _leave_out(place, path, f"it holds {few(barred)}", code, hint=_COMMENT)
-    elif findings:
-        code.allowed[str(path)] = tuple(str(one) for one in findings)
-    return bool(barred)
+    if not barred:
+        code.allowed |= {str(path): tuple(str(one) for one in findings)} if findings else {}
+        return False
+    rule = f"it holds {few(barred)}"
+    if place.endswith(".py"):  # without it the job would not run
+        raise InputError(
+            f"{path} may not leave this machine: {rule}",
+            hint=f"take it out; code can read a secret from the environment or from a key vault; {_IF_NONE}",
+            path=path,
+        )
+    _leave_out(path, rule, code, remedy="" if path.suffix == ".json" else f"; {_IF_NONE}")  # JSON has no comments
+    return True
 
 
 def refuse_secrets(job: TrainJob) -> None:
@@ -59,13 +61,6 @@ def refuse_secrets(job: TrainJob) -> None:
             )
 
 
-def _leave_out(place: str, path: Path, rule: str, code: UserCode, hint: str = "") -> None:
-    if place.endswith(".py"):  # without it the job would not run
-        raise InputError(
-            f"{path} may not leave this machine: {rule}",
-            hint=f"take the secret out of it; code can read it from the environment or from a key vault{hint}",
-            path=path,
-        )
+def _leave_out(path: Path, rule: str, code: UserCode, remedy: str = "") -> None:
     code.left_out[str(path)] = rule
-    comment = hint if path.suffix != ".json" else ""  # which has no comments
-    code.warnings.append(f"{path} is not sent: {rule}{comment}")
+    code.warnings.append(f"{path} is not sent: {rule}{remedy}")

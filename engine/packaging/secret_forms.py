@@ -90,8 +90,11 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "a key of Mailchimp": ("-us", r"-us(?<=[0-9a-f]{32}-us)\d{1,2}\b"),
     "a key of Kaggle": ('"username"', r'"username"\s*:\s*"[^"\n]{1,100}"\s*,\s*"key"\s*:\s*"[0-9a-f]{32}"'),
     "a key of Weights & Biases": ("wandb", r"wandb(?<![A-Za-z0-9]wandb)\b[^\n]{0,40}[\"'= ][0-9a-f]{40}\b"),
-    "the login of a Docker registry": ('"auth"', r'"auth"\s*:\s*"[A-Za-z0-9+/]{12,}={0,2}"'),
-    "the login of a registry": ("_auth", r"_auth(?<!\w_auth)\s*=\s*[\"']?[A-Za-z0-9+/]{12,}"),
+    "the login of a Docker registry": (
+        '"auth"',
+        r'"auth"\s*:\s*"(?=[a-z0-9+/]*[A-Z])(?=[A-Za-z+/]*[0-9=])[A-Za-z0-9+/]{12,}',
+    ),
+    "the login of a registry": ("_auth", r"_auth(?<!\w_auth)\s*=\s*[\"']?(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{12,}"),
     "a web hook of Slack": ("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/]{30,}"),
     "a web hook of Discord": ("/api/webhooks/", r"/api/webhooks/\d+/[\w-]{60,}"),
     "a web hook of Teams": ("webhook.office.com", r"webhook\.office\.com/webhookb2/[0-9a-f-]{36}@"),

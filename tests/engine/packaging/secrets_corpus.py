@@ -464,6 +464,7 @@ HARMLESS_FILES = (
     ("merges.txt", "pass word\nse cret\nto ken"),
     ("config.json", '{"architectures": ["BertForMaskedLM"], "hidden_size": 768, "pad_token_id": 0}'),
     ("config.json", '{"password": null, "api_key": ""}'),
+    ("config.json", '{"auth": "authenticationRequired"}'),
     ("schema.json", '{"properties": {"password": {"type": "string"}}}'),
     ("package-lock.json", '{"integrity": "sha512-{b86}=="}'),
     ("labels.csv", "id,label\n{h32},cat\n{h32},dog"),

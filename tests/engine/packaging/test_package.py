@@ -342,6 +342,14 @@ def test_what_a_comment_lets_pass_goes_and_is_noted(code: Path):
     }
 
 
+def test_a_package_of_python_may_be_called_as_files_of_secrets_are(code: Path):
+    (code / "credentials").mkdir()
+    (code / "credentials" / "__init__.py").write_text("")
+    (code / "other.py").write_text("import credentials\n")
+    package = package_of(TrainJob(plugins=(f"{code}/other.py",)))
+    assert own(package) == ["user/1/other.py", "user/lib/credentials/__init__.py"]
+
+
 @pytest.mark.parametrize(("name", "helps"), [("some.yaml", True), ("some.json", False)])
 def test_a_data_file_that_stays_says_how_it_may_go(name: str, helps: bool, code: Path):
     (code / "parts" / name).write_text('{"password": "kd93kdlQ"}')
