@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _WARNING = "warning: "
 _MODULE = re.compile(r"No module named '([^']+)'")
@@ -13,18 +13,22 @@ _HINT = re.compile(r"^hint: (.*)$", re.MULTILINE)
 _WHOLE = "the whole log is above"
 
 
-def explain(log: str, environment_option: str = "") -> Iterable[tuple[str, str]]:
+def explain(
+    log: str, environment_option: str = "", left_out: Mapping[str, str] | None = None
+) -> Iterable[tuple[str, str]]:
     """Returns what a log says is missing, and what to do about each; its last words if it names nothing.
 
     Args:
         log: The log of a run that failed.
         environment_option: The option that names what a node has installed; "" if there is none.
+        left_out: {file that is not in the package: the rule that keeps it out}.
     """
     found = {}
     listed = f", or list it in {environment_option}" if environment_option else ""
     for name in _MODULE.findall(log):
         remedy = f"put it beside the file that imports it{',' if listed else ' or'} install it here{listed}"
-        found[f"the module {name}"] = remedy
+        path = _left_out(name, left_out or {})
+        found[f"the module {name}"] = f"{path} is not sent: {(left_out or {})[path]}; see the plan" if path else remedy
     for name in _FILE.findall(log):
         found[f"the file {name}"] = (
             "put it into a package (a folder with __init__.py) that your code imports, and find it from __file__"
@@ -41,6 +45,12 @@ def complaints(log: str) -> Iterable[tuple[str, str]]:
         for line in log.splitlines()
         if line.startswith(_WARNING)
     ]
+
+
+def _left_out(module: str, paths: Iterable[str]) -> str:
+    """Returns the file of a module, or the folder, among those that are not sent; "" if it is none of them."""
+    place = "/" + module.replace(".", "/")
+    return next((path for path in paths if path.endswith((f"{place}.py", place))), "")
 
 
 def _errors(log: str) -> Iterable[tuple[str, str]]:

@@ -38,6 +38,7 @@ def package_documents(
         "entry": entry.to_json(),
         "files": {place: {"bytes": sizes[place], "sha256": digest} for place, digest in package.digests.items()},
         "left_out": dict(package.left_out),
+        "allowed": dict(package.allowed),
         "requirements": dict(package.requirements),
         **(facts or {}),
     }

@@ -31,12 +31,14 @@ class Package:
         files: {path with "/": content}, sorted by path.
         left_out: {file of the user's: the rule that keeps it here}.
         requirements: Installed distributions that the user's code needs: {name: version}.
+        allowed: {file of the user's that is sent: what looks like a secret in it and a comment lets pass}.
         warnings: What may go wrong at the node, one sentence each.
     """
 
     files: Mapping[str, bytes]
     left_out: Mapping[str, str] = field(default_factory=dict)
     requirements: Mapping[str, str] = field(default_factory=dict)
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -77,6 +79,7 @@ class Package:
             files=dict(sorted(contents.items())),
             left_out=dict(sorted(code.left_out.items())),
             requirements=dict(sorted(code.requirements.items())),
+            allowed=dict(sorted(code.allowed.items())),
             warnings=(*code.warnings, *_paths_in_options(job)),
         )
         if limits:

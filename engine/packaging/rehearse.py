@@ -88,7 +88,8 @@ def rehearse(
         failed = record is None or record.status.state != RunState.COMPLETED
         made = tuple(sorted(path.relative_to(top).as_posix() for path in top.glob("outputs/**/*") if path.is_file()))
     log = "\n".join(lines)
-    missing = explain(log, str(facts.get("environment_option", ""))) if failed else complaints(log)
+    option = str(facts.get("environment_option", ""))
+    missing = explain(log, option, facts.get("left_out", {})) if failed else complaints(log)
     return Rehearsal(log=log, outputs=made, missing=tuple(missing))
 
 

@@ -4,36 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, few
 from ..job import TrainJob
 from . import secrets
 from .never import secret_name
 from .user_code import UserCode
 
+_IF_NONE = f"if it is none, put the comment `{secrets.PRAGMA}` on the line"
+
 
 def has_secret_name(place: str, path: Path, code: UserCode) -> bool:
-    """Returns whether a file has a secret's name; it is then left out, or refused if the job needs it.
-
-    Raises:
-        InputError: The job needs it.
-    """
-    rule = secret_name(place)
-    if not rule:
-        return False
-    _leave_out(place, path, rule, code)
-    return True
+    """Returns whether a file has a secret's name; it is then left out. Of Python, only the content is asked."""
+    rule = "" if place.endswith(".py") else secret_name(place)
+    if rule:
+        _leave_out(path, rule, code)
+    return bool(rule)
 
 
 def holds_secret(place: str, data: bytes, code: UserCode) -> bool:
     """Returns whether a file holds a secret; it is then left out, or refused if the job needs it.
 
+    What a comment on its line lets pass is noted and goes.
+
     Raises:
         InputError: The job needs it.
     """
-    finding = secrets.find(data)
-    if not finding:
+    path, findings = code.files[place], secrets.find_all(data, place)
+    barred = [str(one) for one in findings if not one.allowed]
+    if not barred:
+        code.allowed |= {str(path): tuple(str(one) for one in findings)} if findings else {}
         return False
-    _leave_out(place, code.files[place], f"it holds {finding}", code)
+    rule = f"it holds {few(barred)}"
+    if place.endswith(".py"):  # without it the job would not run
+        raise InputError(
+            f"{path} may not leave this machine: {rule}",
+            hint=f"take it out; code can read a secret from the environment or from a key vault; {_IF_NONE}",
+            path=path,
+        )
+    _leave_out(path, rule, code, remedy="" if path.suffix == ".json" else f"; {_IF_NONE}")  # JSON has no comments
     return True
 
 
@@ -53,12 +61,6 @@ def refuse_secrets(job: TrainJob) -> None:
             )
 
 
-def _leave_out(place: str, path: Path, rule: str, code: UserCode) -> None:
-    if place.endswith(".py"):  # without it the job would not run
-        raise InputError(
-            f"{path} may not leave this machine: {rule}",
-            hint="take the secret out of it; code can read it from the environment or from a key vault",
-            path=path,
-        )
+def _leave_out(path: Path, rule: str, code: UserCode, remedy: str = "") -> None:
     code.left_out[str(path)] = rule
-    code.warnings.append(f"{path} is not sent: {rule}")
+    code.warnings.append(f"{path} is not sent: {rule}{remedy}")

@@ -1,30 +1,20 @@
-"""Finds secrets in text: keys and tokens by the forms that those who hand them out give them."""
+"""Finds secrets in text: keys and tokens by their forms, and values by the names before them."""
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
 
-_FORMS = {
-    "a private key": r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----",
-    "a key of AWS": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a secret key of AWS": r"(?i)aws_?secret_?access_?key\W{1,6}[A-Za-z0-9/+]{40}\b",
-    "a key of an Azure storage account": r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}|[\"' =][A-Za-z0-9+/]{86}==",
-    "a shared access key of Azure": r"SharedAccessKey=[A-Za-z0-9+/]{40,}={0,2}",
-    "a shared access signature of Azure": r"[?&]sig=[A-Za-z0-9%+/]{30,}",
-    "a client secret of Azure": r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}",
-    "a token of GitHub": r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})",
-    "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{30,}",
-    "a token of Slack": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
-    "a key of Google": r"\bAIza[0-9A-Za-z_-]{35}",
-    "a key of a language model's service": r"\bsk-[A-Za-z0-9_-]{32,}",
-    "a signed web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    "a URL with a password or token": r"\b[a-zA-Z][a-zA-Z0-9+.-]*://"
-    r"(?:[^\s/:@'\"{}<>$]*:[^\s/@'\"{}<>$]{3,}|[^\s/:@'\"{}<>$]{16,})@",
-    "a secret by its name": r"(?i)[\"']?\b[a-z0-9_-]*(?:password|passwd|secret|api_?key|account_?key|access_?token|"
-    r"auth_?token|private_?key|connection_?string)[\"']?\s*(?::\s*str\s*)?[:=]\s*[\"'][^\s\"'{}<>$]{8,}[\"']",
-}
-_PATTERNS = tuple((what, re.compile(form)) for what, form in _FORMS.items())
+from .secret_forms import PATTERNS, PREFIXES
+from .secret_names import named_secrets
+
+PRAGMA = "# pragma: allowlist secret"
+"""The comment that lets a line pass; it is that of detect-secrets, so that one comment does for both."""
+
 _BINARY = b"\0"
 
 
@@ -35,22 +25,76 @@ class Secret:
     Attributes:
         what: The kind of it.
         line: Where, counted from 1.
+        allowed: Whether a comment on the line lets it pass.
     """
 
     what: str
     line: int
+    allowed: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} in line {self.line}"
 
 
-def find(content: bytes) -> Secret | None:
-    """The first secret in a file's content; None if there is none, or if it is no text."""
-    if _BINARY in content[:8192]:
-        return None
-    text = content.decode("utf-8", errors="replace")
-    for what, pattern in _PATTERNS:
-        match = pattern.search(text)
-        if match:
-            return Secret(what, text.count("\n", 0, match.start()) + 1)
-    return None
+def find(content: bytes, file: str = "") -> Secret | None:
+    """Returns the first secret in a file's content, allowed or not; None if there is none."""
+    return next(iter(find_all(content, file)), None)
+
+
+def find_all(content: bytes, file: str = "") -> list[Secret]:
+    """Returns the secrets in a file's content, the first of each line; none if it is no text.
+
+    Args:
+        content: What the file holds.
+        file: Its name or path, which says how values are written in it; "" is code.
+    """
+    text = _text(content)
+    found: list[Secret] = []
+    line, seen, end = 1, 0, -1
+    for position, what in sorted(_positions(text, file), key=itemgetter(0)):
+        if position < end:
+            continue  # on the line of the last one
+        line, seen = line + text.count("\n", seen, position), position
+        end = text.find("\n", position)
+        end = len(text) if end < 0 else end
+        allowed = _allowing().search(text, position, end) is not None
+        found.append(Secret(what, line, allowed))
+    return found
+
+
+def _text(content: bytes) -> str:
+    """Returns a file's text, also if an editor of Windows wrote it; "" if it has none."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    return "" if _BINARY in content[:8192] else content.decode("utf-8", errors="replace")
+
+
+def _positions(text: str, file: str) -> Iterator[tuple[int, str]]:
+    """Yields where secrets begin, with what they are; what has a form of its own comes first."""
+    for what, prefix, pattern in _prefixes():
+        if prefix in text:
+            yield from ((match.start(), what) for match in pattern.finditer(text))
+    for what, word, pattern in _patterns():
+        if word in text:
+            yield from ((match.start(), what) for match in pattern.finditer(text))
+    yield from ((position, "a secret by its name") for position in named_secrets(text, file))
+
+
+@cache
+def _prefixes() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    form = r"{0}(?<![A-Za-z0-9_+/-]{0})(?=[A-Za-z0-9]{{{1}}}|[a-z_.=+/-]*[A-Z0-9])[A-Za-z0-9_.=+/-]{{{1},}}"
+    return tuple(
+        (what, prefix, re.compile(form.format(re.escape(prefix), least)))
+        for what, (least, prefixes) in PREFIXES.items()
+        for prefix in prefixes.split()
+    )
+
+
+@cache
+def _patterns() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    return tuple((what, word, re.compile(pattern)) for what, (word, pattern) in PATTERNS.items())
+
+
+@cache
+def _allowing() -> re.Pattern[str]:
+    return re.compile(r"(?:#|//|--|/\*)[ \t]*pragma: ?allowlist[ -]secret\b")

@@ -16,7 +16,8 @@ from ..job import TrainJob
 from ..paths import expanded
 from ..plugin import discovery
 from .ignore import Ignore
-from .imports import imports
+from .ignored import warnings_about_ignored
+from .imports import Import, imports
 from .installed import installed_plugins, local_distributions, trackers
 
 FOLDER = "user"
@@ -36,6 +37,7 @@ class UserCode:
         names: {what the job calls a file: what it calls it in the package}.
         left_out: {file here: the rule that keeps it here}.
         requirements: Installed distributions that the code needs: {name: version}.
+        allowed: {file here: what looks like a secret in it and a comment lets pass}.
         warnings: What may go wrong at the node, one sentence each.
     """
 
@@ -43,6 +45,7 @@ class UserCode:
     names: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     requirements: dict[str, str] = field(default_factory=dict)
+    allowed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -69,6 +72,7 @@ def gather(job: TrainJob, ignore_files: Sequence[str]) -> UserCode:
             search.add(path, f"{place}/{path.name}", path.parent)
         elif name != job.model:
             search.add_module(name, importer=f"-p {name}")
+    search.warn_of_ignored()
     left_out = {discovery.short_name(name) for name in discovery.to_leave_out(job.plugins)}
     search.found.requirements |= installed_plugins(left_out)
     search.found.requirements |= trackers(job)
@@ -83,14 +87,17 @@ class _Search:
         self.found = UserCode()
         self._ignore_files = ignore_files
         self._seen: dict[str, list[Path]] = {}
+        self._imports: list[tuple[Path, Import]] = []
 
     def add(self, path: Path, place: str, folder: Path) -> None:
         """Adds a file, and what it imports if it is Python; what isn't installed is looked for in `folder`."""
         self.found.files[place] = path
         if path.suffix != ".py":
             return
-        for name, line, optional in imports(path):
-            self.add_module(name, importer=f"{path}:{line}", folder=folder, optional=optional)
+        for one in imports(path):
+            self._imports.append((path, one))
+            if not one.level:
+                self.add_module(one.module, importer=f"{path}:{one.line}", folder=folder, optional=one.optional)
 
     def add_module(self, name: str, importer: str, folder: Path | None = None, *, optional: bool = False) -> None:
         """Adds a module by its dotted name, unless it comes with Python or stoker."""
@@ -116,6 +123,11 @@ class _Search:
                 self._add_place(place)
         if not places and not optional:
             self.found.warnings.append(f"{importer} imports {name}, which is not installed here and not beside it")
+
+    def warn_of_ignored(self) -> None:
+        """Warns of each module that stays here though a file imports it that goes."""
+        folders = {top: places[0].parent for top, places in self._seen.items() if places}
+        self.found.warnings += warnings_about_ignored(self._imports, folders, self.found.left_out, self._ignore_files)
 
     def _add_place(self, place: Path) -> None:
         if not place.is_dir():

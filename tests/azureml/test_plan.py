@@ -50,6 +50,17 @@ def plan_of(job: TrainJob | None = None, **settings: Any) -> Plan:
     return plans.plan(job or TrainJob(), AzureSettings(**settings), TODAY)
 
 
+def test_the_plan_lists_what_a_comment_lets_pass(tmp_path: Path) -> None:
+    token = "ghp_" + "z" * 36
+    (tmp_path / "net.py").write_text(f"TOKEN = '{token}'  # pragma: allowlist secret\n")
+    plan = plan_of(TrainJob(model=f"{tmp_path}/net.py:build"))
+    assert f"let pass a token of GitHub in line 1 of {tmp_path}/net.py, as a comment there says" in plan.steps
+    assert json.loads(plan.documents["package.json"])["allowed"] == {
+        f"{tmp_path}/net.py": ["a token of GitHub in line 1"]
+    }
+    assert token not in "".join(plan.steps)
+
+
 def configuration(plan: Plan) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(plan.documents["runconfig.json"])
     return made

@@ -145,7 +145,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         reason = error.strerror if isinstance(error, OSError) else error
         hint = "check the path given with --azureml-environment"
         raise InputError(f"can't read the environment {path}", received=reason, hint=hint, path=path) from error
-    finding = secrets.find(text.encode())
+    finding = secrets.find(text.encode(), path.name)
     if finding:
         hint = "give the node its access by a connection of the workspace"
         raise InputError(f"{path} may not leave this machine: it holds {finding}", hint=hint, path=path)

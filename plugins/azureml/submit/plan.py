@@ -90,6 +90,8 @@ def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment
     facts = (f"{place}: {bytes_:,} bytes, sha256:{digests[place][:12]}…" for place, bytes_ in package.sizes.items())
     yield from _few("put into it", list(facts))
     yield from _few("leave here", [f"{path} ({rule})" for path, rule in package.left_out.items()])
+    allowed = ((path, what) for path, found in package.allowed.items() for what in found)
+    yield from _few("let pass", [f"{what} of {path}, as a comment there says" for path, what in allowed])
     yield f"open the workspace of {settings.config or 'config.json, found from this folder upwards'}"
     yield _data_step(job, settings)
     priority = "low-priority" if settings.low_priority else "dedicated"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.package import Entry, Limits, Package
 from stoker.plugins.azureml.submit import prepare as azureml
+from stoker.plugins.azureml.submit.prepare import IGNORE_FILES
 
 from ...patience import PATIENCE_S
 
@@ -100,7 +102,7 @@ def test_each_backend_has_its_own_ignore_files(code: Path):
 def test_what_packs_a_job_knows_of_no_service_but_the_forms_of_its_secrets():
     paths = [ROOT / "engine" / "package.py", *(ROOT / "engine" / "packaging").glob("*.py")]
     naming = {path.name for path in paths if "azure" in path.read_text().lower()}
-    assert naming == {"never.py", "secrets.py"}
+    assert naming == {"never.py", "secret_forms.py"}
 
 
 def test_the_same_job_gives_the_same_digest_and_another_one_another():
@@ -200,6 +202,82 @@ def test_what_ignore_files_exclude_stays_here_with_the_rule(code: Path):
     }
 
 
+def write_made(code: Path, text: str) -> None:
+    """Writes modules that a tool made and an ignore file names, and a package with a line that imports them."""
+    (code / ".gitignore").write_text("_version.py\nmade/\n")
+    (code / "parts" / "made").mkdir()
+    (code / "parts" / "_version.py").write_text("version = '1'\n")
+    (code / "parts" / "made" / "some_pb2.py").write_text("x = 1\n")
+    (code / "parts" / "__init__.py").write_text(f"y = 1\n{text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "what"),
+    [
+        ("from ._version import version\n", 1, "_version.py"),
+        ("from . import _version\n", 1, "_version.py"),
+        ("import parts._version\n", 1, "_version.py"),
+        ("from parts import _version, y\n", 1, "_version.py"),
+        ("try:\n    from ._version import version\nexcept ImportError:\n    version = ''\n", 1, "_version.py"),
+        ("from .made.some_pb2 import x\n", 2, "made/"),
+        ("from .made import some_pb2\nimport parts.made.some_pb2\n", 2, "made/"),
+    ],
+)
+def test_python_that_stays_here_though_it_is_imported_is_warned_about_once(
+    text: str, number: int, what: str, code: Path
+):
+    write_made(code, text)
+    (warning,) = package_of(TrainJob(model=f"{code}/model.py:build"), ignore_files=IGNORE_FILES).warnings
+    path = f"{code}/parts/{what.removesuffix('/')}"
+    assert f"imports {path}, which stays here: .gitignore:{number}: {what}; " in warning
+    assert warning.endswith(f"; the line !/{what} in {code}/parts/.amlignore sends it")
+
+
+def test_an_import_from_deeper_in_the_package_is_followed(code: Path):
+    write_made(code, "")
+    (code / "parts" / "deep" / "__init__.py").write_text("x = 2\nfrom .._version import version\n")
+    (warning,) = package_of(TrainJob(model=f"{code}/model.py:build")).warnings
+    assert warning.startswith(f"{code}/parts/deep/__init__.py:2 imports {code}/parts/_version.py, which stays here")
+
+
+def test_python_that_stays_here_and_is_imported_by_none_is_no_matter(code: Path):
+    write_made(code, "")
+    assert package_of(TrainJob(model=f"{code}/model.py:build")).warnings == ()
+
+
+@pytest.mark.parametrize("text", ["from ._version import version\n", "from .made.some_pb2 import x\n"])
+def test_the_line_that_a_warning_gives_sends_the_module(text: str, code: Path):
+    write_made(code, text)
+    job = TrainJob(model=f"{code}/model.py:build")
+    (warning,) = package_of(job, ignore_files=IGNORE_FILES).warnings
+    told = re.search(r"the line (\S+) in (.+) sends it", warning)
+    assert told
+    Path(told[2]).write_text(f"{told[1]}\n")
+    package = package_of(job, ignore_files=IGNORE_FILES)
+    assert package.warnings == ()
+    assert "user/lib/parts/" + re.sub("^!/", "", told[1]) in {place[: len(told[1]) + 13] for place in package.files}
+
+
+def test_an_ignore_file_that_would_take_the_place_of_other_rules_is_said(code: Path):
+    (code / "parts" / ".gitignore").write_text("_version.py\n*.txt\n")
+    (code / "parts" / "_version.py").write_text("")
+    (code / "parts" / "__init__.py").write_text("y = 1\nfrom . import _version\n")
+    (warning,) = package_of(TrainJob(model=f"{code}/model.py:build"), ignore_files=IGNORE_FILES).warnings
+    assert warning.endswith(".amlignore sends it, with those lines of the .gitignore there that are still to count")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("outputs", "give it another name"), ("link", "put the file itself there")]
+)
+def test_python_that_no_ignore_file_keeps_here_has_its_own_remedy(code: Path, name: str, remedy: str):
+    (code / "parts" / "outputs").mkdir()
+    (code / "parts" / "outputs" / "x.py").write_text("")
+    (code / "parts" / "link.py").symlink_to(code / "other.py")
+    (code / "parts" / "__init__.py").write_text(f"y = 1\nfrom . import {name}\n")
+    (warning,) = package_of(TrainJob(model=f"{code}/model.py:build")).warnings
+    assert warning.endswith(f"; {remedy}")
+
+
 def plant(code: Path) -> dict[str, str]:
     """Puts secrets where they get lost: {file: what must not be found}."""
     key = "-----BEGIN " + "OPENSSH PRIVATE KEY-----\nc2VjcmV0LW9uZQ\n"
@@ -241,6 +319,48 @@ def test_code_with_a_secret_in_it_is_refused_and_the_secret_is_not_repeated(code
         package_of(TrainJob(model=f"{code}/model.py:build"))
     assert "layers.py may not leave this machine: it holds a token of GitHub in line 2" in str(caught.value)
     assert token not in f"{caught.value}{caught.value.hint}{caught.value.received}"
+
+
+def test_all_lines_with_a_secret_are_named_at_once_and_the_comment_that_overrules(code: Path):
+    line = f"TOKEN = 'ghp_{'z' * 36}'"
+    (code / "layers.py").write_text(f"{line}\n{line}  # pragma: allowlist secret\n{line}\n")
+    with pytest.raises(InputError) as caught:
+        package_of(TrainJob(model=f"{code}/model.py:build"))
+    assert caught.value.what.endswith("it holds a token of GitHub in line 1, a token of GitHub in line 3")
+    assert "`# pragma: allowlist secret` on the line" in str(caught.value.hint)
+
+
+def test_what_a_comment_lets_pass_goes_and_is_noted(code: Path):
+    token = "ghp_" + "z" * 36
+    (code / "layers.py").write_text(f"# one\nTOKEN = '{token}'  # pragma: allowlist secret\n")
+    (code / "parts" / "some.yaml").write_text(f"token: {token}  # pragma: allowlist secret\n")
+    package = package_of(TrainJob(model=f"{code}/model.py:build", plugins=(f"{code}/layers.py",)))
+    assert {"user/1/layers.py", "user/lib/parts/some.yaml"} <= package.files.keys()
+    assert package.allowed == {
+        str(code / "layers.py"): ("a token of GitHub in line 2",),
+        str(code / "parts" / "some.yaml"): ("a token of GitHub in line 1",),
+    }
+
+
+def test_a_package_of_python_may_be_called_as_files_of_secrets_are(code: Path):
+    (code / "credentials").mkdir()
+    (code / "credentials" / "__init__.py").write_text("")
+    (code / "other.py").write_text("import credentials\n")
+    package = package_of(TrainJob(plugins=(f"{code}/other.py",)))
+    assert own(package) == ["user/1/other.py", "user/lib/credentials/__init__.py"]
+
+
+@pytest.mark.parametrize(("name", "helps"), [("some.yaml", True), ("some.json", False)])
+def test_a_data_file_that_stays_says_how_it_may_go(name: str, helps: bool, code: Path):
+    (code / "parts" / name).write_text('{"password": "kd93kdlQ"}')
+    (warning,) = package_of(TrainJob(model=f"{code}/model.py:build")).warnings
+    assert f"{name} is not sent: it holds a secret by its name in line 1" in warning
+    assert ("pragma: allowlist secret" in warning) is helps
+
+
+def test_no_comment_lets_an_option_pass():
+    with pytest.raises(InputError, match="the value of --tracker-uri may not leave"):
+        package_of(TrainJob(options={"tracker_uri": "https://me:" + "hunter22@host/x # pragma: allowlist secret"}))
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def test_a_module_that_is_nowhere_is_named_with_a_remedy(data: Path, tmp_path: P
     assert "put it beside the file that imports it" in remedy
 
 
+def test_a_module_that_a_rule_kept_here_is_named_with_the_rule():
+    left_out = {"/here/parts/_version.py": ".gitignore:1: _version.py", "/here/parts/words.txt": ".gitignore:2: *.txt"}
+    ((what, remedy),) = explain("ModuleNotFoundError: No module named 'parts._version'", left_out=left_out)
+    assert what == "the module parts._version"
+    assert remedy == "/here/parts/_version.py is not sent: .gitignore:1: _version.py; see the plan"
+
+
 def test_a_module_that_is_installed_here_only_is_missing_there(data: Path, tmp_path: Path):
     body = "import importlib; importlib.import_module('hypothesis')"
     assert [what for what, _ in rehearse(written(tmp_path, data, body=body), data).missing] == ["the module hypothesis"]

@@ -78,7 +78,8 @@ class RayBackend:
         ]
         train = f"train on a node with a CPU and {self._gpus} GPUs to spare, and write into {self._storage}"
         data = (f"each node must find the data folder {job.data_folder}",) if job.data_folder else ()
-        steps, warnings = (send, *needs, train), (*data, *package.warnings)
+        passing = [f"let pass {one} of {path}" for path, found in package.allowed.items() for one in found]
+        steps, warnings = (send, *passing, *needs, train), (*data, *package.warnings)
         return Plan(backend="ray", steps=steps, warnings=warnings, files=package.sizes)
 
     @storage_errors()
