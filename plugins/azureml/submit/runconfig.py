@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..reference import JOB
 from ..sdk import sdk
 from ..settings import AzureSettings
-from .prepare import ENTRY
+from .prepare import ENTRY, Prepared
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -81,20 +81,21 @@ def serialised(config: Any) -> dict[str, Any]:
     return made
 
 
-def described(
-    settings: AzureSettings, environment: Environment, job: str, data: str, checkpoints: str
-) -> Mapping[str, Any]:
+def described(settings: AzureSettings, prepared: Prepared, data: str, checkpoints: str) -> Mapping[str, Any]:
     """The configuration that would be posted; the run id, the data set and the output stand for what is made later.
 
     Raises:
         ModuleNotFoundError: azureml-core is not installed.
     """
     mounted = f"DatasetConsumptionConfig:{DATA}" if data else None
-    words = ENTRY.arguments(run_id="RUN_ID", data_folder=mounted, checkpoints=f"DatasetOutputConfig:{CHECKPOINTS}")
+    output = f"DatasetOutputConfig:{CHECKPOINTS}"
+    words = ENTRY.arguments(
+        run_id="RUN_ID", data_folder=mounted, checkpoints=output, job_options=prepared.hyperparameters
+    )
     sdk.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself
-        made = serialised(script_run_config(Path(), words, settings, environment, job))
+        made = serialised(script_run_config(Path(), words, settings, prepared.environment, prepared.package.job))
     made = dict(json.loads(json.dumps(made, default=str)))
     if data:
         made["data"] = {DATA: {"dataLocation": {"dataset": {"name": data}}, "mechanism": "mount"}}
