@@ -14,6 +14,7 @@ from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
 from ....engine.rundir import RunDirectory
 from ....engine.terminal.text import megabytes
+from ....engine.training.environment import source_state
 from .. import NAME
 from ..cluster import provision
 from ..reference import CHECKPOINTS, Reference, Scope, safe_run_id
@@ -152,6 +153,8 @@ def _submit_once(cloud_run: CloudRun, workspace: Any, config: Any, number: int, 
     """Submits, and after a failure looks for the run: it may have started although the answer was lost."""
     run_id = cloud_run.reference.attempt(number)
     timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(prepared.package.sizes.values()))
+    source = source_state(Path())
+    sdk.show_commit(source.get("commit", ""), changed=bool(source.get("changed")))
     own = {"stoker": cloud_run.reference.run_id, "package": prepared.package.digest}
 
     def start() -> None:
