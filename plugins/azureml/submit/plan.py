@@ -10,7 +10,7 @@ from typing import Any
 
 from ....engine.backend import Plan
 from ....engine.data import require_folder
-from ....engine.errors import BackendError
+from ....engine.errors import BackendError, InputError
 from ....engine.job import TrainJob
 from ....engine.package import package_documents
 from ....engine.plugin.extras import install_command, installed_version
@@ -143,6 +143,8 @@ def _configuration(
         package = SDK if str(error.name).startswith(NAME) else error.name
         missing = f"{package} is not installed: the run configuration is not shown, and nothing could be submitted"
         return None, [f"{missing}; {install_command(NAME)}"]
+    except InputError:
+        raise
     except Exception as error:  # the SDK raises what it likes
         raise BackendError(
             "azureml-core could not make the run configuration",

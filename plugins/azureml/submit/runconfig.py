@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....engine.errors import InputError
 from ..reference import JOB
 from ..sdk import sdk
 from ..settings import AzureSettings
@@ -61,7 +62,11 @@ def script_run_config(
 
 
 def sdk_environment(environment: Environment, image: str) -> Any:
-    """The SDK's `Environment`."""
+    """The SDK's `Environment`.
+
+    Raises:
+        InputError: The SDK would post other packages than the environment has.
+    """
     from azureml.core import Environment as SdkEnvironment
 
     with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
@@ -69,7 +74,23 @@ def sdk_environment(environment: Environment, image: str) -> Any:
         path.write_text(environment.text, encoding="utf-8")
         made = SdkEnvironment.from_conda_specification(environment_name(environment, image), str(path))
     made.docker.base_image = image
+    _refuse_changes(environment, made.python.conda_dependencies.serialize_to_string())
     return made
+
+
+def _refuse_changes(environment: Environment, posted: str) -> None:
+    """Compares what the SDK posts with what it was given: it replaces what it doesn't read, and says nothing."""
+    import yaml
+
+    before, after = (yaml.safe_load(text) for text in (environment.text, posted))
+    for part in ("channels", "dependencies"):
+        if before.get(part) != after.get(part):
+            raise InputError(
+                f"Azure ML's SDK would post other {part} than {environment.origin} has",
+                received=json.dumps(after.get(part)),
+                expected=json.dumps(before.get(part)),
+                hint="write the line that differs as in the environment.yml of --dry-run DIR",
+            )
 
 
 def serialised(config: Any) -> dict[str, Any]:
