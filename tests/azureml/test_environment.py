@@ -165,9 +165,9 @@ def test_a_python_that_is_accepted_is_one_that_the_sdk_reads(tmp_path: Path, pyt
     ],
 )
 def test_a_line_about_something_on_this_machine_is_refused(tmp_path: Path, line: str):
-    with pytest.raises(InputError, match="names something on this machine") as caught:
+    with pytest.raises(InputError) as caught:
         make_environment(user_file(tmp_path, *all_needed(), line), {})
-    assert caught.value.received == repr(line)
+    assert caught.value.what.endswith(f"names what is on this machine only: {line!r}")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_channel_of_this_machine_is_refused(tmp_path: Path):
     path.write_text(f"channels: [./channel, 'file:///opt/channel', conda-forge]\n{path.read_text()}")
     with pytest.raises(InputError) as caught:
         make_environment(settings, {})
-    assert caught.value.received == "'./channel', 'file:///opt/channel'"
+    assert caught.value.what.endswith(": './channel', 'file:///opt/channel'")
 
 
 def test_a_package_of_another_system_is_a_warning(tmp_path: Path):

@@ -236,8 +236,7 @@ def _refuse_local(path: Path, entries: Sequence[str]) -> None:
     found = [entry for entry in entries if _is_local(entry)]
     if found:
         raise InputError(
-            f"the environment {path} names something on this machine, which the node does not get",
-            received=", ".join(map(repr, found)),
+            f"the environment {path} names what is on this machine only: {', '.join(map(repr, found))}",
             expected="packages of an index or a channel, or addresses",
             hint="Python files beside the model's file are sent without being named; leave the line out",
             path=path,
