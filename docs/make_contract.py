@@ -69,6 +69,10 @@ checkpoints is resumed from the newest. On SIGTERM it ends with the last finishe
 has completed. It registers the model if the job has `register`: a backend that registers elsewhere takes that out of
 the job.json that it sends.
 
+`python -m stoker exec FOLDER --batch-size 25 …` trains with other values than `job.json` has: any option of the job,
+of stoker or of a plugin, as `--name value`, where the last one counts. Booleans are values too, `--offline true`, and
+a whole number may be written as 25.0. `job.json` is then replaced by the job that runs.
+
 The process holds no lock itself. Whoever starts it takes the lock of the folder (`RunDirectory.lock`, with
 `locks.lock`) and hands the open file on (`pass_fds`), so that the lock is held for as long as the process lives. The
 process keeps it from those that it starts or forks (`locks.keep_lock`).

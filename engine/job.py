@@ -15,7 +15,7 @@ from typing import Any
 from .data import FOLDER
 from .errors import InputError, OptionError, UnknownNameError
 
-__all__ = ["BALANCED", "DEVICES", "KEEPS", "SCHEMA", "Option", "TrainJob", "check_name", "class_weights"]
+__all__ = ["BALANCED", "DEVICES", "KEEPS", "SCHEMA", "Option", "TrainJob", "check_name", "class_weights", "option_text"]
 
 SCHEMA = 1
 """The version of the JSON form; a job of a newer one is refused."""
@@ -220,6 +220,18 @@ def class_weights(text: str) -> dict[int, float]:
         return given
     expected = f'"{BALANCED}", or a JSON object from classes to numbers of 0 or more: {{"0": 1.0, "3": 2.5}}'
     raise OptionError.must_be("--class-weight", expected, received=text)
+
+
+def option_text(value: Option) -> str:
+    """Returns the value of an option as a text: "true" for True, "" for None, and the shortest one for a number.
+
+    Example:
+        >>> option_text(0.001), option_text(True)
+        ('0.001', 'true')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _latin(text: str) -> str:

@@ -186,6 +186,10 @@ class RunDirectory:
         """Writes the job of the next attempt, beside the earlier ones: `job-2.json`."""
         files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
 
+    def replace_job(self, job: TrainJob) -> None:
+        """Replaces the job of the newest attempt, by the one that it really runs."""
+        files.write_json(self.path / self._jobs()[-1], job.to_json())
+
     def write_backend_choice(self, choice: BackendChoice) -> None:
         """Writes `backend.json`: where the run is submitted, and with which options of that backend."""
         files.write_json(self.path / _CHOICE, choice.to_json())

@@ -232,11 +232,23 @@ def _converted(action: argparse.Action, value: Any, what: str, base: Path | None
         return _flag(action, value, what)
     if isinstance(action, argparse._AppendAction) or action.nargs not in {None, argparse.OPTIONAL}:
         items = value if isinstance(value, list) else str(value).split(",")
-        return [_one(action, item, what, base) for item in items]
-    return _one(action, value, what, base)
+        return [single_value(action, item, what, base) for item in items]
+    return single_value(action, value, what, base)
 
 
-def _one(action: argparse.Action, value: Any, what: str, base: Path | None) -> Any:
+def single_value(action: argparse.Action, value: Any, what: str, base: Path | None = None) -> Any:
+    """Converts one value of an option, checked as on the command line.
+
+    Args:
+        action: The option.
+        value: The value: a text, or as TOML has it.
+        what: What people call the option, or where the value came from.
+        base: The folder that relative paths begin at; None leaves them as they are.
+
+    Raises:
+        OptionError: It can't be that option's.
+        UnknownNameError: It is none of the option's choices.
+    """
     convert = action.type if callable(action.type) else str
     if isinstance(value, list | dict) or (isinstance(value, bool) and convert in {str, Path}):
         raise wrong_value(what, json.dumps(value, default=str), expectation(convert))
@@ -251,12 +263,22 @@ def _one(action: argparse.Action, value: Any, what: str, base: Path | None) -> A
 
 def _flag(action: argparse.Action, value: Any, what: str) -> Any:
     """Returns the value of an option without an argument when it is on; for `--no-x` that is False."""
-    on = _BOOLEANS.get(str(value).lower())
-    if on is None:
-        raise wrong_value(what, repr(value), "true or false")
+    on = truth(value, what)
     if action.const is None:
         return on
     return action.const if on else getattr(action.default, "value", action.default)
+
+
+def truth(value: Any, what: str) -> bool:
+    """Reads a boolean: true or false, yes or no, on or off, 1 or 0.
+
+    Raises:
+        OptionError: It is none of these; `what` is what people call the option.
+    """
+    on = _BOOLEANS.get(str(value).lower())
+    if on is None:
+        raise wrong_value(what, repr(value), "true or false")
+    return on
 
 
 def _searched(folder: Path) -> Iterator[Path]:

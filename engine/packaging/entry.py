@@ -20,14 +20,15 @@ class Entry:
         run_id: The option before the id of the run.
         data_folder: The option before the folder of the data.
         checkpoints: The option before the folder of the checkpoints, which outlive the node.
-        epochs: The option before the number of epochs, instead of the job's.
+        job_options: Whether it takes options of the job beside these, as `--name value`, and hands them on to
+            `stoker exec`. They count instead of what `job.json` has.
     """
 
     source: Path
     run_id: str = ""
     data_folder: str = ""
     checkpoints: str = ""
-    epochs: str = ""
+    job_options: bool = False
 
     @property
     def name(self) -> str:
@@ -35,7 +36,12 @@ class Entry:
         return self.source.name
 
     def arguments(
-        self, *, run_id: Any, data_folder: Any = None, checkpoints: Any = None, epochs: Any = None
+        self,
+        *,
+        run_id: Any,
+        data_folder: Any = None,
+        checkpoints: Any = None,
+        job_options: Mapping[str, str] | None = None,
     ) -> list[Any]:
         """Returns what the script is started with.
 
@@ -43,24 +49,25 @@ class Entry:
             run_id: The run.
             data_folder: Where the data are; None if the job takes none.
             checkpoints: Where checkpoints go; None keeps none.
-            epochs: How many to train; None takes the job's.
+            job_options: Options of the job by name, {"batch-size": "50"}, for a script that takes them.
         """
+        options = (job_options or {}) if self.job_options else {}
         given = (
-            *((self.run_id, run_id), (self.data_folder, data_folder)),
-            *((self.checkpoints, checkpoints), (self.epochs, epochs)),
+            *((self.run_id, run_id), (self.data_folder, data_folder), (self.checkpoints, checkpoints)),
+            *((f"--{name}", value) for name, value in options.items()),
         )
         return [word for option, value in given if option and value is not None for word in (option, value)]
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Returns what `package.json` has of it: nothing of this machine."""
         return {**asdict(self), "source": self.name}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, str]) -> Entry:
+    def from_json(cls, value: Mapping[str, Any]) -> Entry:
         """Returns the entry of a `package.json`, whose source is its name in the package.
 
         Raises:
             KeyError: It is none.
         """
-        options = {name: value[name] for name in ("run_id", "data_folder", "checkpoints", "epochs")}
+        options = {name: value[name] for name in ("run_id", "data_folder", "checkpoints", "job_options")}
         return cls(source=Path(value["source"]), **options)

@@ -75,7 +75,7 @@ def rehearse(
             run_id=RUN_ID,
             data_folder=data.resolve() if data else None,
             checkpoints=base / "checkpoints",
-            epochs=epochs or None,
+            job_options={"epochs": str(epochs)} if epochs else None,
         )
         environment = _environment(base, folder, facts)
         lines = []

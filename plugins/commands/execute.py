@@ -22,6 +22,7 @@ from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState
+from .job_arguments import with_arguments
 
 _INSISTS_S = 1.0
 """Who asks again within this time, as a terminal and a shell do together, has asked once."""
@@ -34,8 +35,10 @@ def stoker_commands() -> Iterable[Command]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument that names the run's folder."""
+    """Adds the argument that names the run's folder, and what may follow."""
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a folder with job.json")
+    words = "options of the job with other values than in job.json, as `--name value`; the last one counts"
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=words)
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
@@ -58,6 +61,10 @@ def run(options: argparse.Namespace, context: Context) -> int:
     locks.keep_lock(run_dir.lock)
     job = run_dir.job()
     context.plugins.add_requested(job.plugins)
+    effective = with_arguments(job, options.arguments, context)
+    if effective != job:
+        run_dir.replace_job(effective)
+        job = effective
     try:
         state = _runner(job, context)(job, run_dir, context.plugins, stop)
     except StorageError as error:  # so that not even the status could be written

@@ -15,7 +15,8 @@ import yaml
 from stoker.engine.errors import InputError
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml.submit import environment
-from stoker.plugins.azureml.submit.environment import NEEDED, make_environment
+from stoker.plugins.azureml.submit.environment import NEEDED, Environment, make_environment
+from stoker.plugins.azureml.submit.runconfig import sdk_environment
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -105,18 +106,37 @@ def test_other_versions_are_warnings(change: dict[str, str], words: str, tmp_pat
 
 
 def test_another_python_is_a_warning(tmp_path: Path):
-    settings = user_file(tmp_path, *all_needed(), python="python=3.8")
+    settings = user_file(tmp_path, *all_needed(), python="python=3.99")
     (warning,) = make_environment(settings, {}).warnings
-    assert warning == f"the environment has Python 3.8, this is {PYTHON}"
+    assert warning == f"the environment has Python 3.99, this is {PYTHON}"
 
 
-@pytest.mark.parametrize(
-    "python",
-    [
-        *("python=3.11.*", "python=3.11.9=he1021f5_0", "conda-forge::python=3.11", "python 3.11", "python =3.11"),
-        *("python>=3.11", "python", "python=3"),
-    ],
+@pytest.mark.parametrize("python", ["python=3.8", "python==3.10.18"])
+def test_a_python_that_stoker_does_not_run_on_is_refused(tmp_path: Path, python: str):
+    with pytest.raises(InputError, match="has a Python that stoker doesn't run on") as caught:
+        make_environment(user_file(tmp_path, *all_needed(), python=python), {})
+    assert (caught.value.received, caught.value.expected) == (python, "python=3.11 or later")
+
+
+REPLACED = (
+    *("python=3.11.*", "python=3.11.9=he1021f5_0", "conda-forge::python=3.11", "python 3.11", "python =3.11"),
+    *("python", "python=3", "Python=3.11"),
 )
+"""What the SDK posts as Python 3.10."""
+
+
+@pytest.mark.parametrize("python", REPLACED)
+def test_what_the_sdk_would_post_is_compared_with_what_was_given(tmp_path: Path, python: str):
+    text = Path(user_file(tmp_path, *all_needed(), python=python).environment).read_text()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDK's own
+        with pytest.raises(InputError, match="would post other dependencies than mine has") as caught:
+            sdk_environment(Environment(text=text, origin="mine"), "image:1")
+    assert "python=3.10" in caught.value.received
+    assert python in caught.value.expected
+
+
+@pytest.mark.parametrize("python", [*REPLACED, "python>=3.11"])
 def test_a_python_that_the_sdk_would_replace_is_refused(tmp_path: Path, python: str):
     with pytest.raises(InputError, match="names Python in a form") as caught:
         make_environment(user_file(tmp_path, *all_needed(), python=python), {})
@@ -126,9 +146,10 @@ def test_a_python_that_the_sdk_would_replace_is_refused(tmp_path: Path, python: 
 @pytest.mark.parametrize("python", ["python=3.11", "python==3.11", "python=3.11.9"])
 def test_a_python_that_is_accepted_is_one_that_the_sdk_reads(tmp_path: Path, python: str):
     settings = user_file(tmp_path, *all_needed(), python=python)
-    make_environment(settings, {})
+    made = make_environment(settings, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK's own
+        sdk_environment(made, "image:1")
         from azureml.core.conda_dependencies import CondaDependencies
 
         read = CondaDependencies(settings.environment).get_python_version()
@@ -143,9 +164,10 @@ def test_a_python_that_is_accepted_is_one_that_the_sdk_reads(tmp_path: Path, pyt
         *("mine @ file:///tmp/mine", "git+file:///tmp/mine", "mine @ git+file:///tmp/mine", "C:/wheels/mine.whl"),
     ],
 )
-def test_a_line_about_something_on_this_machine_is_a_warning(tmp_path: Path, line: str):
-    (warning,) = make_environment(user_file(tmp_path, *all_needed(), line), {}).warnings
-    assert repr(line) in warning
+def test_a_line_about_something_on_this_machine_is_refused(tmp_path: Path, line: str):
+    with pytest.raises(InputError) as caught:
+        make_environment(user_file(tmp_path, *all_needed(), line), {})
+    assert caught.value.what.endswith(f"names what is on this machine only: {line!r}")
 
 
 @pytest.mark.parametrize(
@@ -159,12 +181,13 @@ def test_a_line_about_something_elsewhere_is_none(tmp_path: Path, line: str):
     assert make_environment(user_file(tmp_path, *all_needed(), line), {}).warnings == ()
 
 
-def test_a_channel_of_this_machine_is_a_warning(tmp_path: Path):
+def test_a_channel_of_this_machine_is_refused(tmp_path: Path):
     settings = user_file(tmp_path, *all_needed())
     path = Path(settings.environment)
     path.write_text(f"channels: [./channel, 'file:///opt/channel', conda-forge]\n{path.read_text()}")
-    warnings = make_environment(settings, {}).warnings
-    assert [line.split("'")[1] for line in warnings] == ["./channel", "file:///opt/channel"]
+    with pytest.raises(InputError) as caught:
+        make_environment(settings, {})
+    assert caught.value.what.endswith(": './channel', 'file:///opt/channel'")
 
 
 def test_a_package_of_another_system_is_a_warning(tmp_path: Path):

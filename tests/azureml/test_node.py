@@ -77,6 +77,11 @@ def test_a_job_that_continued_elsewhere_ends_with_the_figures_of_an_uninterrupte
     assert {epoch for _, epoch in metrics(second)} == {1, 2, 3, 4}
 
 
+def test_each_attempt_keeps_the_job_that_it_ran(attempts: tuple[Path, Path, Path]):
+    jobs = [json.loads((folder / "outputs/run/job.json").read_text()) for folder in attempts]
+    assert [job["epochs"] for job in jobs] == [3, 4, 4]
+
+
 def test_each_attempt_is_counted(attempts: tuple[Path, Path, Path]):
     counted = [json.loads((folder / "outputs/run/status.json").read_text())["attempt"] for folder in attempts]
     assert counted == [1, 2, 1]

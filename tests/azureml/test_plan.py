@@ -93,6 +93,11 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
         ({}, {"min_nodes": 1}, "and 1 kept when idle"),
         ({"register": "keras-mnist"}, {}, "register the model as 'keras-mnist'"),
         ({}, {"config": "/c/config.json"}, "open the workspace of /c/config.json"),
+        (
+            {"epochs": 3, "options": {"layers": 4}},
+            {},
+            "--epochs 3 --seed 0 --validation-fraction 0.0 --keep last --layers 4",
+        ),
     ],
 )
 def test_the_steps_say_what_would_happen(job: dict[str, Any], settings: dict[str, Any], words: str):
@@ -116,9 +121,19 @@ def test_a_retired_size_is_refused_before_anything_else():
 def test_the_run_configuration_is_what_the_sdk_posts():
     plan = plan_of(max_hours=1, compute="mine")
     made = configuration(plan)
-    arguments = ["--run-id", "RUN_ID", "--data-folder", "DatasetConsumptionConfig:data"]
+    mounts = ["--data-folder", "DatasetConsumptionConfig:data", "--checkpoints", "DatasetOutputConfig:checkpoints"]
+    options = [*("--batch-size", "50", "--learning-rate", "0.001", "--epochs", "20"), *("--seed", "0")]
     assert made["script"] == "run.py"
-    assert made["arguments"] == [*arguments, "--checkpoints", "DatasetOutputConfig:checkpoints"]
+    assert made["arguments"] == [
+        "--run-id",
+        "RUN_ID",
+        *mounts,
+        *options,
+        "--validation-fraction",
+        "0.0",
+        "--keep",
+        "last",
+    ]
     assert (made["target"], made["nodeCount"], made["maxRunDurationSeconds"]) == ("mine", 1, 3600)
     assert made["docker"]["useDocker"] is True
     assert made["environment"]["docker"]["baseImage"] == AzureSettings().image

@@ -47,6 +47,7 @@ tutorial.main()
 RECORD = (
     "environment.json",
     "events.jsonl",
+    "job.json",
     "metrics.jsonl",
     "report.html",
     "status.json",

@@ -17,22 +17,23 @@ from ..patience import PATIENCE_S
 from ..stoker_process import start, stoker
 
 SCRIPT = '''
-"""What a node of the tower starts: it has options by other names, and takes no checkpoints."""
+"""What a node of the tower starts: it has options by other names, takes those of the job, and no checkpoints."""
 
 import json, os, shutil, subprocess, sys
 from pathlib import Path
 
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-assert set(options) <= {"--id", "--rows", "--rounds"}, options
+own, of_job = {"--id", "--rows"}, []
+for name in options.keys() - own:
+    of_job += [name, options[name]]
 shutil.unpack_archive("stoker.zip")
 run = Path("runs", options["--id"])
 run.mkdir(parents=True)
 job = json.loads(Path("job.json").read_text())
 job["data_folder"] = options["--rows"]
-job["epochs"] = int(options.get("--rounds", job["epochs"]))
 (run / "job.json").write_text(json.dumps(job))
 path = os.pathsep.join(["user/lib", os.environ["PYTHONPATH"]])
-subprocess.run([sys.executable, "stoker/cli.py", "exec", run], env=dict(os.environ, PYTHONPATH=path))
+subprocess.run([sys.executable, "stoker/cli.py", "exec", run, *of_job], env=dict(os.environ, PYTHONPATH=path))
 if (run / "outputs").is_dir():
     shutil.copytree(run / "outputs", "outputs")
 Path("outputs/run").mkdir(parents=True)
@@ -44,7 +45,7 @@ from stoker.engine.backend import Plan
 from stoker.engine.hookspecs import hookimpl
 from stoker.engine.package import Entry, Package, package_documents
 
-ENTRY = Entry(source=Path(__file__).with_name("begin.py"), run_id="--id", data_folder="--rows", epochs="--rounds")
+ENTRY = Entry(source=Path(__file__).with_name("begin.py"), run_id="--id", data_folder="--rows", job_options=True)
 NEEDED = ("keras", "matplotlib", "numpy", "platformdirs", "pluggy", "requests", "tensorflow")
 
 
@@ -108,8 +109,8 @@ def test_a_remedy_names_no_option_that_the_backend_does_not_have(place: Path):
 def test_what_is_written_for_a_rehearsal_names_nothing_of_this_machine(place: Path):
     facts = json.loads((place / "of model" / "package.json").read_text())
     assert facts["entry"] == {
-        **{"source": "begin.py", "run_id": "--id", "data_folder": "--rows", "epochs": "--rounds"},
-        "checkpoints": "",
+        **{"source": "begin.py", "run_id": "--id", "data_folder": "--rows", "checkpoints": ""},
+        "job_options": True,
     }
     assert str(place) not in json.dumps(facts)
 

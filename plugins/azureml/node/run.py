@@ -29,7 +29,7 @@ FILES_FOR_NEXT_ATTEMPT = ("metrics.jsonl", "events.jsonl", "environment.json", S
 """From node to node: what the next attempt needs if this node is lost. After each epoch, `observer.py` puts these files
 beside the checkpoints; the next attempt copies them into its run's folder when it starts."""
 
-FILES_FOR_SERVICE = (*FILES_FOR_NEXT_ATTEMPT, "trained.json", "summary.json", "report.html")
+FILES_FOR_SERVICE = ("job.json", *FILES_FOR_NEXT_ATTEMPT, "trained.json", "summary.json", "report.html")
 """From the node to the service: when the training has ended, the node copies these files into `RECORD`, from where the
 client fetches those of `RunDirectory.FETCHED_RECORD`. They are named by hand, because this file runs before stoker is
 unpacked; a test holds them against a real run's folder."""
@@ -44,7 +44,7 @@ KEPT = "STOKER_NODE_RECORD"
 
 def main(words: list[str]) -> int:
     """Runs the job; the exit code is the training process'."""
-    options = _options(words)
+    options, job_options = _options(words)
     shutil.unpack_archive(ROOT / "stoker.zip", ROOT)
     run = ROOT / "runs" / options.run_id
     run.mkdir(parents=True, exist_ok=True)
@@ -54,18 +54,19 @@ def main(words: list[str]) -> int:
         record = _resume(run, Path(options.checkpoints).resolve())
         environment[KEPT] = str(record)
     (run / "job.json").write_text(json.dumps(_job(options), indent=2), encoding="utf-8")
-    code = _train(run, environment, Log(record))
+    code = _train(run, job_options, environment, Log(record))
     _collect(run)
     return code
 
 
-def _options(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Runs the job of this package.")
+def _options(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of this script; and those of the job, which stoker checks."""
+    description = "Runs the job of this package. Takes any option of the job, as --name value; the last one counts."
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.add_argument("--run-id", required=True, help="the run; the same one for each attempt")
     parser.add_argument("--data-folder", default="", help="where the data are mounted")
     parser.add_argument("--checkpoints", default="", help="where checkpoints outlive this node")
-    parser.add_argument("--epochs", type=int, default=0, help="instead of the job's")
-    return parser.parse_args(words)
+    return parser.parse_known_args(words)
 
 
 def _job(options: argparse.Namespace) -> dict[str, Any]:
@@ -73,8 +74,6 @@ def _job(options: argparse.Namespace) -> dict[str, Any]:
     job: dict[str, Any] = json.loads((ROOT / "job.json").read_text(encoding="utf-8"))
     if options.data_folder:
         job["data_folder"] = str(Path(options.data_folder).resolve())
-    if options.epochs:
-        job["epochs"] = options.epochs
     job["plugins"] = [*job["plugins"], OBSERVER]
     return job
 
@@ -148,10 +147,10 @@ def _replace(path: Path, content: bytes) -> None:
     beside.replace(path)
 
 
-def _train(run: Path, environment: dict[str, str], log: Log) -> int:
+def _train(run: Path, job_options: list[str], environment: dict[str, str], log: Log) -> int:
     """The exit code of the training process, which is asked to end when this one is."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "stoker" / "cli.py"), "exec", str(run)],
+        [sys.executable, str(ROOT / "stoker" / "cli.py"), "exec", str(run), *job_options],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,

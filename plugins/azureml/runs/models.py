@@ -16,6 +16,7 @@ from ..rest import paths
 from ..rest.answer import part, whole
 from ..rest.client import Service
 from . import outputs
+from .description import describe
 from .status import CloudRun, status_of
 
 DIGEST = "sha256"
@@ -91,19 +92,21 @@ def _digest(service: Service, run_id: str, model: str) -> str:
 def _register(cloud_run: CloudRun, run: Mapping[str, Any], model: str, name: str, digest: str) -> None:
     """Registers the model with the SDK's requests. The SDK itself retries blindly: a lost answer makes two versions."""
     service, run_id = cloud_run.service, str(run["runId"])
+    figures = final_figures(cloud_run.log(0).decode(errors="replace").splitlines())
+    described = describe(cloud_run, run, figures)
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
     made: Mapping[str, Any] = service.ask("POST", service.address(paths.assets()), json=asset) or {}
-    figures = final_figures(cloud_run.log(0).decode(errors="replace").splitlines())
     entry = {
         "name": name,
-        "datasets": [],
+        **described,
         "url": f"aml://asset/{made['id']}",
         "mimeType": "application/json",
         "unpack": False,
         "runId": run_id,
         "experimentName": cloud_run.reference.experiment,
         "kvTags": {DIGEST: digest, "run": cloud_run.reference.run_id, **figures},
+        "properties": {**described["properties"], MODEL_FILE: f"sha256:{digest}"},
     }
 
     def done() -> bool:

@@ -11,6 +11,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 CALL_S = 120.0
 """How long one call of the SDK may take by default, in seconds."""
+
+COMMIT = "azureml.git.commit"
+"""The property of a run in which the studio finds the commit."""
 
 _VARIABLES = {
     "AZUREML_DEFAULT_BACKOFF": "1",
@@ -92,9 +96,40 @@ def _disable_telemetry() -> None:
     for name in ("azureml.dataprep.api._rslex_executor", "azureml.telemetry"):
         with contextlib.suppress(ImportError), quiet():
             patch(importlib.import_module(name), "HBI_MODE", value=True)
-    # These look for the git repository around a submission, whose address may hold a token.
+    _track(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """Gives the runs that the SDK submits the id of a commit, as `GitTrackingInfoProvider` of azureml-core does.
+
+    That provider also sends the address of the repository, which may hold a token, and the name of the branch.
+    """
+
+    commit: str
+    changed: bool
+
+    def gather(self) -> dict[str, str]:
+        """Returns properties of a run, by the names that the studio knows."""
+        known = dict.fromkeys((COMMIT, "mlflow.source.git.commit"), self.commit)
+        return {**known, "azureml.git.dirty": str(self.changed)}
+
+
+def show_commit(commit: str, *, changed: bool) -> None:
+    """Gives what is submitted from now on the commit that it was made from.
+
+    Args:
+        commit: Its id; "" if there is none.
+        changed: Whether files differ from it.
+    """
+    load()
+    _track(_Commit(commit, changed) if commit else None)
+
+
+def _track(provider: _Commit | None) -> None:
+    """Replaces what gives the SDK properties of a submission."""
     tracking = importlib.import_module("azureml._base_sdk_common.tracking")
-    tracking.global_tracking_info_registry.providers.clear()
+    tracking.global_tracking_info_registry.providers[:] = [provider] if provider else []
 
 
 class _Silence:

@@ -26,6 +26,9 @@ SDK = "azureml-core"
 MOUNTS = "azureml-dataset-runtime"
 """What a node mounts data sets with; `fuse` is the part of it that does."""
 
+_OLDEST = (3, 11)
+"""The oldest Python that stoker runs on, as its `requires-python` says."""
+
 WITHOUT_IMGHDR = (3, 13)
 """From this Python on, the SDK lacks a module that the standard library had."""
 
@@ -169,11 +172,8 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
     listed = of_pip | _listed(conda)
     _require(path, listed)
     _require_python(path, conda)
-    warnings = (
-        *_local_lines((*channels, *conda, *pip)),
-        *_of_other_systems(listed),
-        *_differences(listed, requirements),
-    )
+    _refuse_local(path, (*channels, *conda, *pip))
+    warnings = (*_of_other_systems(listed), *_differences(listed, requirements))
     return Environment(text=text, origin=origin, warnings=warnings)
 
 
@@ -209,28 +209,38 @@ def _listed(entries: Iterable[str]) -> dict[str, str]:
 
 
 def _require_python(path: Path, entries: Sequence[str]) -> None:
-    """Refuses a Python in a form that the SDK does not read: it would replace it by its default, 3.10.18.
+    """Refuses a Python that stoker doesn't run on, and a form that the SDK replaces by its default, 3.10.18.
 
     `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
     """
-    for entry in entries:
-        name = _PACKAGE.match(entry.rpartition("::")[2])
-        if name and name[1].lower() == "python" and not _PYTHON.fullmatch(entry):
+    names = {entry: _PACKAGE.match(entry.rpartition("::")[2]) for entry in entries}
+    for entry in (entry for entry, name in names.items() if name and name[1].lower() == "python"):
+        if not _PYTHON.fullmatch(entry):
             raise InputError(
                 f"the environment {path} names Python in a form that Azure ML's SDK replaces by another version",
                 received=entry,
                 expected="python=3.11, or python=3.11.9",
                 path=path,
             )
+        if tuple(map(int, entry.rpartition("=")[2].split(".")[:2])) < _OLDEST:
+            raise InputError(
+                f"the environment {path} has a Python that stoker doesn't run on",
+                received=entry,
+                expected=f"python={'.'.join(map(str, _OLDEST))} or later",
+                path=path,
+            )
 
 
-def _local_lines(entries: Sequence[str]) -> list[str]:
-    """What only means something on this machine, for the node gets no file of it: one sentence each."""
-    return [
-        f"the environment has the line {entry!r}, which names something on this machine; the node does not get it"
-        for entry in entries
-        if _is_local(entry)
-    ]
+def _refuse_local(path: Path, entries: Sequence[str]) -> None:
+    """Refuses what only means something on this machine: the build of the environment would fail, minutes later."""
+    found = [entry for entry in entries if _is_local(entry)]
+    if found:
+        raise InputError(
+            f"the environment {path} names what is on this machine only: {', '.join(map(repr, found))}",
+            expected="packages of an index or a channel, or addresses",
+            hint="Python files beside the model's file are sent without being named; leave the line out",
+            path=path,
+        )
 
 
 def _is_local(entry: str) -> bool:

@@ -10,16 +10,16 @@ from typing import Any
 
 from ....engine.backend import Plan
 from ....engine.data import require_folder
-from ....engine.errors import BackendError
+from ....engine.errors import BackendError, InputError
 from ....engine.job import TrainJob
-from ....engine.package import Package, package_documents
+from ....engine.package import package_documents
 from ....engine.plugin.extras import install_command, installed_version
 from ....engine.terminal.text import megabytes
 from .. import NAME, catalogue
 from ..reference import CHECKPOINTS
 from ..settings import MNIST_DATASET, AzureSettings
 from . import runconfig
-from .environment import ALIASES, SDK, Environment
+from .environment import ALIASES, SDK
 from .prepare import ENTRY, Prepared
 
 CONFIGURATION = "runconfig.json"
@@ -54,14 +54,14 @@ def plan(
     prepared = prepare(job, settings)
     package, environment = prepared.package, prepared.environment
     data = data_name(job, settings)
-    configuration, note = _configuration(settings, environment, package.job, data)
+    configuration, note = _configuration(settings, prepared, data)
     documents = package_documents(package, ENTRY, environment.text, _facts(settings, data))
     if configuration:
         documents[CONFIGURATION] = (json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()
     warnings = [*settings.warnings(day), *package.warnings, *environment.warnings, *_age(day), *note]
     return Plan(
         backend=NAME,
-        steps=tuple(_steps(job, settings, package, environment)),
+        steps=tuple(_steps(job, settings, prepared)),
         warnings=tuple(dict.fromkeys(warnings)),
         files=package.sizes,
         documents=documents,
@@ -83,7 +83,8 @@ def bound(settings: AzureSettings) -> str:
     return f"at most {settings.max_hours:g} node-hours of {settings.vm_size}{idle}{kept}"
 
 
-def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment: Environment) -> Iterator[str]:
+def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterator[str]:
+    package, environment = prepared.package, prepared.environment
     size = megabytes(sum(package.sizes.values()))
     yield f"make a package of {len(package.files)} files, {size}, sha256:{package.digest}"
     digests = package.digests
@@ -105,6 +106,8 @@ def _steps(job: TrainJob, settings: AzureSettings, package: Package, environment
         f"run the package on one node, as a run of the experiment {settings.experiment_of(job)!r}, "
         f"with checkpoints in {CHECKPOINTS} on the default datastore"
     )
+    options = " ".join(f"--{option} {text}" for option, text in prepared.hyperparameters.items())
+    yield f"start it with {options}, which are tags of the run too"
     yield f"end it after {settings.max_hours:g} hours: {bound(settings)}"
     yield "bring its outputs into the run's folder"
     if job.register:
@@ -133,20 +136,22 @@ def _hardware(settings: AzureSettings) -> str:
 
 
 def _configuration(
-    settings: AzureSettings, environment: Environment, job: str, data: str
+    settings: AzureSettings, prepared: Prepared, data: str
 ) -> tuple[Mapping[str, Any] | None, list[str]]:
     """The run configuration, or why there is none."""
     try:
-        return runconfig.described(settings, environment, job, data, CHECKPOINTS), []
+        return runconfig.described(settings, prepared, data, CHECKPOINTS), []
     except ModuleNotFoundError as error:
         package = SDK if str(error.name).startswith(NAME) else error.name
         missing = f"{package} is not installed: the run configuration is not shown, and nothing could be submitted"
         return None, [f"{missing}; {install_command(NAME)}"]
+    except InputError:
+        raise
     except Exception as error:  # the SDK raises what it likes
         raise BackendError(
             "azureml-core could not make the run configuration",
             received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
-            hint=f"is {environment.origin} an environment that conda takes?" if settings.environment else "",
+            hint=f"is {prepared.environment.origin} an environment that conda takes?" if settings.environment else "",
         ) from error
 
 

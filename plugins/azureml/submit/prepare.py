@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from ....engine.package import Entry, Limits, Package
 from ..reference import RUN_ID
 from ..settings import AzureSettings
 from .environment import Environment, make_environment
+from .hyperparameters import hyperparameters
 
 ENTRY = Entry(
     source=Path(__file__).resolve().parents[1] / "node" / "run.py",
     run_id=RUN_ID,
     data_folder="--data-folder",
     checkpoints="--checkpoints",
-    epochs="--epochs",
+    job_options=True,
 )
 """What a node starts."""
 
@@ -37,10 +39,12 @@ class Prepared:
     Attributes:
         package: Its files.
         environment: What its node has installed.
+        hyperparameters: What its script is started with, and what the run is tagged with.
     """
 
     package: Package
     environment: Environment
+    hyperparameters: Mapping[str, str]
 
     @classmethod
     def of(cls, job: TrainJob, settings: AzureSettings) -> Prepared:
@@ -50,7 +54,8 @@ class Prepared:
             InputError: A file can't be sent, or the environment lacks what is needed.
         """
         package = package_of(job)
-        return cls(package=package, environment=make_environment(settings, package.requirements))
+        environment = make_environment(settings, package.requirements)
+        return cls(package=package, environment=environment, hyperparameters=hyperparameters(job))
 
 
 def package_of(job: TrainJob) -> Package:

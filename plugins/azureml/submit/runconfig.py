@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....engine.errors import InputError
 from ..reference import JOB
 from ..sdk import sdk
 from ..settings import AzureSettings
-from .prepare import ENTRY
+from .prepare import ENTRY, Prepared
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -61,7 +62,11 @@ def script_run_config(
 
 
 def sdk_environment(environment: Environment, image: str) -> Any:
-    """The SDK's `Environment`."""
+    """The SDK's `Environment`.
+
+    Raises:
+        InputError: The SDK would post other packages than the environment has.
+    """
     from azureml.core import Environment as SdkEnvironment
 
     with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
@@ -69,7 +74,23 @@ def sdk_environment(environment: Environment, image: str) -> Any:
         path.write_text(environment.text, encoding="utf-8")
         made = SdkEnvironment.from_conda_specification(environment_name(environment, image), str(path))
     made.docker.base_image = image
+    _refuse_changes(environment, made.python.conda_dependencies.serialize_to_string())
     return made
+
+
+def _refuse_changes(environment: Environment, posted: str) -> None:
+    """Compares what the SDK posts with what it was given: it replaces what it doesn't read, and says nothing."""
+    import yaml
+
+    before, after = (yaml.safe_load(text) for text in (environment.text, posted))
+    for part in ("channels", "dependencies"):
+        if before.get(part) != after.get(part):
+            raise InputError(
+                f"Azure ML's SDK would post other {part} than {environment.origin} has",
+                received=json.dumps(after.get(part)),
+                expected=json.dumps(before.get(part)),
+                hint="write the line that differs as in the environment.yml of --dry-run DIR",
+            )
 
 
 def serialised(config: Any) -> dict[str, Any]:
@@ -81,20 +102,21 @@ def serialised(config: Any) -> dict[str, Any]:
     return made
 
 
-def described(
-    settings: AzureSettings, environment: Environment, job: str, data: str, checkpoints: str
-) -> Mapping[str, Any]:
+def described(settings: AzureSettings, prepared: Prepared, data: str, checkpoints: str) -> Mapping[str, Any]:
     """The configuration that would be posted; the run id, the data set and the output stand for what is made later.
 
     Raises:
         ModuleNotFoundError: azureml-core is not installed.
     """
     mounted = f"DatasetConsumptionConfig:{DATA}" if data else None
-    words = ENTRY.arguments(run_id="RUN_ID", data_folder=mounted, checkpoints=f"DatasetOutputConfig:{CHECKPOINTS}")
+    output = f"DatasetOutputConfig:{CHECKPOINTS}"
+    words = ENTRY.arguments(
+        run_id="RUN_ID", data_folder=mounted, checkpoints=output, job_options=prepared.hyperparameters
+    )
     sdk.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself
-        made = serialised(script_run_config(Path(), words, settings, environment, job))
+        made = serialised(script_run_config(Path(), words, settings, prepared.environment, prepared.package.job))
     made = dict(json.loads(json.dumps(made, default=str)))
     if data:
         made["data"] = {DATA: {"dataLocation": {"dataset": {"name": data}}, "mechanism": "mount"}}

@@ -12,9 +12,9 @@ from ....engine.backend import Reporter
 from ....engine.command import command_line
 from ....engine.errors import BackendError, StokerError
 from ....engine.job import TrainJob
-from ....engine.package import Package
 from ....engine.rundir import RunDirectory
 from ....engine.terminal.text import megabytes
+from ....engine.training.environment import source_state
 from .. import NAME
 from ..cluster import provision
 from ..reference import CHECKPOINTS, Reference, Scope, safe_run_id
@@ -24,6 +24,7 @@ from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
 from . import dataset, runconfig, upload
+from .hyperparameters import tags
 from .prepare import ENTRY, Prepared
 
 
@@ -90,12 +91,15 @@ def submit(
     if number > 1:
         _note_attempt(service, runs[0], reference, number)
     words = ENTRY.arguments(
-        run_id=reference.run_id, data_folder=_mounted(data), checkpoints=_checkpoints(workspace, reference)
+        run_id=reference.run_id,
+        data_folder=_mounted(data),
+        checkpoints=_checkpoints(workspace, reference),
+        job_options=prepared.hyperparameters,
     )
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         folder = prepared.package.write(Path(temporary) / "package")
         config = _configuration(folder, words, settings, prepared)
-        _start(cloud_run, workspace, config, number, prepared.package, report=report)
+        _start(cloud_run, workspace, config, number, prepared, report=report)
     return reference.attempt(number)
 
 
@@ -108,13 +112,14 @@ def _configuration(folder: Path, words: list[Any], settings: AzureSettings, prep
 
 
 def _start(
-    cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package, *, report: Reporter
+    cloud_run: CloudRun, workspace: Any, config: Any, number: int, prepared: Prepared, *, report: Reporter
 ) -> None:
     """Starts an attempt, and reports what is sent and how long it took."""
+    package = prepared.package
     size = megabytes(sum(package.sizes.values()))
     report(f"submitting {cloud_run.reference.attempt(number)}: {len(package.files)} files, {size}")
     began = time.monotonic()
-    _submit_once(cloud_run, workspace, config, number, package)
+    _submit_once(cloud_run, workspace, config, number, prepared)
     report(f"submitted in {time.monotonic() - began:.1f} s")
 
 
@@ -144,15 +149,18 @@ def _checkpoints(workspace: Any, reference: Reference) -> Any:
     return sdk.bounded("the workspace has no default datastore", make)
 
 
-def _submit_once(cloud_run: CloudRun, workspace: Any, config: Any, number: int, package: Package) -> None:
+def _submit_once(cloud_run: CloudRun, workspace: Any, config: Any, number: int, prepared: Prepared) -> None:
     """Submits, and after a failure looks for the run: it may have started although the answer was lost."""
     run_id = cloud_run.reference.attempt(number)
-    timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(package.sizes.values()))
+    timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(prepared.package.sizes.values()))
+    source = source_state(Path())
+    sdk.show_commit(source.get("commit", ""), changed=bool(source.get("changed")))
+    own = {"stoker": cloud_run.reference.run_id, "package": prepared.package.digest}
 
     def start() -> None:
         core = sdk.load()
         experiment = core.Experiment(workspace, cloud_run.reference.experiment)
-        experiment.submit(config, run_id=run_id, tags={"stoker": cloud_run.reference.run_id, "package": package.digest})
+        experiment.submit(config, run_id=run_id, tags={**tags(prepared.hyperparameters), **own})
 
     try:
         sdk.bounded(f"the run {run_id} can't be submitted", start, timeout_s)
