@@ -16,7 +16,7 @@ from ..cluster import provision
 from ..cluster.cluster import Cluster
 from ..rest import arm, paths
 from ..rest.answer import part
-from ..sdk import sdk
+from ..sdk import hints, sdk
 from ..settings import MNIST_DATASET
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
@@ -25,7 +25,6 @@ SIGN_IN_S = 30.0
 """How long signing in may take, in seconds."""
 
 _STORE_S = 20.0
-_SIGN_IN = "sign in with `az login`, or check the service principal's variables; see --azureml-auth"
 _QUOTA = "ask for more under Quota in the studio, https://ml.azure.com, or choose another --azureml-vm-size"
 
 
@@ -59,8 +58,8 @@ def credentials(checkup: Checkup) -> CheckResult:
     try:
         claims = _claims(sdk.bounded("can't sign in to Azure", header, SIGN_IN_S)["Authorization"])
     except BackendError as error:
-        unreachable = isinstance(error.__cause__, OSError)
-        return replace(CheckResult.of_error(error, State.WRONG), remedy=sdk.hint_of(0) if unreachable else _SIGN_IN)
+        remedy = hints.SIGN_IN if error.hint == hints.UNKNOWN else error.hint
+        return replace(CheckResult.of_error(error, State.WRONG), remedy=remedy)
     person = any(claims.get(name) for name in ("upn", "unique_name", "preferred_username"))
     kind = "a managed identity" if "xms_mirid" in claims else "a user" if person else "a service principal"
     by_variables = type(checkup.auth).__name__ == "ServicePrincipalAuthentication"
@@ -194,8 +193,8 @@ def datastore(checkup: Checkup) -> CheckResult:
     if found.get("dataStoreType") != "AzureBlob":
         kind = f"{name} is a datastore of the kind {found.get('dataStoreType')}; stoker was tested with AzureBlob"
         return CheckResult(State.WARNING, kind, "make a blob store the default, under Data in the studio")
-    hint = "may this account and this network read the storage account? See its networking in the Azure portal"
-    sdk.bounded(f"the datastore {name} can't be read", lambda: _first_blob(checkup), _STORE_S, hint=hint)
+    what, role = f"the datastore {name} can't be read", hints.STORAGE_LOOK
+    sdk.bounded(what, lambda: _first_blob(checkup), _STORE_S, role=role)
     return CheckResult(State.OK, f"{name}, in {section.get('accountName')}/{section.get('containerName')}, can be read")
 
 

@@ -14,7 +14,7 @@ from ....engine import files
 from ....engine.errors import BackendError, InputError
 from ....engine.paths import expanded
 from ....engine.terminal.prompt import can_ask
-from . import sdk
+from . import hints, sdk
 
 _PERSON_S, _PRINCIPAL_S = 300.0, 30.0
 """How long a person and a service principal may take to sign in, in seconds."""
@@ -55,7 +55,7 @@ def sign_in(kind: str) -> Any:
         _refuse_questions()
     _make_folder()
     with _instructions():
-        return sdk.bounded(what, lambda: InteractiveLoginAuthentication(force=force), _PERSON_S, hint=sdk.hint_of(401))
+        return sdk.bounded(what, lambda: InteractiveLoginAuthentication(force=force), _PERSON_S, hint=hints.SIGN_IN)
 
 
 def _make_folder() -> None:

@@ -13,7 +13,7 @@ from ....engine.data import ProgressCallback
 from ....engine.errors import BackendError
 from ....engine.terminal.text import megabytes
 from ..progress import bytes_reported
-from ..sdk import sdk
+from ..sdk import hints, sdk
 
 _PIECE_BYTES = 4 << 20
 _BYTES_PER_S = 200_000
@@ -42,7 +42,7 @@ def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: 
     """
     client = store.blob_service.get_container_client(store.container_name)
     sizes = {name: (folder / name).stat().st_size for name in names}
-    missing = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix))
+    missing = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix), role=hints.STORAGE)
     if not missing:
         return
     total = sum(missing.values())
@@ -50,7 +50,7 @@ def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: 
     began = time.monotonic()
     limit_s = sdk.CALL_S + longest_s(total)
     with bytes_reported(report) as progress:
-        sdk.bounded(_FAILED, lambda: _send(client, folder, missing, prefix, progress), limit_s)
+        sdk.bounded(_FAILED, lambda: _send(client, folder, missing, prefix, progress), limit_s, role=hints.STORAGE)
     incomplete = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix))
     if incomplete:
         hint = "submit again: only what is missing is uploaded"
