@@ -15,8 +15,9 @@ from ...engine.packaging import secrets
 from ...engine.paths import expanded
 from . import catalogue
 
-AUTHS = ("ambient", "service-principal", "interactive")
-"""Ways to sign in: as this machine is, as a service principal from environment variables, with a browser."""
+AUTHS = ("ambient", "service-principal", "managed-identity", "interactive")
+"""Ways to sign in: as this machine is, as a service principal from environment variables, as a managed identity of a
+machine at Azure, with a browser."""
 
 MNIST_DATASET = "mnist-dataset"
 """What the tutorial calls the data set that it registers."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
+from stoker.engine.errors import InputError
+from stoker.plugins.azureml.sdk.sign_in import sign_in
 from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny
@@ -68,3 +74,84 @@ def test_a_missing_variable_of_a_service_principal_is_named(emulator: Emulator, 
     done = stoker(*words, cwd=place, **environment)
     assert done.returncode == 2
     assert "expected: AZUREML_SERVICE_PRINCIPAL_ID" in done.stderr
+
+
+class Identities:
+    """What a machine of Azure asks for the tokens of its managed identities, on loopback.
+
+    Attributes:
+        asked: The forms of the requests.
+        address: Where it is, for MSI_ENDPOINT.
+    """
+
+    def __init__(self, token: str) -> None:
+        self.asked: list[dict[str, list[str]]] = []
+        given = json.dumps({"token_type": "Bearer", "access_token": token, "expires_on": "4102444800"}).encode()
+        asked = self.asked
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked.append(parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(given)))
+                self.end_headers()
+                self.wfile.write(given)
+
+            def log_message(self, *arguments: object) -> None:
+                """Prints nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}/token"
+
+    def __enter__(self) -> Identities:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.mark.parametrize("client", ["", "one-of-several"])
+def test_a_managed_identity_signs_in_and_may_be_one_of_several(emulator: Emulator, place: Path, client: str):
+    with Identities(emulator.service.tokens.issue(xms_mirid="/subscriptions/s/userAssignedIdentities/i")) as identities:
+        environment = anonymous(emulator) | {"MSI_ENDPOINT": identities.address, "AZURE_CLIENT_ID": client}
+        done = stoker("azureml", "doctor", "--azureml-auth", "managed-identity", cwd=place, **environment)
+    assert "a managed identity of the tenant" in " ".join(done.stdout.split())
+    assert done.returncode == 0
+    assert {one.get("client_id", [""])[0] for one in identities.asked} == {client}
+
+
+def test_a_machine_without_a_managed_identity_is_told_what_one_takes(emulator: Emulator, place: Path):
+    environment = anonymous(emulator) | {"MSI_ENDPOINT": "http://127.0.0.1:1/token"}
+    words = ("train", "--backend", "azureml", "--data-folder", "data", "--azureml-auth", "managed-identity")
+    done = stoker(*words, cwd=place, **environment)
+    assert done.returncode == 1
+    assert "error: can't sign in with a managed identity" in done.stderr
+    assert "hint: is this a machine of Azure with a managed identity? AZURE_CLIENT_ID" in done.stderr
+
+
+def test_another_cloud_is_refused_by_name(emulator: Emulator, place: Path):
+    words = ("train", "--backend", "azureml", "--data-folder", "data")
+    environment = emulator.client_environment() | {"AZUREML_CURRENT_CLOUD": "AzureUSGovernment"}
+    done = stoker(*words, cwd=place, **environment)
+    assert "error: stoker doesn't support the cloud AzureUSGovernment, which the variable AZUREML_" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("principal", [False, True], ids=["account of az", "service principal"])
+def test_the_cloud_of_az_counts_only_where_its_account_signs_in(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, principal: bool
+):
+    (tmp_path / "config").write_text("[core]\noutput = json\n\n[cloud]\nname = AzureChinaCloud\n", encoding="utf-8")
+    for name, value in emulator.client_environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
+    if principal:
+        assert sign_in("ambient").get_authentication_header()
+        return
+    monkeypatch.delenv(f"AZUREML_{PRINCIPAL}_ID")
+    with pytest.raises(InputError, match=r"the cloud AzureChinaCloud, which .*config names") as caught:
+        sign_in("ambient")
+    assert "az cloud set --name AzureCloud" in caught.value.hint
