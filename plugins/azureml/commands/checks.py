@@ -17,7 +17,7 @@ from ..cluster.cluster import Cluster
 from ..rest import arm, paths
 from ..rest.answer import part
 from ..sdk import hints, sdk
-from ..settings import MNIST_DATASET
+from ..settings import DATASTORES, MNIST_DATASET
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
 
@@ -162,14 +162,18 @@ def quota(checkup: Checkup) -> CheckResult:
 def data_set(checkup: Checkup) -> CheckResult:
     """Checks whether the data set is registered."""
     wanted = checkup.settings.dataset
-    name = wanted or MNIST_DATASET
-    found = checkup.service.get(paths.data_set(name))
+    if wanted.startswith(DATASTORES):
+        return CheckResult(State.OK, f"{wanted}: what is there is seen when a job mounts it")
+    name, _, version = (wanted or MNIST_DATASET).partition(":")
+    found = checkup.service.get(paths.data_set(name, version))
     if found:
         version = part(found, "latest").get("versionId", "(unknown)")
         return CheckResult(State.OK, f"{name} is registered, version {version}")
+    if version and checkup.service.get(paths.data_asset(name, version)):
+        return CheckResult(State.OK, f"{wanted} is a data asset of the SDK v2")
     if wanted:
         remedy = "register it, or name its files with --data-folder when you train"
-        return CheckResult(State.WARNING, f"{name} is not registered", remedy)
+        return CheckResult(State.WARNING, f"{wanted} is not registered", remedy)
     return CheckResult(State.OK, f"{name} is not registered; a job on MNIST registers it")
 
 

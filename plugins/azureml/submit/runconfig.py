@@ -28,16 +28,14 @@ def environment_name(environment: Environment, image: str) -> str:
     return f"stoker-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
 
 
-def script_run_config(
-    folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Environment, job: str
-) -> Any:
+def script_run_config(folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Any, job: str) -> Any:
     """The SDK's `ScriptRunConfig` for a package.
 
     Args:
         folder: The folder with the package's files.
         words: The arguments of the entry script.
-        settings: The cluster, the image, the bound in time.
-        environment: The Python environment.
+        settings: The cluster, the bound in time.
+        environment: The SDK's `Environment`.
         job: The job, as JSON.
 
     Raises:
@@ -51,7 +49,7 @@ def script_run_config(
         script=ENTRY.name,
         arguments=list(words),
         compute_target=settings.compute,
-        environment=sdk_environment(environment, settings.image),
+        environment=environment,
         docker_runtime_config=DockerConfiguration(use_docker=True),
         max_run_duration_seconds=settings.max_seconds,
     )
@@ -61,9 +59,11 @@ def script_run_config(
 
 
 def sdk_environment(environment: Environment, image: str) -> Any:
-    """The SDK's `Environment`."""
+    """The SDK's `Environment`; of a registered one that is not looked up yet, only the name."""
     from azureml.core import Environment as SdkEnvironment
 
+    if environment.registered:
+        return SdkEnvironment(environment.registered.partition(":")[0])
     with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
         path = Path(folder) / "environment.yml"
         path.write_text(environment.text, encoding="utf-8")
@@ -94,8 +94,11 @@ def described(
     sdk.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself
-        made = serialised(script_run_config(Path(), words, settings, environment, job))
+        made = serialised(script_run_config(Path(), words, settings, sdk_environment(environment, settings.image), job))
     made = dict(json.loads(json.dumps(made, default=str)))
+    if environment.registered:
+        name, _, version = environment.registered.partition(":")
+        made["environment"] = {"name": name, "version": version or "(the newest)"}
     if data:
         made["data"] = {DATA: {"dataLocation": {"dataset": {"name": data}}, "mechanism": "mount"}}
     location = {"dataPath": {"datastoreName": "(the workspace's default)", "relativePath": checkpoints}}
