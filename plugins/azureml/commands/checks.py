@@ -16,7 +16,7 @@ from ..cluster import provision
 from ..cluster.cluster import Cluster
 from ..rest import arm, paths
 from ..rest.answer import part
-from ..sdk import hints, sdk
+from ..sdk import hints, sdk, storage
 from ..settings import DATASTORES, MNIST_DATASET
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
@@ -207,8 +207,7 @@ def _first_blob(checkup: Checkup) -> object:
     scope = checkup.scope
     workspace = sdk.load().Workspace(scope.subscription, scope.group, scope.workspace, auth=checkup.auth)
     store = workspace.get_default_datastore()
-    client = store.blob_service.get_container_client(store.container_name)
-    return next(iter(client.list_blobs(results_per_page=1)), None)
+    return next(iter(storage.container(store, checkup.auth).list_blobs(results_per_page=1)), None)
 
 
 def _claims(header: str) -> dict[str, Any]:

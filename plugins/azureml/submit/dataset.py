@@ -15,7 +15,7 @@ from ....engine.packaging.never import secret_name
 from ..progress import bytes_reported
 from ..rest import paths
 from ..rest.client import Service
-from ..sdk import sdk
+from ..sdk import sdk, storage
 from ..settings import DATASTORES, MNIST_DATASET, NAME, AzureSettings
 from .upload import upload
 
@@ -84,7 +84,8 @@ def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSe
     if settings.new_dataset_version or not is_there(service, name):
         store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
         prefix = f"{_ON_STORE}/{whole[:16]}"
-        upload(store, folder, list(digests), prefix, report)
+        client = sdk.bounded("the default datastore can't be opened", lambda: storage.container(store, service.auth))
+        upload(client, folder, list(digests), prefix, report)
         report(f"registering the data set {name}")
         _register(workspace, name, [(store, f"{prefix}/")], description)
     found = _get(workspace, name)

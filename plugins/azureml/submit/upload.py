@@ -27,11 +27,11 @@ def longest_s(size_bytes: int) -> float:
     return size_bytes / _BYTES_PER_S
 
 
-def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: Reporter) -> None:
+def upload(client: Any, folder: Path, names: Sequence[str], prefix: str, report: Reporter) -> None:
     """Uploads the files whose blobs are missing or incomplete.
 
     Args:
-        store: The SDK's datastore.
+        client: The client of the datastore's container, of `sdk.storage`.
         folder: The folder with the files.
         names: Their paths below it.
         prefix: What the names of their blobs begin with.
@@ -40,7 +40,6 @@ def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: 
     Raises:
         BackendError: A file can't be uploaded, or the upload takes too long.
     """
-    client = store.blob_service.get_container_client(store.container_name)
     sizes = {name: (folder / name).stat().st_size for name in names}
     missing = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix), role=hints.STORAGE)
     if not missing:
