@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .settings import AUTHS, AzureSettings
+from .settings import AUTHS, AzureSettings, is_registered
 
 _PREFIX = "azureml_"
 _DEFAULTS = AzureSettings()
@@ -29,14 +29,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--azureml-low-priority", action="store_true", help="cheaper nodes, which Azure may take away")
     longest = "end the job after that many hours (default: %(default)s)"
     add("--azureml-max-hours", metavar="H", type=float, default=_DEFAULTS.max_hours, help=longest)
-    conda = "conda YAML (default: the versions that are installed here)"
-    add("--azureml-environment", metavar="FILE", type=Path, help=conda)
+    conda = "conda YAML, or a registered environment: NAME[:VERSION] (default: the versions that are installed here)"
+    add("--azureml-environment", metavar="FILE|NAME", type=file_or_name, help=conda)
     image = f"base image (default: {_DEFAULTS.image.rpartition('/')[2]})"
     add("--azureml-image", metavar="IMAGE", default=_DEFAULTS.image, help=image)
-    dataset = "registered data set (default: mnist-dataset, or by the folder's content)"
-    add("--azureml-dataset", metavar="NAME", default="", help=dataset)
+    dataset = "registered data set, or a datastore's path (default: mnist-dataset, or by the folder's content)"
+    add("--azureml-dataset", metavar="NAME[:VERSION]", default="", help=dataset)
     add("--azureml-new-dataset-version", action="store_true", help="register a new version of the data set")
     add("--azureml-allow-retired", action="store_true", help="use a VM size even if it is retired")
+
+
+def file_or_name(text: str) -> Path | str:
+    """Returns the name of a registered environment as it is, and a path if there is such a file, or it can be no name.
+
+    Raises:
+        ArgumentTypeError: It is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, or the name of a registered environment")
+    return text if is_registered(text) and not Path(text).is_file() else Path(text)
 
 
 def add_workspace_options(group: Any) -> None:

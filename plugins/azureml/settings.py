@@ -15,14 +15,24 @@ from ...engine.packaging import secrets
 from ...engine.paths import expanded
 from . import catalogue
 
-AUTHS = ("ambient", "service-principal", "interactive")
-"""Ways to sign in: as this machine is, as a service principal from environment variables, with a browser."""
+AUTHS = ("ambient", "service-principal", "managed-identity", "interactive")
+"""Ways to sign in: as this machine is, as a service principal from environment variables, as a managed identity of a
+machine at Azure, with a browser."""
 
 MNIST_DATASET = "mnist-dataset"
 """What the tutorial calls the data set that it registers."""
 
 _COMPUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,22}[A-Za-z0-9]")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+"""The name of an experiment, of a data set, of a VM size."""
+
+_VERSION = r"(:[A-Za-z0-9][A-Za-z0-9._-]{0,29})?"
+_DATA = rf"{NAME.pattern}{_VERSION}|azureml://datastores/[A-Za-z0-9_]+/paths/[^\s*?]*"
+_ASSET = rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,199}}{_VERSION}"
+
+DATASTORES = "azureml://datastores/"
+"""What the address of a path in a datastore begins with."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_HOURS = 24.0 * 21
 
@@ -41,9 +51,11 @@ class AzureSettings:
         idle_seconds: How long an idle node stays.
         low_priority: Cheaper nodes, which Azure may take away.
         max_hours: How long a job may run before the service ends it.
-        environment: The path of a conda YAML; "" makes one from what is installed here.
-        image: The base image of the environment.
-        dataset: The name of the registered data set; "" takes `mnist-dataset` for MNIST, and for a folder a name made
+        environment: The path of a conda YAML, or a registered environment, "NAME" or "NAME:VERSION"; "" makes one from
+            what is installed here.
+        image: The base image of the environment; a registered one has its own.
+        dataset: The registered data set, "NAME" or "NAME:VERSION", or a path in a datastore,
+            "azureml://datastores/NAME/paths/PATH"; "" takes `mnist-dataset` for MNIST, and for a folder a name made
             from its content.
         new_dataset_version: Register a new version of the data set even if there is one.
         auth: How to sign in, one of `AUTHS`.
@@ -73,11 +85,12 @@ class AzureSettings:
         for name in ("experiment", "dataset", "image"):
             self._refuse_secret(name)
         named = "a name of letters, digits, '-' and '_', a letter or digit first"
-        self._check("experiment", not self.experiment or bool(_NAME.fullmatch(self.experiment)), named)
-        self._check("dataset", not self.dataset or bool(_NAME.fullmatch(self.dataset)), named)
+        self._check("experiment", not self.experiment or bool(NAME.fullmatch(self.experiment)), named)
+        data = "NAME, NAME:VERSION, or azureml://datastores/NAME/paths/PATH"
+        self._check("dataset", not self.dataset or bool(re.fullmatch(_DATA, self.dataset)), data)
         cluster = "a name of 2 to 24 letters, digits and '-', a letter first, no '-' last"
         self._check("compute", bool(_COMPUTE.fullmatch(self.compute)), cluster)
-        self._check("vm_size", bool(_NAME.fullmatch(self.vm_size)), f"a VM size, such as {catalogue.DEFAULT_SIZE}")
+        self._check("vm_size", bool(NAME.fullmatch(self.vm_size)), f"a VM size, such as {catalogue.DEFAULT_SIZE}")
         self._check("max_nodes", self.max_nodes >= 1, "a whole number, 1 or more")
         self._check("min_nodes", 0 <= self.min_nodes <= self.max_nodes, f"a whole number from 0 to {self.max_nodes}")
         self._check("idle_seconds", self.idle_seconds >= 0, "a whole number, 0 or more")
@@ -107,6 +120,11 @@ class AzureSettings:
     def dataset_of(self, job: TrainJob) -> str:
         """Returns the name of a job's registered data set; "" if its content names it, or nothing is mounted."""
         return self.dataset or (MNIST_DATASET if job.dataset == "mnist" and not job.data_folder else "")
+
+    @property
+    def registered_environment(self) -> str:
+        """The registered environment, "NAME" or "NAME:VERSION"; "" if a file is named, or none."""
+        return self.environment if is_registered(self.environment) else ""
 
     @property
     def max_seconds(self) -> int:
@@ -173,3 +191,8 @@ class AzureSettings:
         if not good:
             option = f"--azureml-{name.replace('_', '-')}"
             raise OptionError.must_be(option, expected, received=repr(getattr(self, name)))
+
+
+def is_registered(environment: str) -> bool:
+    """Returns whether a value can be the name of a registered environment, "NAME" or "NAME:VERSION", and not a file."""
+    return bool(re.fullmatch(_ASSET, environment)) and not environment.lower().endswith((".yml", ".yaml"))

@@ -47,7 +47,7 @@ ROUTES: dict[Callable[..., Route], tuple[Route, str, str]] = {
 }
 LISTS = [paths.artifacts, paths.models_named, paths.data_sets]
 BY_CONSTANTS = {paths.clusters, paths.cluster}
-IN_PIECES = {paths.environments}
+IN_PIECES = {paths.environments, paths.environment, paths.data_asset}
 """Those whose address the SDK puts together in its code; the emulator's tests ask them through the SDK."""
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from stoker.engine.errors import InputError
+from stoker.plugins.azureml.sdk.sign_in import sign_in
 from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny
 from ..stoker_process import stoker
+from .identities import Identities
 
 PRINCIPAL = "SERVICE_PRINCIPAL"
 
@@ -68,3 +71,48 @@ def test_a_missing_variable_of_a_service_principal_is_named(emulator: Emulator, 
     done = stoker(*words, cwd=place, **environment)
     assert done.returncode == 2
     assert "expected: AZUREML_SERVICE_PRINCIPAL_ID" in done.stderr
+
+
+@pytest.mark.parametrize("client", ["", "one-of-several"])
+def test_a_managed_identity_signs_in_and_may_be_one_of_several(emulator: Emulator, place: Path, client: str):
+    with Identities(emulator.service.tokens.issue(xms_mirid="/subscriptions/s/userAssignedIdentities/i")) as identities:
+        environment = anonymous(emulator) | {"MSI_ENDPOINT": identities.address, "AZURE_CLIENT_ID": client}
+        done = stoker("azureml", "doctor", "--azureml-auth", "managed-identity", cwd=place, **environment)
+    assert "a managed identity of the tenant" in " ".join(done.stdout.split())
+    assert done.returncode == 0
+    assert {one.get("client_id", [""])[0] for one in identities.asked} == {client}
+
+
+def test_a_machine_without_a_managed_identity_is_told_what_one_takes(emulator: Emulator, place: Path):
+    environment = anonymous(emulator) | {"MSI_ENDPOINT": "http://127.0.0.1:1/token"}
+    words = ("train", "--backend", "azureml", "--data-folder", "data", "--azureml-auth", "managed-identity")
+    done = stoker(*words, cwd=place, **environment)
+    assert done.returncode == 1
+    assert "error: can't sign in with a managed identity" in done.stderr
+    assert "hint: is this a machine of Azure with a managed identity? AZURE_CLIENT_ID" in done.stderr
+
+
+def test_another_cloud_is_refused_by_name(emulator: Emulator, place: Path):
+    words = ("train", "--backend", "azureml", "--data-folder", "data")
+    environment = emulator.client_environment() | {"AZUREML_CURRENT_CLOUD": "AzureUSGovernment"}
+    done = stoker(*words, cwd=place, **environment)
+    assert "error: stoker doesn't support the cloud AzureUSGovernment, which the variable AZUREML_" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("principal", [False, True], ids=["account of az", "service principal"])
+def test_the_cloud_of_az_counts_only_where_its_account_signs_in(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, principal: bool
+):
+    (tmp_path / "config").write_text("[core]\noutput = json\n\n[cloud]\nname = AzureChinaCloud\n", encoding="utf-8")
+    for name, value in emulator.client_environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
+    if principal:
+        assert sign_in("ambient").get_authentication_header()
+        return
+    monkeypatch.delenv(f"AZUREML_{PRINCIPAL}_ID")
+    with pytest.raises(InputError, match=r"the cloud AzureChinaCloud, which .*config names") as caught:
+        sign_in("ambient")
+    assert "az cloud set --name AzureCloud" in caught.value.hint

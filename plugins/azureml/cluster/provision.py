@@ -12,7 +12,7 @@ from ..progress import PERIOD_S
 from ..rest import paths
 from ..rest.answer import entries, part
 from ..rest.client import Service
-from ..sdk import sdk
+from ..sdk import hints, sdk
 from ..settings import AzureSettings
 
 TAG = "created-by"
@@ -120,7 +120,7 @@ def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
         ComputeTarget.create(workspace, settings.compute, wanted)
 
     try:
-        sdk.bounded(f"the cluster {settings.compute} can't be made", create)
+        sdk.bounded(f"the cluster {settings.compute} can't be made", create, role=hints.CLUSTER)
     except BackendError:
         if find(service, settings.compute) is None:
             raise

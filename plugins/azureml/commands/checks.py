@@ -16,8 +16,8 @@ from ..cluster import provision
 from ..cluster.cluster import Cluster
 from ..rest import arm, paths
 from ..rest.answer import part
-from ..sdk import sdk
-from ..settings import MNIST_DATASET
+from ..sdk import hints, sdk, storage
+from ..settings import DATASTORES, MNIST_DATASET
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
 
@@ -25,7 +25,6 @@ SIGN_IN_S = 30.0
 """How long signing in may take, in seconds."""
 
 _STORE_S = 20.0
-_SIGN_IN = "sign in with `az login`, or check the service principal's variables; see --azureml-auth"
 _QUOTA = "ask for more under Quota in the studio, https://ml.azure.com, or choose another --azureml-vm-size"
 
 
@@ -59,8 +58,8 @@ def credentials(checkup: Checkup) -> CheckResult:
     try:
         claims = _claims(sdk.bounded("can't sign in to Azure", header, SIGN_IN_S)["Authorization"])
     except BackendError as error:
-        unreachable = isinstance(error.__cause__, OSError)
-        return replace(CheckResult.of_error(error, State.WRONG), remedy=sdk.hint_of(0) if unreachable else _SIGN_IN)
+        remedy = hints.SIGN_IN if error.hint == hints.UNKNOWN else error.hint
+        return replace(CheckResult.of_error(error, State.WRONG), remedy=remedy)
     person = any(claims.get(name) for name in ("upn", "unique_name", "preferred_username"))
     kind = "a managed identity" if "xms_mirid" in claims else "a user" if person else "a service principal"
     by_variables = type(checkup.auth).__name__ == "ServicePrincipalAuthentication"
@@ -163,14 +162,18 @@ def quota(checkup: Checkup) -> CheckResult:
 def data_set(checkup: Checkup) -> CheckResult:
     """Checks whether the data set is registered."""
     wanted = checkup.settings.dataset
-    name = wanted or MNIST_DATASET
-    found = checkup.service.get(paths.data_set(name))
+    if wanted.startswith(DATASTORES):
+        return CheckResult(State.OK, f"{wanted}: what is there is seen when a job mounts it")
+    name, _, version = (wanted or MNIST_DATASET).partition(":")
+    found = checkup.service.get(paths.data_set(name, version))
     if found:
         version = part(found, "latest").get("versionId", "(unknown)")
         return CheckResult(State.OK, f"{name} is registered, version {version}")
+    if version and checkup.service.get(paths.data_asset(name, version)):
+        return CheckResult(State.OK, f"{wanted} is a data asset of the SDK v2")
     if wanted:
         remedy = "register it, or name its files with --data-folder when you train"
-        return CheckResult(State.WARNING, f"{name} is not registered", remedy)
+        return CheckResult(State.WARNING, f"{wanted} is not registered", remedy)
     return CheckResult(State.OK, f"{name} is not registered; a job on MNIST registers it")
 
 
@@ -194,8 +197,8 @@ def datastore(checkup: Checkup) -> CheckResult:
     if found.get("dataStoreType") != "AzureBlob":
         kind = f"{name} is a datastore of the kind {found.get('dataStoreType')}; stoker was tested with AzureBlob"
         return CheckResult(State.WARNING, kind, "make a blob store the default, under Data in the studio")
-    hint = "may this account and this network read the storage account? See its networking in the Azure portal"
-    sdk.bounded(f"the datastore {name} can't be read", lambda: _first_blob(checkup), _STORE_S, hint=hint)
+    what, role = f"the datastore {name} can't be read", hints.STORAGE_LOOK
+    sdk.bounded(what, lambda: _first_blob(checkup), _STORE_S, role=role)
     return CheckResult(State.OK, f"{name}, in {section.get('accountName')}/{section.get('containerName')}, can be read")
 
 
@@ -204,8 +207,7 @@ def _first_blob(checkup: Checkup) -> object:
     scope = checkup.scope
     workspace = sdk.load().Workspace(scope.subscription, scope.group, scope.workspace, auth=checkup.auth)
     store = workspace.get_default_datastore()
-    client = store.blob_service.get_container_client(store.container_name)
-    return next(iter(client.list_blobs(results_per_page=1)), None)
+    return next(iter(storage.container(store, checkup.auth).list_blobs(results_per_page=1)), None)
 
 
 def _claims(header: str) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from ....engine.errors import BackendError, UnreachableError
 from ..reference import Scope
-from ..sdk import sdk
+from ..sdk import hints, sdk
 from ..sdk.sign_in import sign_in
 from . import paths
 from .answer import Answer, entries, parse, part
 from .paths import Route
-from .response import Piece, TransientError, check, shown
+from .response import ConflictError, Piece, TransientError, check, refuse_page, shown
 
 T = TypeVar("T")
 
@@ -164,6 +164,7 @@ class Service:
             if response.status_code == 404 and missing:
                 return None
             check(method, url, response)
+            refuse_page(where, response)
             return parse(where, response.content)
 
         return self._retry(where, once, done)
@@ -255,18 +256,23 @@ class Service:
         import requests
 
         deadline = time.monotonic() + self.patience.total_s
-        pause_s = self.patience.pause_s
+        pause_s, conflict = self.patience.pause_s, False
         while True:
             try:
                 return once()
             except TransientError as error:
+                if conflict and isinstance(error, ConflictError):
+                    raise
                 fault: BackendError = error
+                conflict = isinstance(error, ConflictError)
             except (requests.RequestException, ValueError) as error:
                 received = sdk.message_of(error)
-                fault = BackendError(f"{what}: no usable answer", received=received, hint=sdk.hint_of(0))
+                fault = BackendError(f"{what}: no usable answer", received=received, hint=hints.of_error(error))
+                if fault.hint == hints.CERTIFICATES:  # which the next try would not change
+                    raise UnreachableError(fault.what, received=received, hint=fault.hint) from error
             except OSError as error:  # no answer at all: the file of certificates that the environment names is gone
-                hint = "does REQUESTS_CA_BUNDLE, or CURL_CA_BUNDLE, name a file that is there?"
-                raise BackendError(f"{what}: the request could not be made", received=str(error), hint=hint) from error
+                what = f"{what}: the request could not be made"
+                raise BackendError(what, received=str(error), hint=hints.of_error(error)) from error
             if done and done():
                 return None
             pause_s = max(pause_s, fault.retry_after_s) if isinstance(fault, TransientError) else pause_s

@@ -23,6 +23,7 @@ _HISTORY = "history/v1.0"
 _ARTIFACTS = "artifact/v2.0"
 _MODELS = "modelmanagement/v1.0"
 _DATASETS = "dataset/v1.0"
+_DATA = "data/v1.0"
 _DATASTORES = "datastore/v1.0"
 _ENVIRONMENTS = "environment/v1.0"
 _COMPUTES = "rp/workspaces"
@@ -98,9 +99,16 @@ def data_sets() -> Route:
     return Route(_DATASETS, "/datasets")
 
 
-def data_set(name: str) -> Route:
+def data_set(name: str, version: str = "") -> Route:
     """Locates a data set: `get_dataset_by_name` in `azureml._restclient.operations.dataset_operations`."""
-    return Route(_DATASETS, f"/datasets/query/name={_quoted(name)}")
+    return Route(
+        _DATASETS, f"/datasets/query/name={_quoted(name)}" + (f"?versionId={_quoted(version)}" if version else "")
+    )
+
+
+def data_asset(name: str, version: str) -> Route:
+    """Locates a data asset of the SDK v2: `_FETCH_DATASET_URL` in `azureml.data._dataset_rest_helper`."""
+    return Route(_DATA, f"/dataversion/{_quoted(name)}/versions/{_quoted(version)}")
 
 
 def default_datastore() -> Route:
@@ -111,6 +119,11 @@ def default_datastore() -> Route:
 def environments() -> Route:
     """Locates the registered environments: `azureml._restclient.environment_client`."""
     return Route(_ENVIRONMENTS, "/environments", next_page="continuation")
+
+
+def environment(name: str, version: str = "") -> Route:
+    """Locates a registered environment, in a version or the newest: `azureml._restclient.environment_client`."""
+    return Route(_ENVIRONMENTS, f"/environments/{_quoted(name)}" + (f"/versions/{_quoted(version)}" if version else ""))
 
 
 def clusters() -> Route:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ....engine.errors import BackendError
-from ..sdk import sdk
+from ....engine.errors import BackendError, UnreachableError
+from ..sdk import hints, sdk
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Those that may pass by RFC 9110, 6585 (429) and 8470 (425), and 500, which the SDK retries too."""
 
+_HEAD_BYTES = 4096
+"""Where the title of a web page is, and what is wrong."""
 
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 """RFC 9110, 14.4."""
@@ -65,6 +67,18 @@ class TransientError(BackendError):
     retry_after_s = 0.0
 
 
+class ConflictError(TransientError):
+    """What the request changes is being changed by someone else, or exists already. One retry shows which."""
+
+
+class WebPageError(TransientError):
+    """A web page came where JSON was due: a proxy or the sign-in page of a network has answered in Azure's place."""
+
+    def __init__(self, what: str, title: str) -> None:
+        page = f"a web page with the title {title!r}" if title else "a web page without a title"
+        super().__init__(what, received=page, expected="JSON", hint=hints.INTERCEPTED)
+
+
 def is_transient(status: int) -> bool:
     """Returns whether a request with this HTTP status may succeed when it is retried."""
     return status in _TRANSIENT
@@ -80,19 +94,43 @@ def check(method: str, url: str, response: Any) -> None:
 
     Raises:
         TransientError: The request may succeed when it is retried.
+        UnreachableError: Something else has answered in Azure's place.
         BackendError: It won't.
     """
     status = response.status_code
     if status < 300:
         return
     what = f"{method} {shown(url)}: the answer is {status} {response.reason}"
-    received, hint = sdk.redacted(_message(response)), sdk.hint_of(status)
+    if status < 400:
+        place = urlsplit(response.headers.get("Location", "")).hostname or "nowhere"
+        raise UnreachableError(f"{what}, which leads to {place}", hint=hints.INTERCEPTED)
+    received = sdk.redacted(_message(response))
+    hint = hints.of_status(status, hints.role_for(method, url), _head(response))
+    if status == 409:
+        raise ConflictError(what, received=received, hint=hint)
     if not is_transient(status):
         raise BackendError(what, received=received, hint=hint)
     error = TransientError(what, received=received, hint=hint)
     wait = response.headers.get("Retry-After", "")  # or a date, which Azure's services don't send
     error.retry_after_s = float(wait) if wait.isascii() and wait.isdigit() else 0.0
+    if error.retry_after_s:
+        error.hint = f"Azure asks to wait {wait} s before the next request; {hint}"
     raise error
+
+
+def refuse_page(where: str, response: Any) -> None:
+    """Refuses a web page where JSON is due.
+
+    Args:
+        where: What was asked.
+        response: The response, of `requests`.
+
+    Raises:
+        WebPageError: It is a web page.
+    """
+    title = _page_title(response)
+    if title is not None:
+        raise WebPageError(f"{where}: the answer is no answer of Azure", title)
 
 
 def shown(url: str) -> str:
@@ -101,8 +139,22 @@ def shown(url: str) -> str:
     return f"{parts.hostname}/…/{parts.path.rpartition('/workspaces/')[2].partition('/')[2] or parts.path.strip('/')}"
 
 
+def _page_title(response: Any) -> str | None:
+    """Returns the title of a web page; None if the body is something else, such as JSON that quotes one."""
+    head = _head(response).lstrip("\ufeff \t\r\n")
+    return hints.page_title(head) if head.startswith("<") else None
+
+
+def _head(response: Any) -> str:
+    content: bytes = response.content[:_HEAD_BYTES]
+    return content.decode(errors="replace")
+
+
 def _message(response: Any) -> str:
-    """Returns the message in the body of an error response."""
+    """Returns the message in the body of an error response; of a web page, its title."""
+    title = _page_title(response)
+    if title is not None:
+        return f"a web page with the title {title!r}"
     try:
         value = response.json()
         return str((value.get("error") or value).get("message") or "")

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from ....engine.errors import BackendError, StokerError
 from ....engine.plugin.extras import missing_package
 from .. import NAME
+from . import hints
 
 T = TypeVar("T")
 
@@ -39,17 +40,8 @@ _VARIABLES = {
 _LOGGERS = ("azureml", "azure", "msrest", "msal", "urllib3", "adal", "cli")
 _STATUS = re.compile(r"(?:Response Code|[Ss]tatus ?[Cc]ode|\bCode)\W{1,4}(\d{3})\b")
 _MESSAGE = re.compile(r'"message": "((?:[^"\\]|\\.)+)"')
+_POOL = re.compile(r"HTTPS?ConnectionPool\(host='([^']+)'.*?\(Caused by (.+)\)", re.DOTALL)
 _SECRET = re.compile(r"(?i)(sig=|bearer |accountkey=|client_secret=)[^\s&\"']+")
-
-_HINTS = {
-    401: "sign in again: `az login`, or check the service principal's variables; see --azureml-auth",
-    403: "the account lacks the permission: it needs the role 'AzureML Data Scientist' in the workspace",
-    404: "it may have been deleted; look for it in the studio: https://ml.azure.com",
-    409: "something of this name exists already, or is being changed; try again",
-    429: "the service is busy; try again in a minute",
-}
-_TROUBLE = "Azure has problems, see https://status.azure.com; try again later"
-_NETWORK = "check the network, and set HTTPS_PROXY if there is a proxy; else try again later"
 
 
 @cache
@@ -168,7 +160,9 @@ def quiet() -> contextlib.AbstractContextManager[None]:
     return _SILENCE
 
 
-def bounded(what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint: str = "") -> T:
+def bounded(
+    what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint: str = "", role: str = hints.WORKSPACE
+) -> T:
     """Calls the SDK within a time limit and returns the result.
 
     Args:
@@ -176,6 +170,7 @@ def bounded(what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint
         call: The call.
         timeout_s: How long it may take, in seconds. After that it is abandoned, in a thread that ends with the process.
         hint: The next step; "" derives it from the error.
+        role: The role that the call takes, as `hints` has it.
 
     Raises:
         PluginError: A package is missing.
@@ -196,25 +191,27 @@ def bounded(what: str, call: Callable[[], T], timeout_s: float = CALL_S, *, hint
         thread.start()
         thread.join(timeout_s)
     if errors:
-        raise translated(what, errors[0], hint)
+        raise translated(what, errors[0], hint, role)
     if not results:
-        raise BackendError(f"{what}: no answer within {timeout_s:.0f} s", hint=hint or _NETWORK)
+        raise BackendError(f"{what}: no answer within {timeout_s:.0f} s", hint=hint or hints.SLOW)
     return results[0]
 
 
-def translated(what: str, error: BaseException, hint: str = "") -> StokerError:
+def translated(what: str, error: BaseException, hint: str = "", role: str = hints.WORKSPACE) -> StokerError:
     """Turns an exception of the SDK into an error for people; one of stoker's own stays as it is.
 
     Args:
         what: What has failed.
         error: The exception.
         hint: The next step; "" derives it from the exception.
+        role: The role that the call takes, as `hints` has it.
     """
     if isinstance(error, StokerError):
         return error
     if isinstance(error, ModuleNotFoundError):
         return missing_package(f"the backend {NAME}", str(error.name), NAME)
-    made = BackendError(what, received=message_of(error), hint=hint or hint_of(status_of(error)))
+    derived = hint or hints.of_error(error, status_of(error), role)
+    made = BackendError(what, received=message_of(error), hint=derived)
     made.__cause__ = error
     return made
 
@@ -222,6 +219,10 @@ def translated(what: str, error: BaseException, hint: str = "") -> StokerError:
 def message_of(error: BaseException) -> str:
     """Extracts the message of an exception: the service's own, or its first lines; without secrets."""
     text = str(getattr(error, "message", "") or error)
+    title = hints.page_title(text)
+    if title is not None:
+        return f"{type(error).__name__}: a web page, {title!r}"
+    text = _POOL.sub(r"\1: \2", text)  # between the host and the cause stands a long address
     own = _MESSAGE.search(text)
     said = [own[1]] if own else [line.strip() for line in text.splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {' '.join(said[:3])}")
@@ -240,8 +241,3 @@ def status_of(error: BaseException) -> int:
             return status
     match = _STATUS.search(str(error))
     return int(match[1]) if match else 0
-
-
-def hint_of(status: int) -> str:
-    """Returns the next step after an HTTP status; 0 means that there was no answer."""
-    return _HINTS.get(status) or (_TROUBLE if status >= 500 else "" if status else _NETWORK)

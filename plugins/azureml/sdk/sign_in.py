@@ -1,4 +1,4 @@
-"""Signs in to Azure: as a service principal, as the account of this machine, or by asking."""
+"""Signs in to Azure: as a service principal, a managed identity, the account of this machine, or by asking."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ....engine import files
 from ....engine.errors import BackendError, InputError
 from ....engine.paths import expanded
 from ....engine.terminal.prompt import can_ask
-from . import sdk
+from . import cloud, hints, sdk
 
 _PERSON_S, _PRINCIPAL_S = 300.0, 30.0
 """How long a person and a service principal may take to sign in, in seconds."""
@@ -28,6 +28,14 @@ _PRINCIPAL = (
     ("AZUREML_SERVICE_PRINCIPAL_PASSWORD", "AZURE_CLIENT_SECRET"),
 )
 
+_IDENTITY_ID = "AZURE_CLIENT_ID"
+"""Names the identity where a machine has several, as for azure-identity."""
+
+_NO_IDENTITY = (
+    "is this a machine of Azure with a managed identity? AZURE_CLIENT_ID must name the identity if there are several, "
+    "and NO_PROXY must have 169.254.169.254 if there is a proxy"
+)
+
 
 def sign_in(kind: str) -> Any:
     """Makes the SDK's authentication object.
@@ -37,25 +45,47 @@ def sign_in(kind: str) -> Any:
 
     Raises:
         PluginError: The SDK is not installed.
-        InputError: The service principal's variables are missing.
+        InputError: The service principal's variables are missing, or the machine is set to another cloud.
         BackendError: Signing in failed.
     """
     sdk.load()
     from azureml.core.authentication import InteractiveLoginAuthentication, ServicePrincipalAuthentication
 
+    if kind == "managed-identity":
+        return _managed_identity()
     found = [next((os.environ[name] for name in names if os.environ.get(name)), "") for names in _PRINCIPAL]
     if kind == "service-principal" and not all(found):
         missing = [names[0] for names, value in zip(_PRINCIPAL, found, strict=True) if not value]
         hint = "set it, or sign in another way with --azureml-auth"
         raise InputError("there is no service principal to sign in with", expected=" and ".join(missing), hint=hint)
     what, force = "can't sign in to Azure", kind == "interactive"
-    if not force and all(found):
+    by_principal = not force and all(found)
+    cloud.refuse_others(of_cli=not by_principal)
+    if by_principal:
         return sdk.bounded(what, lambda: ServicePrincipalAuthentication(*found), _PRINCIPAL_S)
     if not force and not can_ask():
         _refuse_questions()
     _make_folder()
     with _instructions():
-        return sdk.bounded(what, lambda: InteractiveLoginAuthentication(force=force), _PERSON_S, hint=sdk.hint_of(401))
+        return sdk.bounded(what, lambda: InteractiveLoginAuthentication(force=force), _PERSON_S, hint=hints.SIGN_IN)
+
+
+def _managed_identity() -> Any:
+    """Signs in as the managed identity of this machine, and asks for a token: the SDK itself would do so later.
+
+    `MSIAuthentication` in `msrestazure.azure_active_directory` asks MSI_ENDPOINT, or else 169.254.169.254.
+    """
+    cloud.refuse_others(of_cli=False)
+    client = os.environ.get(_IDENTITY_ID)
+
+    def begin() -> Any:
+        from azureml.core.authentication import MsiAuthentication
+
+        auth = MsiAuthentication(cloud=cloud.PUBLIC, identity_config={"client_id": client} if client else None)
+        auth.get_authentication_header()
+        return auth
+
+    return sdk.bounded("can't sign in with a managed identity", begin, _PRINCIPAL_S, hint=_NO_IDENTITY)
 
 
 def _make_folder() -> None:

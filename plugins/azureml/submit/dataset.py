@@ -9,14 +9,14 @@ from typing import Any
 
 from ....engine import files
 from ....engine.backend import Reporter
-from ....engine.errors import DatasetError, InputError
+from ....engine.errors import DatasetError, InputError, OptionError
 from ....engine.job import TrainJob
 from ....engine.packaging.never import secret_name
 from ..progress import bytes_reported
 from ..rest import paths
 from ..rest.client import Service
-from ..sdk import sdk
-from ..settings import MNIST_DATASET, AzureSettings
+from ..sdk import sdk, storage
+from ..settings import DATASTORES, MNIST_DATASET, NAME, AzureSettings
 from .upload import upload
 
 WEB = "https://azureopendatastorage.blob.core.windows.net/mnist/"
@@ -49,25 +49,43 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
     name = settings.dataset_of(job)
     if not name:
         return None
+    if name.startswith(DATASTORES):
+        return _of_datastore(workspace, name)
     if name == MNIST_DATASET and not settings.dataset:
-        if settings.new_dataset_version or not _is_there(service, name):
+        if settings.new_dataset_version or not is_there(service, name):
             report(f"registering the data set {name}")
             _register(workspace, name, [f"{WEB}{file}.gz" for file in _MNIST], "MNIST, training and test set")
-    elif not _is_there(service, name):
-        hint = "register it, or name its files with --data-folder"
+    elif not is_there(service, name):
+        hint = "register it, or name its files with --data-folder; a data asset of the SDK v2 is named NAME:VERSION"
         raise InputError(f"the workspace has no data set {name!r}", hint=hint)
     return _get(workspace, name)
+
+
+def _of_datastore(workspace: Any, location: str) -> Any:
+    """Makes a data set of what is at a path in a datastore; it has no name, and nothing is asked of the storage."""
+    store, _, path = location.removeprefix(DATASTORES).partition("/paths/")
+
+    def make() -> Any:
+        from azureml.core import Dataset, Datastore
+
+        return Dataset.File.from_files(path=(Datastore.get(workspace, store), path or "/"), validate=False)
+
+    return sdk.bounded(f"the data at {location} can't be used", make)
 
 
 def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, report: Reporter) -> Any:
     """Finds the data set of a folder's files by their content, or uploads and registers them."""
     digests = _digests(folder, report)
     whole = hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()).hexdigest()
+    if settings.dataset and not NAME.fullmatch(settings.dataset):
+        hint = "--azureml-dataset is the name under which the folder is registered; leave out one of the two"
+        raise OptionError.must_be("--azureml-dataset", "a plain name", received=settings.dataset, hint=hint)
     name, description = settings.dataset or f"stoker-{whole[:16]}", f"files of sha256:{whole}"
-    if settings.new_dataset_version or not _is_there(service, name):
+    if settings.new_dataset_version or not is_there(service, name):
         store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
         prefix = f"{_ON_STORE}/{whole[:16]}"
-        upload(store, folder, list(digests), prefix, report)
+        client = sdk.bounded("the default datastore can't be opened", lambda: storage.container(store, service.auth))
+        upload(client, folder, list(digests), prefix, report)
         report(f"registering the data set {name}")
         _register(workspace, name, [(store, f"{prefix}/")], description)
     found = _get(workspace, name)
@@ -100,8 +118,15 @@ def files_in(folder: Path) -> Iterator[str]:
             yield relative.as_posix()
 
 
-def _is_there(service: Service, name: str) -> bool:
-    return service.get(paths.data_set(name)) is not None
+def is_there(service: Service, named: str) -> bool:
+    """Returns whether the workspace has a data set "NAME" or "NAME:VERSION", or a data asset "NAME:VERSION" of SDK v2.
+
+    `AbstractDataset._get_by_name` of the SDK looks for both, in this order.
+    """
+    name, _, version = named.partition(":")
+    if service.get(paths.data_set(name, version)) is not None:
+        return True
+    return bool(version) and service.get(paths.data_asset(name, version)) is not None
 
 
 def _register(workspace: Any, name: str, sources: list[Any], description: str) -> None:
@@ -120,6 +145,7 @@ def _get(workspace: Any, name: str) -> Any:
     def get() -> Any:
         from azureml.core import Dataset
 
-        return Dataset.get_by_name(workspace, name)
+        plain, _, version = name.partition(":")
+        return Dataset.get_by_name(workspace, plain, version or "latest")
 
     return sdk.bounded(f"the data set {name} can't be read", get)

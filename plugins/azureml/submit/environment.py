@@ -61,11 +61,13 @@ class Environment:
         text: The conda YAML.
         origin: Where it comes from, in words.
         warnings: What may go wrong with it, one sentence each.
+        registered: The name of a registered environment, "NAME" or "NAME:VERSION", which is used instead of the text.
     """
 
     text: str
     origin: str
     warnings: tuple[str, ...] = ()
+    registered: str = ""
 
 
 def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -> Environment:
@@ -78,7 +80,7 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
     Raises:
         InputError: The user's file can't be read or lacks what is needed.
     """
-    if settings.environment:
+    if settings.environment and not settings.registered_environment:
         return _of_user(expanded(settings.environment), requirements)
     pins = pinned(requirements)
     there = {canonical(name) for name in pins}
@@ -86,8 +88,12 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
     warnings = [
         f"pip knows no version of {name} here, so its version in the environment is not pinned" for name in missing
     ]
-    gpu = catalogue.has_gpu(settings.vm_size)
-    return Environment(text=_text(pins, gpu=gpu), origin="what is installed here", warnings=tuple(warnings))
+    text = _text(pins, gpu=catalogue.has_gpu(settings.vm_size))
+    named = settings.registered_environment
+    if named:
+        note = f"what the environment {named} lacks is only found when the job is submitted"
+        return Environment(text=text, origin="the workspace", warnings=(note,), registered=named)
+    return Environment(text=text, origin="what is installed here", warnings=tuple(warnings))
 
 
 def pinned(requirements: Mapping[str, str]) -> dict[str, str]:
@@ -146,7 +152,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         text = files.decode(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        hint = "check the path given with --azureml-environment"
+        hint = "check the path, or name a registered environment: --azureml-environment NAME, or NAME:VERSION"
         raise InputError(f"can't read the environment {path}", received=reason, hint=hint, path=path) from error
     finding = secrets.find(text.encode(), path.name)
     if finding:
@@ -159,7 +165,7 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         note = f"{path} was not checked: that takes PyYAML, which comes with stoker[azureml]"
         return Environment(text=text, origin=origin, warnings=(note,))
     try:
-        channels, conda, pip = _entries(yaml.safe_load(text))
+        warnings = checked(origin, yaml.safe_load(text), requirements)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is no conda environment",
@@ -167,14 +173,29 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
             expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
             path=path,
         ) from error
+    return Environment(text=text, origin=origin, warnings=warnings)
+
+
+def checked(name: str, document: Any, requirements: Mapping[str, str]) -> tuple[str, ...]:
+    """Checks what a conda environment lists, and returns what may go wrong with it, one sentence each.
+
+    Args:
+        name: The environment, for messages: its file, or its name and version.
+        document: The parsed YAML.
+        requirements: What the user's code needs beside stoker: {distribution: version}.
+
+    Raises:
+        InputError: It lacks what is needed.
+        ValueError: It is no conda environment.
+    """
+    channels, conda, pip = _entries(document)
     of_pip = _listed(pip)
     of_pip.pop("python", None)  # which pip can't install
     listed = of_pip | _listed(conda)
-    _require(path, listed)
-    _require_python(path, conda)
-    _refuse_local(path, (*channels, *conda, *pip))
-    warnings = (*_of_other_systems(listed), *_differences(listed, requirements))
-    return Environment(text=text, origin=origin, warnings=warnings)
+    _require(name, listed)
+    _require_python(name, conda)
+    _refuse_local(name, (*channels, *conda, *pip))
+    return (*_of_other_systems(listed), *_differences(listed, requirements))
 
 
 def _entries(document: Any) -> tuple[list[str], list[str], list[str]]:
@@ -208,7 +229,7 @@ def _listed(entries: Iterable[str]) -> dict[str, str]:
     return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
 
 
-def _require_python(path: Path, entries: Sequence[str]) -> None:
+def _require_python(environment: str, entries: Sequence[str]) -> None:
     """Refuses a Python that stoker doesn't run on, and a form that the SDK replaces by its default, 3.10.18.
 
     `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
@@ -217,29 +238,26 @@ def _require_python(path: Path, entries: Sequence[str]) -> None:
     for entry in (entry for entry, name in names.items() if name and name[1].lower() == "python"):
         if not _PYTHON.fullmatch(entry):
             raise InputError(
-                f"the environment {path} names Python in a form that Azure ML's SDK replaces by another version",
+                f"the environment {environment} names Python in a form that Azure ML's SDK replaces by another version",
                 received=entry,
                 expected="python=3.11, or python=3.11.9",
-                path=path,
             )
         if tuple(map(int, entry.rpartition("=")[2].split(".")[:2])) < _OLDEST:
             raise InputError(
-                f"the environment {path} has a Python that stoker doesn't run on",
+                f"the environment {environment} has a Python that stoker doesn't run on",
                 received=entry,
                 expected=f"python={'.'.join(map(str, _OLDEST))} or later",
-                path=path,
             )
 
 
-def _refuse_local(path: Path, entries: Sequence[str]) -> None:
+def _refuse_local(environment: str, entries: Sequence[str]) -> None:
     """Refuses what only means something on this machine: the build of the environment would fail, minutes later."""
     found = [entry for entry in entries if _is_local(entry)]
     if found:
         raise InputError(
-            f"the environment {path} names what is on this machine only: {', '.join(map(repr, found))}",
+            f"the environment {environment} names what is on this machine only: {', '.join(map(repr, found))}",
             expected="packages of an index or a channel, or addresses",
             hint="Python files beside the model's file are sent without being named; leave the line out",
-            path=path,
         )
 
 
@@ -257,16 +275,15 @@ def _of_other_systems(listed: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _require(path: Path, listed: Mapping[str, str]) -> None:
+def _require(environment: str, listed: Mapping[str, str]) -> None:
     """Refuses an environment in which stoker can't train."""
     lacking = [name for name in ("python", *NEEDED) if name not in listed]
     if lacking:
         writes = command_line("train", "--backend", NAME, "--dry-run", "DIR")
         raise InputError(
-            f"the environment {path} lacks {', '.join(lacking)}",
+            f"the environment {environment} lacks {', '.join(lacking)}",
             expected="all that stoker needs to train",
             hint=f"`{writes}` without this option writes one that has them",
-            path=path,
         )
 
 

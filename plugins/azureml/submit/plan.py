@@ -17,7 +17,7 @@ from ....engine.plugin.extras import install_command, installed_version
 from ....engine.terminal.text import megabytes
 from .. import NAME, catalogue
 from ..reference import CHECKPOINTS
-from ..settings import MNIST_DATASET, AzureSettings
+from ..settings import DATASTORES, MNIST_DATASET, AzureSettings
 from . import runconfig
 from .environment import ALIASES, SDK
 from .prepare import ENTRY, Prepared
@@ -100,8 +100,11 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterat
         f"find or make the cluster {settings.compute!r}: {settings.min_nodes} to {settings.max_nodes} {priority} nodes "
         f"of {settings.vm_size}{_hardware(settings)}, which go after {settings.idle_seconds} s without work"
     )
-    name = runconfig.environment_name(environment, settings.image)
-    yield f"find or build the environment {name} from {environment.origin}, on the image {settings.image}"
+    if environment.registered:
+        yield f"use the registered environment {environment.registered}, if it has what stoker needs"
+    else:
+        name = runconfig.environment_name(environment, settings.image)
+        yield f"find or build the environment {name} from {environment.origin}, on the image {settings.image}"
     yield (
         f"run the package on one node, as a run of the experiment {settings.experiment_of(job)!r}, "
         f"with checkpoints in {CHECKPOINTS} on the default datastore"
@@ -122,6 +125,8 @@ def _data_step(job: TrainJob, settings: AzureSettings) -> str:
     name = settings.dataset_of(job)
     if name == MNIST_DATASET and not settings.dataset:
         return f"register the four files of MNIST on the web as {name!r}{new}; mount it, read-only"
+    if name.startswith(DATASTORES):
+        return f"mount what is at {name}, read-only"
     if name:
         return f"mount the registered data set {name!r}, read-only"
     return f"leave it to the node to get {f'the data set {job.dataset!r}' if job.dataset else 'the data'}"

@@ -29,16 +29,14 @@ def environment_name(environment: Environment, image: str) -> str:
     return f"stoker-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
 
 
-def script_run_config(
-    folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Environment, job: str
-) -> Any:
+def script_run_config(folder: Path, words: Sequence[Any], settings: AzureSettings, environment: Any, job: str) -> Any:
     """The SDK's `ScriptRunConfig` for a package.
 
     Args:
         folder: The folder with the package's files.
         words: The arguments of the entry script.
-        settings: The cluster, the image, the bound in time.
-        environment: The Python environment.
+        settings: The cluster, the bound in time.
+        environment: The SDK's `Environment`.
         job: The job, as JSON.
 
     Raises:
@@ -52,7 +50,7 @@ def script_run_config(
         script=ENTRY.name,
         arguments=list(words),
         compute_target=settings.compute,
-        environment=sdk_environment(environment, settings.image),
+        environment=environment,
         docker_runtime_config=DockerConfiguration(use_docker=True),
         max_run_duration_seconds=settings.max_seconds,
     )
@@ -62,13 +60,15 @@ def script_run_config(
 
 
 def sdk_environment(environment: Environment, image: str) -> Any:
-    """The SDK's `Environment`.
+    """The SDK's `Environment`; of a registered one that is not looked up yet, only the name.
 
     Raises:
         InputError: The SDK would post other packages than the environment has.
     """
     from azureml.core import Environment as SdkEnvironment
 
+    if environment.registered:
+        return SdkEnvironment(environment.registered.partition(":")[0])
     with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
         path = Path(folder) / "environment.yml"
         path.write_text(environment.text, encoding="utf-8")
@@ -116,8 +116,12 @@ def described(settings: AzureSettings, prepared: Prepared, data: str, checkpoint
     sdk.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK warns of itself
-        made = serialised(script_run_config(Path(), words, settings, prepared.environment, prepared.package.job))
+        environment = sdk_environment(prepared.environment, settings.image)
+        made = serialised(script_run_config(Path(), words, settings, environment, prepared.package.job))
     made = dict(json.loads(json.dumps(made, default=str)))
+    if prepared.environment.registered:
+        name, _, version = prepared.environment.registered.partition(":")
+        made["environment"] = {"name": name, "version": version or "(the newest)"}
     if data:
         made["data"] = {DATA: {"dataLocation": {"dataset": {"name": data}}, "mechanism": "mount"}}
     location = {"dataPath": {"datastoreName": "(the workspace's default)", "relativePath": checkpoints}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ..rest.client import Service
 from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
 from ..settings import AzureSettings
-from . import dataset, runconfig, upload
+from . import dataset, registered, runconfig, upload
 from .hyperparameters import tags
 from .prepare import ENTRY, Prepared
 
@@ -86,6 +87,7 @@ def submit(
     service, reference = cloud_run.service, cloud_run.reference
     prepared = prepare(job, settings)
     workspace = _open(service, report)
+    environment = _environment(service, workspace, settings, prepared, report)
     data = dataset.find_or_register(service, workspace, job, settings, report)
     provision.find_or_create(service, workspace, settings, report)
     if number > 1:
@@ -98,16 +100,31 @@ def submit(
     )
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         folder = prepared.package.write(Path(temporary) / "package")
-        config = _configuration(folder, words, settings, prepared)
+        config = _configuration(folder, words, settings, environment, prepared.package.job)
         _start(cloud_run, workspace, config, number, prepared, report=report)
     return reference.attempt(number)
 
 
-def _configuration(folder: Path, words: list[Any], settings: AzureSettings, prepared: Prepared) -> Any:
+def _environment(
+    service: Service, workspace: Any, settings: AzureSettings, prepared: Prepared, report: Reporter
+) -> Any:
+    """Makes the SDK's environment of a run, or finds a registered one and checks it."""
+    named = prepared.environment.registered
+    if not named:
+        make = partial(runconfig.sdk_environment, prepared.environment, settings.image)
+        return sdk.bounded("the environment can't be made", make)
+    found = registered.find(service, named, prepared.package.requirements)
+    report(f"environment {found.registered}")
+    for warning in found.warnings:
+        report(f"warning: {warning}")
+    return registered.of_sdk(workspace, found.registered)
+
+
+def _configuration(folder: Path, words: list[Any], settings: AzureSettings, environment: Any, job: str) -> Any:
     """Makes the SDK's configuration of a run, which starts the package in a folder with these words."""
     return sdk.bounded(
         "the run configuration can't be made",
-        lambda: runconfig.script_run_config(folder, words, settings, prepared.environment, prepared.package.job),
+        lambda: runconfig.script_run_config(folder, words, settings, environment, job),
     )
 
 

@@ -13,7 +13,7 @@ from ....engine.data import ProgressCallback
 from ....engine.errors import BackendError
 from ....engine.terminal.text import megabytes
 from ..progress import bytes_reported
-from ..sdk import sdk
+from ..sdk import hints, sdk
 
 _PIECE_BYTES = 4 << 20
 _BYTES_PER_S = 200_000
@@ -27,11 +27,11 @@ def longest_s(size_bytes: int) -> float:
     return size_bytes / _BYTES_PER_S
 
 
-def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: Reporter) -> None:
+def upload(client: Any, folder: Path, names: Sequence[str], prefix: str, report: Reporter) -> None:
     """Uploads the files whose blobs are missing or incomplete.
 
     Args:
-        store: The SDK's datastore.
+        client: The client of the datastore's container, of `sdk.storage`.
         folder: The folder with the files.
         names: Their paths below it.
         prefix: What the names of their blobs begin with.
@@ -40,9 +40,8 @@ def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: 
     Raises:
         BackendError: A file can't be uploaded, or the upload takes too long.
     """
-    client = store.blob_service.get_container_client(store.container_name)
     sizes = {name: (folder / name).stat().st_size for name in names}
-    missing = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix))
+    missing = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix), role=hints.STORAGE)
     if not missing:
         return
     total = sum(missing.values())
@@ -50,7 +49,7 @@ def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: 
     began = time.monotonic()
     limit_s = sdk.CALL_S + longest_s(total)
     with bytes_reported(report) as progress:
-        sdk.bounded(_FAILED, lambda: _send(client, folder, missing, prefix, progress), limit_s)
+        sdk.bounded(_FAILED, lambda: _send(client, folder, missing, prefix, progress), limit_s, role=hints.STORAGE)
     incomplete = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix))
     if incomplete:
         hint = "submit again: only what is missing is uploaded"

@@ -9,7 +9,7 @@ from typing import Any
 from ..network.message import Refusal, Request, Response, not_found, now, reply
 from ..network.routes import Routes
 from ..service import Service
-from ..state.records import SAVED_DATASETS
+from ..state.records import DATA_ASSETS, SAVED_DATASETS
 from ..state.store import Record
 
 routes = Routes(r"[\w-]+\.api\.azureml\.ms")
@@ -96,11 +96,14 @@ def data_version(service: Service, request: Request) -> Response:
     """Returns a saved definition in the form that the data runtime reads.
 
     Raises:
-        Refusal: There is no such definition; or the name is that of a data asset of the second SDK.
+        Refusal: There is no such definition, or no such data asset of the second SDK.
     """
     name = request.parts["name"]
     if not name.startswith(_UNREGISTERED):
-        raise not_found(f"the data asset '{name}'")
+        asset = service.store.get(DATA_ASSETS, f"{name}:{request.parts['version']}")
+        if asset is None:
+            raise not_found(f"the data asset '{name}'")
+        return reply({"dataVersion": asset})
     found = _saved(service, name.removeprefix(_UNREGISTERED))
     return reply({"legacyDataflow": found["dataflowJson"], "dataVersion": {"dataType": "UriFolder"}})
 

@@ -15,19 +15,25 @@ _MESSAGES = {
     403: ("Forbidden", "the caller lacks the permission"),
     404: ("NotFound", "the resource was not found"),
     409: ("Conflict", "the resource is in use"),
+    412: ("PreconditionFailed", "the resource has been changed since it was read"),
     429: ("TooManyRequests", "too many requests; try again later"),
     500: ("InternalServerError", "an internal error occurred"),
     503: ("ServiceUnavailable", "the service is not available"),
 }
 
+_PAGE = b"<!DOCTYPE html>\n<html><head><title>\n Sign in to the\n network </title></head><body>Welcome</body></html>\n"
+
 
 class FaultKind(enum.StrEnum):
     """What may go wrong."""
 
+    REDIRECT = "302"
+    """To the sign-in page of a network, as a proxy answers in a service's place."""
     UNAUTHORIZED = "401"
     FORBIDDEN = "403"
     NOT_FOUND = "404"
     CONFLICT = "409"
+    CHANGED = "412"
     THROTTLED = "429"
     SERVER_ERROR = "500"
     UNAVAILABLE = "503"
@@ -35,6 +41,8 @@ class FaultKind(enum.StrEnum):
     RESET_BEFORE = "reset before"
     RESET_AFTER = "reset after"
     GARBAGE = "garbage"
+    WEB_PAGE = "web page"
+    """Of a proxy, with the status of a success."""
     SLOW = "slow"
     SHORT_RANGE = "short range"
     """Half of the range that was asked for, as RFC 9110 (15.3.7) allows."""
@@ -49,7 +57,11 @@ class FaultKind(enum.StrEnum):
     def response(self) -> Response | None:
         """The answer that takes the place of the service's; None if the fault has no answer of this kind."""
         if self is FaultKind.GARBAGE:
-            return Response(body=b"<!doctype html>\xff\x00 not what you asked for")
+            return Response(body=b"\xff\x00 not what you asked for")
+        if self is FaultKind.WEB_PAGE:
+            return Response(body=_PAGE, headers={"Content-Type": "text/html"})
+        if self is FaultKind.REDIRECT:
+            return Response(status=302, headers={"Location": "https://sign-in.example/?from=azure"})
         if not self.value.isdigit():
             return None
         return Refusal(int(self.value), *_MESSAGES[int(self.value)]).response()

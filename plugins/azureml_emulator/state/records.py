@@ -8,6 +8,9 @@ from ..network.message import not_found
 from .content import BlobRefusal
 from .store import Record, Store
 
+DATA_ASSETS = "dataassets"
+"""The data assets of the second SDK, by `NAME:VERSION`, each with its `dataUri` and `dataType`."""
+
 SAVED_DATASETS = "saved-datasets"
 """The kind of the records of data set definitions, by id."""
 

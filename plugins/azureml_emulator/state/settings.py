@@ -45,6 +45,7 @@ class Settings:
         grace_s: How long a canceled job has between SIGTERM and SIGKILL, in seconds.
         snapshot_bytes: How large a snapshot may be, in bytes.
         snapshot_files: How many files a snapshot may hold.
+        identities: Whether the datastore has no key, so that clients must send a token.
         odd: Whether the services answer as oddly as their protocols allow: half of the range that was asked for, two
             entries a page, runs without a `cancelUri`.
     """
@@ -68,6 +69,7 @@ class Settings:
     grace_s: float = 10.0
     snapshot_bytes: int = 300 * 1024 * 1024
     snapshot_files: int = 2000
+    identities: bool = False
     odd: bool = False
 
     @property
