@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ....engine.backend import Reporter
 from ....engine.command import command_line
 from ....engine.errors import BackendError, InputError
-from .. import NAME, catalogue, resource
+from .. import NAME, catalogue
 from ..rest.client import Service
 from ..settings import AzureSettings
 from . import provision
@@ -106,8 +106,8 @@ def differences(cluster: Cluster, settings: AzureSettings) -> Iterator[Differenc
         text = "its nodes are low-priority, so Azure may take them away; dedicated ones were asked for"
         yield Difference(text=text, match="--azureml-low-priority")
     if cluster.least != settings.min_nodes:
-        kept = f"it keeps {cluster.least} of its nodes when idle, {cluster.least * 24} node-hours a day"
-        text = f"{kept}; {settings.min_nodes} were asked for"
+        price = f", {cluster.least * 24} node-hours a day" if cluster.least else ""
+        text = f"it keeps {cluster.least} of its nodes when idle{price}; it was to keep {settings.min_nodes}"
         more = cluster.least > settings.min_nodes
         yield Difference(text=text, costs_more=more, match=f"--azureml-min-nodes {cluster.least}")
     yield from _access(cluster, settings)
@@ -141,9 +141,8 @@ def _access(cluster: Cluster, settings: AzureSettings) -> Iterator[Difference]:
     if identity and identity not in cluster.identity:
         has = ", ".join(cluster.identity) or "none"
         yield Difference(text=f"its identity is {has}; {settings.identity} was asked for")
-    wanted = resource.subnet(settings.subnet)
-    in_it = wanted and cluster.subnet.lower().endswith(f"/{wanted.network}/subnets/{wanted.name}".lower())
-    if settings.subnet and not in_it:
+    asked = settings.subnet if settings.subnet.startswith("/") else f"/{settings.subnet.replace('/', '/subnets/')}"
+    if settings.subnet and not cluster.subnet.lower().endswith(asked.lower()):
         yield Difference(text=f"its subnet is {cluster.subnet or 'none'}; {settings.subnet} was asked for")
     if settings.no_public_ip and cluster.public_ip:
         yield Difference(text="its nodes have public addresses; none were asked for")
