@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--azureml-accept-cluster", action="store_true", help="use a cluster that is there even if it costs more")
     longest = "end the job after that many hours (default: %(default)s)"
     add("--azureml-max-hours", metavar="H", type=float, default=_DEFAULTS.max_hours, help=longest)
-    waits = "cancel the job if it waits for a node for that long (default: never)"
+    waits = "cancel the job if it waits that long for a node; 0 is never (default: %(default)s)"
     add("--azureml-max-queue-minutes", metavar="M", type=float, default=_DEFAULTS.max_queue_minutes, help=waits)
     conda = "conda YAML (default: the versions that are installed here)"
     add("--azureml-environment", metavar="FILE", type=Path, help=conda)

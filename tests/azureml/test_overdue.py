@@ -90,7 +90,7 @@ def test_another_process_cancels_a_run_that_has_waited_for_too_long_and_all_say_
     queue.until(queue.backend(), "waiting for a node")
     queue.has_waited(2 * HOUR)
     backend = queue.backend(max_queue_minutes=90)
-    words = f"cancelled after 120 minutes in the queue, as {OPTION} asks"
+    words = f"it waited 120.0 minutes for a node, longer than {OPTION} allows"
     queue.until(backend, words)
     while not (last := backend.status(queue.handle)).state.ended:
         time.sleep(0.02)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ....engine.backend import Reporter
 from ....engine.command import command_line
-from ....engine.errors import BackendError, InputError
+from ....engine.errors import InputError
 from .. import NAME, catalogue
 from ..rest.client import Service
 from ..settings import AzureSettings
@@ -42,9 +42,8 @@ def check(service: Service, settings: AzureSettings, report: Reporter) -> None:
         report: Takes a line for each difference, and what the job costs at most on what is there.
 
     Raises:
-        InputError: It is no cluster, can never have a node, or costs more and was not accepted; or a new cluster can't
-            be in the subnet.
-        BackendError: It has failed, or is being deleted.
+        InputError: No job can run on it, or it costs more and was not accepted; or a new cluster can't be in the
+            subnet.
     """
     found = provision.find(service, settings.compute)
     if found is None:
@@ -55,13 +54,13 @@ def check(service: Service, settings: AzureSettings, report: Reporter) -> None:
     differing = list(differences(cluster, settings))
     if must_be_accepted(differing, settings):
         raise InputError(
-            f"the cluster {cluster.name} costs more than was asked for",
+            f"the cluster {cluster.name} costs more than planned",
             received="".join(f"\n    {one.text}" for one in differing)
             + f"\n    so a job costs {bound(cluster, settings)}",
             hint=hint(differing),
         )
     for one in differing:
-        report(f"the cluster {cluster.name} is not as asked: {one.text}")
+        report(f"the cluster {cluster.name} is not as planned: {one.text}")
     if differing:
         report(f"so the job costs {bound(cluster, settings)}")
 
@@ -70,21 +69,20 @@ def refuse_unusable(cluster: Cluster) -> None:
     """Refuses a compute target on which no job of stoker can ever run.
 
     Raises:
-        InputError: It is no cluster, or may have no nodes.
-        BackendError: It has failed, or is being deleted.
+        InputError: It is no cluster, has failed, is being deleted, or may have no nodes.
     """
     if not cluster.is_cluster:
         raise InputError(f"{cluster.name!r} is not a cluster but a {cluster.kind}", hint=ANOTHER)
     cleanup = f"`{command_line(NAME, 'cleanup')}`"
     if cluster.state in {"Failed", "Canceled"}:
-        raise BackendError(
+        raise InputError(
             f"the cluster {cluster.name} could not be made",
             received=cluster.problem or "no reason given",
             hint=f"delete it, which {cleanup} helps with, or {ANOTHER}",
         )
     if cluster.state == "Deleting":
         hint = f"submit again when it is gone, and the job makes it again; or {ANOTHER}"
-        raise BackendError(f"the cluster {cluster.name} is being deleted", hint=hint)
+        raise InputError(f"the cluster {cluster.name} is being deleted", hint=hint)
     if cluster.most == 0:
         hint = f"raise its maximum in the studio, https://ml.azure.com, or {ANOTHER}"
         raise InputError(f"the cluster {cluster.name} never has a node: its maximum is 0", hint=hint)
@@ -94,16 +92,16 @@ def differences(cluster: Cluster, settings: AzureSettings) -> Iterator[Differenc
     """Yields in what a cluster is not what was asked for."""
     there, asked = cluster.vm_size, settings.vm_size
     if there.lower() != asked.lower():
-        prices = f"its nodes are {there}, {catalogue.price(there)}; {asked}, {catalogue.price(asked)}, was asked for"
+        prices = f"its nodes are {there}, {catalogue.price(there)}; {asked}, {catalogue.price(asked)}, was planned"
         match = f"--azureml-vm-size {there}"
         yield Difference(text=prices, costs_more=catalogue.costs_more(there, asked), match=match)
         if idle := catalogue.idle_gpus(there):
             yield Difference(text=idle)
     if settings.low_priority and not cluster.low_priority:
-        text = "its nodes are dedicated, at the full price; low-priority ones were asked for"
-        yield Difference(text=text, costs_more=True, match="dedicated nodes, without --azureml-low-priority")
+        text = "its nodes are dedicated, at the full price; low-priority ones were planned"
+        yield Difference(text=text, costs_more=True, match="no --azureml-low-priority")
     if cluster.low_priority and not settings.low_priority:
-        text = "its nodes are low-priority, so Azure may take them away; dedicated ones were asked for"
+        text = "its nodes are low-priority, so Azure may take them away; dedicated ones were planned"
         yield Difference(text=text, match="--azureml-low-priority")
     if cluster.least != settings.min_nodes:
         price = f", {cluster.least * 24} node-hours a day" if cluster.least else ""
@@ -114,13 +112,13 @@ def differences(cluster: Cluster, settings: AzureSettings) -> Iterator[Differenc
 
 
 def must_be_accepted(differing: Sequence[Difference], settings: AzureSettings) -> bool:
-    """Tells whether a cluster costs more than was asked for, and the user has not accepted that."""
+    """Tells whether a cluster costs more than planned, and the user has not accepted that."""
     return any(one.costs_more for one in differing) and not settings.accept_cluster
 
 
 def hint(differing: Sequence[Difference]) -> str:
-    """Says how to go on with a cluster that costs more than was asked for."""
-    match = " ".join(one.match for one in differing if one.match)
+    """Says how to go on with a cluster that costs more than planned."""
+    match = ", ".join(one.match for one in differing if one.match)
     return f"{ACCEPT} takes it as it is; or ask for what is there: {match}; or {ANOTHER}"
 
 

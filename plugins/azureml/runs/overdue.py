@@ -55,7 +55,7 @@ def _judged(
         cloud_run.tag(str(run["runId"]), {WAITING: f"{preemptions(run)} {now.isoformat(timespec='seconds')}"})
     if since is None or now - since < longest:
         return status
-    waited = f"cancelled after {(now - since).total_seconds() / 60:.0f} minutes in the queue, as {OPTION} asks"
+    waited = f"it waited {(now - since) / timedelta(minutes=1):.1f} minutes for a node, longer than {OPTION} allows"
     message = f"{waited}; {status.message}"
     cloud_run.tag(str(run["runId"]), {ENDED_BY: message[:_LONGEST]})
     ask(cloud_run, run)
