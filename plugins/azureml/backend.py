@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from ...engine.status import Handle, RunState, RunStatus
 from .progress import stderr_reporter
 from .reference import Reference, Scope
 from .rest.client import Patience, Service
-from .runs import adopt, cancel, models, outputs
+from .runs import adopt, cancel, models, outputs, overdue
 from .runs.status import CloudRun
 from .settings import AzureSettings
 from .submit import submit
@@ -94,12 +95,13 @@ class AzureBackend:
         return reference.handle
 
     def status(self, handle: Handle) -> RunStatus:
-        """Returns the status of the run."""
+        """Returns the status of the run; cancels one that has waited for a node for longer than it may."""
         try:
             reference = Reference.required(handle)
         except BackendError as error:
             return RunStatus(state=RunState.LOST, message=error.what)
-        status = self._cloud_run(reference).status()
+        watched = self._cloud_run(reference)
+        status = overdue.enforce(watched, watched.status(), self._settings.max_queue_minutes, datetime.now(UTC))
         with self._lock:
             self.poll_s = min(cloud_run.poll_s for cloud_run in self._cloud_runs.values())
         return status

@@ -31,6 +31,8 @@ class Size:
         memory_gib: Memory, in GiB.
         gpus: How many GPUs; 0.5 is half of one.
         gpu: Their kind; "" if there are none.
+        usd: What an hour of a dedicated node costs, in US dollars: the list price in East US, which
+            https://prices.azure.com gives. Other regions differ, most by less than half.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Size:
     memory_gib: int
     gpus: float
     gpu: str
+    usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +59,25 @@ class Retired:
 
 
 CURRENT = (
-    Size("Standard_NC4as_T4_v3", 4, 28, 1, "T4"),
-    Size("Standard_NC8as_T4_v3", 8, 56, 1, "T4"),
-    Size("Standard_NC16as_T4_v3", 16, 110, 1, "T4"),
-    Size("Standard_NC64as_T4_v3", 64, 440, 4, "T4"),
-    Size("Standard_NV18ads_A10_v5", 18, 220, 0.5, "A10"),
-    Size("Standard_NV36ads_A10_v5", 36, 440, 1, "A10"),
-    Size("Standard_NV72ads_A10_v5", 72, 880, 2, "A10"),
-    Size("Standard_NC24ads_A100_v4", 24, 220, 1, "A100"),
-    Size("Standard_NC48ads_A100_v4", 48, 440, 2, "A100"),
-    Size("Standard_NC96ads_A100_v4", 96, 880, 4, "A100"),
-    Size("Standard_NC40ads_H100_v5", 40, 320, 1, "H100"),
-    Size("Standard_NC80adis_H100_v5", 80, 640, 2, "H100"),
-    Size("Standard_ND96asr_v4", 96, 900, 8, "A100"),
-    Size("Standard_ND96amsr_A100_v4", 96, 1900, 8, "A100"),
-    Size("Standard_ND96isr_H100_v5", 96, 1900, 8, "H100"),
-    Size("Standard_D2_v3", 2, 8, 0, ""),
-    Size("Standard_DS3_v2", 4, 14, 0, ""),
-    Size("Standard_DS11_v2", 2, 14, 0, ""),
-    Size("Standard_DS12_v2", 4, 28, 0, ""),
+    Size("Standard_NC4as_T4_v3", 4, 28, 1, "T4", 0.526),
+    Size("Standard_NC8as_T4_v3", 8, 56, 1, "T4", 0.752),
+    Size("Standard_NC16as_T4_v3", 16, 110, 1, "T4", 1.204),
+    Size("Standard_NC64as_T4_v3", 64, 440, 4, "T4", 4.352),
+    Size("Standard_NV18ads_A10_v5", 18, 220, 0.5, "A10", 1.6),
+    Size("Standard_NV36ads_A10_v5", 36, 440, 1, "A10", 3.2),
+    Size("Standard_NV72ads_A10_v5", 72, 880, 2, "A10", 6.52),
+    Size("Standard_NC24ads_A100_v4", 24, 220, 1, "A100", 3.673),
+    Size("Standard_NC48ads_A100_v4", 48, 440, 2, "A100", 7.346),
+    Size("Standard_NC96ads_A100_v4", 96, 880, 4, "A100", 14.692),
+    Size("Standard_NC40ads_H100_v5", 40, 320, 1, "H100", 6.98),
+    Size("Standard_NC80adis_H100_v5", 80, 640, 2, "H100", 13.96),
+    Size("Standard_ND96asr_v4", 96, 900, 8, "A100", 27.197),
+    Size("Standard_ND96amsr_A100_v4", 96, 1900, 8, "A100", 32.77),
+    Size("Standard_ND96isr_H100_v5", 96, 1900, 8, "H100", 98.32),
+    Size("Standard_D2_v3", 2, 8, 0, "", 0.096),
+    Size("Standard_DS3_v2", 4, 14, 0, "", 0.293),
+    Size("Standard_DS11_v2", 2, 14, 0, "", 0.185),
+    Size("Standard_DS12_v2", 4, 28, 0, "", 0.371),
 )
 
 _ONE_T4, _FOUR_T4 = "Standard_NC4as_T4_v3", "Standard_NC64as_T4_v3"
@@ -111,6 +114,44 @@ def has_gpu(name: str) -> bool:
     """Tells whether a size has a GPU. If the table lacks the size, its family decides: those with GPUs begin with N."""
     size = find(name)
     return size.gpus > 0 if size else name.lower().startswith("standard_n")
+
+
+def price(name: str) -> str:
+    """Describes what an hour of a dedicated node of a size costs, for people."""
+    size = find(name)
+    return f"about {size.usd:.2f} USD an hour" if size else "stoker knows no price"
+
+
+def costs_more(name: str, than: str) -> bool:
+    """Tells whether a size costs more than another. A size with a GPU that the table lacks may, so it does."""
+    size, other = find(name), find(than)
+    return size.usd > other.usd if size and other else has_gpu(name)
+
+
+def idle_gpus(name: str) -> str:
+    """Says how many GPUs of a node a job would pay for and not use; "" if there are none."""
+    size = find(name)
+    if size is None or size.gpus <= 1:
+        return ""
+    idle = f"the other {size.gpus - 1:g} are" if size.gpus > 2 else "the other one is"
+    return f"a node of {size.name} has {size.gpus:g} {size.gpu} GPUs, and a job uses one: {idle} paid for, and idle"
+
+
+def bound(*, hours: float, vm_size: str, low_priority: bool, min_nodes: int, idle_seconds: int) -> str:
+    """Says what a job costs at most, in node-hours and, if the table has the size, in US dollars.
+
+    Args:
+        hours: How long the job may run.
+        vm_size: The size of the cluster's nodes.
+        low_priority: Whether they are of low priority, which costs less than the table says.
+        min_nodes: How many nodes the cluster keeps when idle.
+        idle_seconds: How long an idle node stays.
+    """
+    size = find(vm_size)
+    money = f" ({'less than' if low_priority else 'about'} {hours * size.usd:,.2f} USD)" if size else ""
+    kept = f", and {min_nodes} kept when idle" if min_nodes else ""
+    idle = f" and {idle_seconds} s of waiting for more" if idle_seconds else ""
+    return f"at most {hours:g} node-hours of {vm_size}{money}{idle}{kept}"
 
 
 def age(today: date) -> str:

@@ -27,8 +27,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     idle = "how long an idle node stays (default: %(default)s)"
     add("--azureml-idle-seconds", metavar="N", type=int, default=_DEFAULTS.idle_seconds, help=idle)
     add("--azureml-low-priority", action="store_true", help="cheaper nodes, which Azure may take away")
+    identity = "managed identity of a new cluster: system, or a resource id"
+    add("--azureml-identity", metavar="ID", default="", help=identity)
+    add("--azureml-subnet", metavar="SUBNET", default="", help="subnet of a new cluster: VNET/SUBNET or a resource id")
+    add("--azureml-no-public-ip", action="store_true", help="no public addresses for the nodes of a new cluster")
+    add("--azureml-accept-cluster", action="store_true", help="use a cluster that is there even if it costs more")
     longest = "end the job after that many hours (default: %(default)s)"
     add("--azureml-max-hours", metavar="H", type=float, default=_DEFAULTS.max_hours, help=longest)
+    waits = "cancel the job if it waits that long for a node; 0 is never (default: %(default)s)"
+    add("--azureml-max-queue-minutes", metavar="M", type=float, default=_DEFAULTS.max_queue_minutes, help=waits)
     conda = "conda YAML, or a registered environment: NAME[:VERSION] (default: the versions that are installed here)"
     add("--azureml-environment", metavar="FILE|NAME", type=file_or_name, help=conda)
     image = f"base image (default: {_DEFAULTS.image.rpartition('/')[2]})"

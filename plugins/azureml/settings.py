@@ -50,7 +50,14 @@ class AzureSettings:
         min_nodes: How many nodes it keeps when idle.
         idle_seconds: How long an idle node stays.
         low_priority: Cheaper nodes, which Azure may take away.
+        identity: The managed identity of a new cluster: "system" for one of its own, or the resource id of one that is
+            there; "" for none.
+        subnet: The subnet of a new cluster: VNET/SUBNET in the workspace's resource group, or a resource id; "" for
+            none.
+        no_public_ip: The nodes of a new cluster have no public addresses.
+        accept_cluster: Use a cluster that is there even if it costs more than was asked for.
         max_hours: How long a job may run before the service ends it.
+        max_queue_minutes: How long a job may wait for a node before it is cancelled; 0 for as long as it takes.
         environment: The path of a conda YAML, or a registered environment, "NAME" or "NAME:VERSION"; "" makes one from
             what is installed here.
         image: The base image of the environment; a registered one has its own.
@@ -73,7 +80,12 @@ class AzureSettings:
     min_nodes: int = 0
     idle_seconds: int = 120
     low_priority: bool = False
+    identity: str = ""
+    subnet: str = ""
+    no_public_ip: bool = False
+    accept_cluster: bool = False
     max_hours: float = 12.0
+    max_queue_minutes: float = 0.0
     environment: str = ""
     image: str = catalogue.IMAGE
     dataset: str = ""
@@ -95,6 +107,9 @@ class AzureSettings:
         self._check("min_nodes", 0 <= self.min_nodes <= self.max_nodes, f"a whole number from 0 to {self.max_nodes}")
         self._check("idle_seconds", self.idle_seconds >= 0, "a whole number, 0 or more")
         self._check("max_hours", 0 < self.max_hours <= _LONGEST_HOURS, f"a number above 0, at most {_LONGEST_HOURS:g}")
+        minutes = _LONGEST_HOURS * 60
+        self._check("max_queue_minutes", 0 <= self.max_queue_minutes <= minutes, f"a number from 0 to {minutes:g}")
+        self._check_access()
         self._check("image", bool(self.image.strip()) and " " not in self.image, "the name of an image, with its tag")
         self._check("auth", self.auth in AUTHS, f"one of {', '.join(AUTHS)}")
 
@@ -168,6 +183,9 @@ class AzureSettings:
             )
         if not catalogue.has_gpu(self.vm_size):
             found.append(f"nodes of the size {self.vm_size} have no GPU")
+        idle = catalogue.idle_gpus(self.vm_size)
+        if idle:
+            found.append(idle)
         if self.min_nodes:
             price = f"{self.min_nodes * 24} node-hours a day"
             found.append(f"the cluster keeps {self.min_nodes} of its nodes when idle: {price}, until it is deleted")
@@ -178,6 +196,19 @@ class AzureSettings:
         if ":" not in self.image.rpartition("/")[2]:
             found.append(f"the image {self.image} has no tag, so it may change from one day to the next")
         return found
+
+    def _check_access(self) -> None:
+        """Checks what a new cluster gets. The SDK drops `enable_node_public_ip` without a subnet: that is refused."""
+        if self.identity or self.subnet:
+            from . import resource
+
+            known = self.identity in {"", resource.SYSTEM} or resource.identity(self.identity)
+            self._check("identity", bool(known), f"{resource.SYSTEM!r}, or {resource.IDENTITY_ID}")
+            good = not self.subnet or resource.subnet(self.subnet)
+            self._check("subnet", bool(good), f"VNET/SUBNET, or {resource.SUBNET_ID}")
+        if self.no_public_ip and not self.subnet:
+            hint = "add --azureml-subnet, or leave out --azureml-no-public-ip"
+            raise OptionError("--azureml-no-public-ip needs a subnet: nodes outside of one have addresses", hint=hint)
 
     def _refuse_secret(self, name: str) -> None:
         finding = secrets.find(str(getattr(self, name)).encode())

@@ -144,15 +144,23 @@ def test_a_cluster_of_another_size_is_a_warning(place: Place):
     Client(emulator=place.emulator).cluster("small", size="Standard_DS3_v2")
     finding = look(place, "cluster", compute="small")
     assert finding.state is State.WARNING
-    assert "Standard_DS3_v2" in finding.found
-    assert "--azureml-vm-size is Standard_NC4as_T4_v3" in finding.found
+    assert "its nodes are Standard_DS3_v2, about 0.29 USD an hour; Standard_NC4as_T4_v3, about 0.53" in finding.found
+    assert "at most 12 node-hours of Standard_DS3_v2" in finding.found
+
+
+def test_a_cluster_that_costs_more_is_wrong_until_it_is_accepted(place: Place):
+    Client(emulator=place.emulator).cluster("large", size="Standard_NC64as_T4_v3")
+    finding = look(place, "cluster", compute="large")
+    assert (finding.state, "4 T4 GPUs, and a job uses one" in finding.found) == (State.WRONG, True)
+    assert "--azureml-accept-cluster" in finding.remedy
+    assert look(place, "cluster", compute="large", accept_cluster=True).state is State.WARNING
 
 
 def test_a_cluster_that_could_not_be_made_is_wrong_for_the_reason_that_azure_gives(place: Place):
     Client(emulator=place.emulator).cluster("failed", size=H100)
-    finding = look(place, "cluster", compute="failed", vm_size=H100)
+    finding = place.findings(compute="failed", vm_size=H100)["cluster"]
     assert finding.state is State.WRONG
-    assert "could not be made: the quota of StandardNCadsH100v5Family is 0 cores" in finding.found
+    assert "could not be made; received: the quota of StandardNCadsH100v5Family is 0 cores" in finding.found
 
 
 def test_a_cluster_that_can_not_grow_as_far_as_it_may_is_a_warning(place: Place):

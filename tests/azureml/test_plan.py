@@ -90,7 +90,17 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
         ({}, {}, "'gpu-cluster': 0 to 4 dedicated nodes of Standard_NC4as_T4_v3 (4 cores, 28 GiB, 1 T4)"),
         ({}, {"low_priority": True}, "0 to 4 low-priority nodes"),
         ({}, {"max_hours": 2.5}, "end it after 2.5 hours: at most 2.5 node-hours of Standard_NC4as_T4_v3"),
+        ({}, {"max_hours": 2}, "at most 2 node-hours of Standard_NC4as_T4_v3 (about 1.05 USD) and 120 s of waiting"),
+        (
+            {},
+            {"max_hours": 2, "low_priority": True},
+            "at most 2 node-hours of Standard_NC4as_T4_v3 (less than 1.05 USD)",
+        ),
+        ({}, {"vm_size": "Standard_NX9", "idle_seconds": 0}, "at most 12 node-hours of Standard_NX9\n"),
         ({}, {"min_nodes": 1}, "and 1 kept when idle"),
+        ({}, {"max_queue_minutes": 90}, "cancel it if it waits for a node for more than 90 minutes"),
+        ({}, {"identity": "system"}, "without work, with an identity of its own\n"),
+        ({}, {"subnet": "v/s", "no_public_ip": True}, "without work, in the subnet v/s, without public addresses\n"),
         ({"register": "keras-mnist"}, {}, "register the model as 'keras-mnist'"),
         ({}, {"config": "/c/config.json"}, "open the workspace of /c/config.json"),
         (

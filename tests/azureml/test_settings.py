@@ -98,6 +98,7 @@ def test_each_successor_is_a_current_size_with_a_gpu():
         ({"vm_size": "Standard_NX7"}, "stoker doesn't know"),
         ({"vm_size": "Standard_DS3_v2"}, "have no GPU"),
         ({"min_nodes": 2}, "48 node-hours a day"),
+        ({"vm_size": "Standard_NC64as_T4_v3"}, "has 4 T4 GPUs, and a job uses one: the other 3 are paid for, and idle"),
         ({"low_priority": True}, "continues after its last finished epoch"),
         ({"image": "mcr.microsoft.com:443/x/y"}, "has no tag"),
     ],

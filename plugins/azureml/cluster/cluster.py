@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,17 @@ from ....engine.backend import Reporter
 from ....engine.command import command_line
 from ....engine.errors import BackendError
 from .. import NAME
+from ..resource import SYSTEM
 from ..rest import paths
-from ..rest.answer import entries, part
+from ..rest.answer import entries, part, whole
 from ..rest.arm import pages
 from ..rest.client import Service
 from . import provision
 
 _POLL_S = 2.0
 _KIND, _DELETING = "AmlCompute", "Deleting"
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?")
+"""A duration in ISO 8601, as `convert_duration_to_seconds` in `azureml._compute._util` reads it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +35,14 @@ class Cluster:
         state: Its state in the service's word: "Succeeded", "Creating", "Failed", …
         vm_size: The size of its nodes.
         nodes: How many nodes it has in which state, for people.
+        low_priority: Whether Azure may take its nodes away.
+        most: How many nodes it may have; None if the service doesn't say.
         least: How many nodes it keeps when idle.
+        idle_seconds: How long an idle node stays.
         busy: How many of its nodes run jobs or prepare to.
+        identity: Its managed identities: "system", or the resource ids of those that are there, in small letters.
+        subnet: The resource id of its subnet; "" for none.
+        public_ip: Whether its nodes have public addresses.
         problem: What is wrong with it, in the service's words; "" if nothing is.
         ours: Whether stoker made it.
     """
@@ -42,8 +52,14 @@ class Cluster:
     state: str
     vm_size: str
     nodes: str
+    low_priority: bool
+    most: int | None
     least: int
+    idle_seconds: int
     busy: int
+    identity: tuple[str, ...]
+    subnet: str
+    public_ip: bool
     problem: str
     ours: bool
 
@@ -61,8 +77,14 @@ class Cluster:
             state=str(outer.get("provisioningState")),
             vm_size=str(inner.get("vmSize")),
             nodes=provision.nodes(outer),
+            low_priority=str(inner.get("vmPriority")).lower() == "lowpriority",
+            most=None if scale.get("maxNodeCount") is None else whole(scale, "maxNodeCount"),
             least=int(scale.get("minNodeCount") or 0),
+            idle_seconds=_seconds(str(scale.get("nodeIdleTimeBeforeScaleDown") or "")),
             busy=sum(int(counts.get(f"{word}NodeCount") or 0) for word in ("running", "preparing")),
+            identity=tuple(_identities(part(found, "identity"))),
+            subnet=str(part(inner, "subnet").get("id") or ""),
+            public_ip=inner.get("enableNodePublicIp") is not False,
             problem="; ".join(dict.fromkeys(filter(None, problems))),
             ours=part(found, "tags").get(provision.TAG) == provision.OURS,
         )
@@ -75,6 +97,19 @@ class Cluster:
     def __str__(self) -> str:
         state = "ready" if self.state == "Succeeded" else self.state.lower()
         return f"{state}, {self.vm_size}, nodes: {self.nodes}"
+
+
+def _identities(value: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a cluster's identities, which `AmlCompute._initialize` in `azureml.core.compute.amlcompute` reads."""
+    if "systemassigned" in str(value.get("type")).lower():
+        yield SYSTEM
+    yield from (str(name).lower() for name in part(value, "userAssignedIdentities"))
+
+
+def _seconds(duration: str) -> int:
+    found = _DURATION.fullmatch(duration)
+    days, hours, minutes, rest = (int(group or 0) for group in (found.groups() if found else ("", "", "", "")))
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 
 def listed(service: Service) -> list[Cluster]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....engine.backend import Reporter
-from ....engine.errors import BackendError
+from ....engine.errors import BackendError, InputError
 from ..progress import PERIOD_S
+from ..reference import Scope
+from ..resource import SYSTEM, subnet
 from ..rest import paths
 from ..rest.answer import entries, part
 from ..rest.client import Service
@@ -116,6 +118,8 @@ def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
             max_nodes=settings.max_nodes,
             idle_seconds_before_scaledown=settings.idle_seconds,
             tags={TAG: OURS},
+            **identity(settings),
+            **network(settings, service.scope),
         )
         ComputeTarget.create(workspace, settings.compute, wanted)
 
@@ -124,6 +128,64 @@ def _create(service: Service, workspace: Any, settings: AzureSettings) -> None:
     except BackendError:
         if find(service, settings.compute) is None:
             raise
+
+
+def identity(settings: AzureSettings) -> dict[str, Any]:
+    """Returns what the SDK takes for the identity of a new cluster; {} for none.
+
+    `_validate_identity` and `_build_identity_id_payload` in `azureml.core.compute.amlcompute`.
+    """
+    if settings.identity in {"", SYSTEM}:
+        return {"identity_type": "SystemAssigned"} if settings.identity else {}
+    return {"identity_type": "UserAssigned", "identity_id": [settings.identity]}
+
+
+def network(settings: AzureSettings, scope: Scope) -> dict[str, Any]:
+    """Returns what the SDK takes for the network of a new cluster; {} for none.
+
+    The SDK posts the subnet as one of the workspace's subscription, whatever its id has: `_build_create_payload` in
+    `azureml.core.compute.amlcompute`.
+
+    Raises:
+        InputError: The subnet is in another subscription.
+    """
+    found = subnet(settings.subnet)
+    if found is None:
+        return {}
+    if found.subscription.lower() not in {"", scope.subscription.lower()}:
+        raise InputError(
+            "--azureml-subnet is in another subscription than the workspace, which the SDK can't ask for",
+            received=found.subscription,
+            expected=scope.subscription,
+            hint="make the cluster in the studio, https://ml.azure.com, and name it with --azureml-compute",
+        )
+    return {
+        "vnet_resourcegroup_name": found.group or scope.group,
+        "vnet_name": found.network,
+        "subnet_name": found.name,
+        "enable_node_public_ip": not settings.no_public_ip,
+    }
+
+
+def why_no_node(name: str, found: Mapping[str, Any] | None) -> str:
+    """Says why a cluster will never have a node for a run that waits for one; "" if it may have.
+
+    Args:
+        name: The cluster.
+        found: Its description; None if it is gone.
+    """
+    if found is None:
+        return f"the cluster {name} is gone, so the run will never start"
+    facts = part(found, "properties")
+    state = str(facts.get("provisioningState"))
+    if state == "Deleting":
+        return f"the cluster {name} is being deleted, so the run will never start"
+    if state in {"Failed", "Canceled"}:
+        reason = _errors(entries(facts, "provisioningErrors")) or "no reason given"
+        return f"the cluster {name} has failed, so the run will never start: {reason}"
+    if part(part(facts, "properties"), "scaleSettings").get("maxNodeCount") == 0:
+        return f"the cluster {name} may have no nodes, so the run will never start unless its maximum is raised"
+    return ""
 
 
 def _errors(found: Sequence[Mapping[str, Any]]) -> str:

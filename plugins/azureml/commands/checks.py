@@ -8,16 +8,16 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from ....engine.command import command_line
 from ....engine.errors import BackendError
 from ....engine.plugin.extras import install_command, installed_version
 from .. import NAME, catalogue
-from ..cluster import provision
+from ..cluster import compare, provision
 from ..cluster.cluster import Cluster
 from ..rest import arm, paths
 from ..rest.answer import part
 from ..sdk import hints, sdk, storage
 from ..settings import DATASTORES, MNIST_DATASET
+from ..submit.dataset import not_mnist
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
 
@@ -79,7 +79,7 @@ def workspace(checkup: Checkup) -> CheckResult:
 
 
 def cluster(checkup: Checkup) -> CheckResult:
-    """Checks the cluster, if it exists already."""
+    """Checks the cluster, if it exists already, and compares it with what the options ask for."""
     settings = checkup.settings
     name = settings.compute
     found = provision.find(checkup.service, name)
@@ -87,19 +87,13 @@ def cluster(checkup: Checkup) -> CheckResult:
         wanted = f"{settings.min_nodes} to {settings.max_nodes} nodes of {settings.vm_size}"
         return CheckResult(State.OK, f"{name} doesn't exist yet; a job makes it, with {wanted}")
     it = Cluster.of(found)
-    another = "choose another name with --azureml-compute"
-    if not it.is_cluster:
-        return CheckResult(State.WARNING, f"{name} is not a cluster but a {it.kind}", another)
-    if it.state in {"Failed", "Canceled"}:
-        why = it.problem or "no reason given"
-        return CheckResult(
-            State.WRONG,
-            f"{name} could not be made: {why}",
-            f"delete it, or {another}; `{command_line(NAME, 'cleanup')}` helps",
-        )
-    if it.vm_size.lower() != settings.vm_size.lower():
-        differs = f"{name}: {it}; --azureml-vm-size is {settings.vm_size}"
-        return CheckResult(State.WARNING, differs, f"a job runs on the cluster's own nodes; for others, {another}")
+    compare.refuse_unusable(it)
+    differing = list(compare.differences(it, settings))
+    if differing:
+        differs = "; ".join((f"{name}: {it}", *(one.text for one in differing), compare.bound(it, settings)))
+        if compare.must_be_accepted(differing, settings):
+            return CheckResult(State.WRONG, differs, compare.hint(differing))
+        return CheckResult(State.WARNING, differs, f"a job runs on what is there; for others, {compare.ANOTHER}")
     if it.problem:
         return CheckResult(State.WARNING, f"{name}: {it}", _QUOTA)
     return CheckResult(State.OK, f"{name}: {it}")
@@ -166,6 +160,9 @@ def data_set(checkup: Checkup) -> CheckResult:
         return CheckResult(State.OK, f"{wanted}: what is there is seen when a job mounts it")
     name, _, version = (wanted or MNIST_DATASET).partition(":")
     found = checkup.service.get(paths.data_set(name, version))
+    if found and not wanted and (elsewhere := not_mnist(found)):
+        remedy = "--azureml-new-dataset-version registers the four files of MNIST as its next version"
+        return CheckResult(State.WARNING, f"{elsewhere}; a job on MNIST refuses it", remedy)
     if found:
         version = part(found, "latest").get("versionId", "(unknown)")
         return CheckResult(State.OK, f"{name} is registered, version {version}")

@@ -30,7 +30,7 @@ def cancel(cloud_run: CloudRun) -> None:
         if status_of(run, 1).state.ended:
             return
         if asked != run["runId"]:
-            _ask(cloud_run, run)
+            ask(cloud_run, run)
             asked = run["runId"]
         if time.monotonic() > deadline:
             raise BackendError(
@@ -41,10 +41,17 @@ def cancel(cloud_run: CloudRun) -> None:
         time.sleep(min(cloud_run.poll_s, 1.0))
 
 
-def _ask(cloud_run: CloudRun, run: Mapping[str, Any]) -> None:
+def ask(cloud_run: CloudRun, run: Mapping[str, Any]) -> None:
     """Asks for a run's end as the SDK does: at the run's own address for that, or by an event.
 
     `cancel` in `azureml._run_impl.run_history_facade`, and `azureml._restclient.contracts.events`.
+
+    Args:
+        cloud_run: The run.
+        run: The service's description of the attempt to end.
+
+    Raises:
+        BackendError: The service refuses.
     """
     service, run_id = cloud_run.service, str(run["runId"])
     url = str(run.get("cancelUri") or "")

@@ -61,7 +61,8 @@ class Waiting:
         if status == "Preparing":
             return self._last_line(run_id)
         if status == "Queued" and cluster:
-            return provision.nodes(part(provision.find(self._service, cluster) or {}, "properties"))
+            found = provision.find(self._service, cluster)
+            return provision.why_no_node(cluster, found) or provision.nodes(part(found or {}, "properties"))
         return ""
 
     def _last_line(self, run_id: str) -> str:

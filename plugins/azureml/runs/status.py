@@ -21,6 +21,9 @@ LOG = "user_logs/std_log.txt"
 ATTEMPTS = "stoker_attempts"
 """The tag of a run that counts its attempts; it is written before the next one is submitted."""
 
+ENDED_BY = "stoker_cancelled"
+"""The tag of a run that says why stoker has cancelled it."""
+
 _YOUNG_S, _OLD_POLL_S = 600.0, 10.0
 _PREEMPTED = "preempt"
 _ERROR = "error: "
@@ -67,6 +70,7 @@ class CloudRun:
         self._clock = clock
         self._since = clock()
         self._waiting = Waiting(service, reference.experiment, clock)
+        self._newest: Answer | None = None
         self._identifiers: list[str] = []
         self._logs: dict[str, str] = {}
 
@@ -86,6 +90,7 @@ class CloudRun:
             return []
         others = (self.find(number) for number in range(2, _attempts(first) + 1))
         runs = [first, *(run for run in others if run is not None)]
+        self._newest = runs[-1]
         identifiers = [str(run["runId"]) for run in runs]
         if identifiers != self._identifiers:
             self._identifiers, self._since = identifiers, self._clock()
@@ -110,11 +115,29 @@ class CloudRun:
             return RunStatus(state=RunState.LOST, message=error.what)
         if not runs:
             return RunStatus(state=RunState.LOST, message=f"the workspace has no run {self.reference.run_id!r}")
-        before = sum(1 + _preemptions(run) for run in runs[:-1])
-        status = status_of(runs[-1], attempt=before + 1 + _preemptions(runs[-1]))
+        before = sum(1 + preemptions(run) for run in runs[:-1])
+        status = status_of(runs[-1], attempt=before + 1 + preemptions(runs[-1]))
         if status.state is not RunState.QUEUED:
             return status
         return replace(status, message=": ".join(filter(None, (status.message, self._waiting.reason(runs[-1])))))
+
+    @property
+    def last_seen(self) -> Answer | None:
+        """The service's description of the last attempt when it was last asked for; None before that."""
+        return self._newest
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Adds tags to an attempt.
+
+        Args:
+            run_id: The attempt.
+            tags: Their values by their names.
+
+        Raises:
+            BackendError: They can't be added.
+        """
+        address = self.service.address(paths.run_in(self.reference.experiment, run_id))
+        self.service.ask("PATCH", address, json={"runId": run_id, "tags": dict(tags)})
 
     def log(self, offset: int) -> bytes:
         """Reads the log from an offset on, as it is now. The log of an attempt begins with those of the ones before."""
@@ -169,6 +192,8 @@ def status_of(run: Mapping[str, Any], attempt: int) -> RunStatus:
     error = part(part(run, "error"), "error")
     if state in {RunState.FAILED, RunState.CANCELLED} and error:
         message = _reason(str(error.get("message") or error.get("code") or ""))
+    if state is RunState.CANCELLED:
+        message = str(part(run, "tags").get(ENDED_BY) or message)
     return RunStatus(state=state, attempt=attempt, message=message)
 
 
@@ -177,7 +202,7 @@ def _attempts(run: Mapping[str, Any]) -> int:
     return int(text) if text.isascii() and text.isdigit() else 1
 
 
-def _preemptions(run: Mapping[str, Any]) -> int:
+def preemptions(run: Mapping[str, Any]) -> int:
     """Counts how often the service took the node away and restarted the run."""
     warnings = entries(run, "warnings")
     return sum(_PREEMPTED in str(warning.get("message")).lower() for warning in warnings)

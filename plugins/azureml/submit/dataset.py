@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ....engine import files
 from ....engine.backend import Reporter
-from ....engine.errors import DatasetError, InputError, OptionError
+from ....engine.errors import DatasetError, InputError, OptionError, few
 from ....engine.job import TrainJob
 from ....engine.packaging.never import secret_name
 from ..progress import bytes_reported
 from ..rest import paths
+from ..rest.answer import part
 from ..rest.client import Service
 from ..sdk import sdk, storage
 from ..settings import DATASTORES, MNIST_DATASET, NAME, AzureSettings
+from .definition import sources
 from .upload import upload
 
 WEB = "https://azureopendatastorage.blob.core.windows.net/mnist/"
 """Azure's own copy of MNIST. The host that the tutorial names answers 403."""
 
 _MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+MNIST_FILES = tuple(f"{WEB}{name}.gz" for name in _MNIST)
+"""The addresses of the four files."""
+
 _ON_STORE = "stoker/data"
 
 
@@ -52,9 +57,14 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
     if name.startswith(DATASTORES):
         return _of_datastore(workspace, name)
     if name == MNIST_DATASET and not settings.dataset:
-        if settings.new_dataset_version or not is_there(service, name):
+        found = None if settings.new_dataset_version else service.get(paths.data_set(name))
+        if found is None:
             report(f"registering the data set {name}")
-            _register(workspace, name, [f"{WEB}{file}.gz" for file in _MNIST], "MNIST, training and test set")
+            _register(workspace, name, list(MNIST_FILES), "MNIST, training and test set")
+        elif elsewhere := not_mnist(found):
+            hint = "--azureml-new-dataset-version registers the four files as its next version, and older runs keep "
+            hint += f"theirs; --azureml-dataset {name} trains on it as it is"
+            raise InputError(elsewhere, expected="the four files of MNIST on the web", hint=hint)
     elif not is_there(service, name):
         hint = "register it, or name its files with --data-folder; a data asset of the SDK v2 is named NAME:VERSION"
         raise InputError(f"the workspace has no data set {name!r}", hint=hint)
@@ -71,6 +81,20 @@ def _of_datastore(workspace: Any, location: str) -> Any:
         return Dataset.File.from_files(path=(Datastore.get(workspace, store), path or "/"), validate=False)
 
     return sdk.bounded(f"the data at {location} can't be used", make)
+
+
+def not_mnist(found: Mapping[str, Any]) -> str:
+    """Says what a data set called `mnist-dataset` is made of instead of the four files of MNIST; "" if of those.
+
+    Args:
+        found: The service's description of the data set.
+    """
+    there = sources(found)
+    if set(there) == set(MNIST_FILES):
+        return ""
+    version = part(found, "latest").get("versionId", "(unknown)")
+    what = few(there, 3) if there else "no address that stoker can read"
+    return f"the workspace's data set {MNIST_DATASET!r}, version {version}, is made of other files: {what}"
 
 
 def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, report: Reporter) -> Any:

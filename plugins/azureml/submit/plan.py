@@ -77,10 +77,14 @@ def data_name(job: TrainJob, settings: AzureSettings) -> str:
 
 
 def bound(settings: AzureSettings) -> str:
-    """What a job costs at most, in node-hours of its cluster."""
-    kept = f", and {settings.min_nodes} kept when idle" if settings.min_nodes else ""
-    idle = f" and {settings.idle_seconds} s of waiting for more" if settings.idle_seconds else ""
-    return f"at most {settings.max_hours:g} node-hours of {settings.vm_size}{idle}{kept}"
+    """What a job costs at most, on a cluster that is as the settings ask."""
+    return catalogue.bound(
+        hours=settings.max_hours,
+        vm_size=settings.vm_size,
+        low_priority=settings.low_priority,
+        min_nodes=settings.min_nodes,
+        idle_seconds=settings.idle_seconds,
+    )
 
 
 def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterator[str]:
@@ -99,6 +103,7 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterat
     yield (
         f"find or make the cluster {settings.compute!r}: {settings.min_nodes} to {settings.max_nodes} {priority} nodes "
         f"of {settings.vm_size}{_hardware(settings)}, which go after {settings.idle_seconds} s without work"
+        f"{_access(settings)}"
     )
     if environment.registered:
         yield f"use the registered environment {environment.registered}, if it has what stoker needs"
@@ -111,6 +116,8 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterat
     )
     options = " ".join(f"--{option} {text}" for option, text in prepared.hyperparameters.items())
     yield f"start it with {options}, which are tags of the run too"
+    if settings.max_queue_minutes:
+        yield f"cancel it if it waits for a node for more than {settings.max_queue_minutes:g} minutes"
     yield f"end it after {settings.max_hours:g} hours: {bound(settings)}"
     yield "bring its outputs into the run's folder"
     if job.register:
@@ -138,6 +145,15 @@ def _hardware(settings: AzureSettings) -> str:
         return ""
     gpus = f", {size.gpus:g} {size.gpu}" if size.gpu else ""
     return f" ({size.cores} cores, {size.memory_gib} GiB{gpus})"
+
+
+def _access(settings: AzureSettings) -> str:
+    """Says as whom, and in which network, the nodes of a new cluster are."""
+    identity = {"": "", "system": ", with an identity of its own"}.get(
+        settings.identity, f", with the identity {settings.identity.rpartition('/')[2]}"
+    )
+    subnet = f", in the subnet {settings.subnet}" if settings.subnet else ""
+    return identity + subnet + (", without public addresses" if settings.no_public_ip else "")
 
 
 def _configuration(

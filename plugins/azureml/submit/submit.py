@@ -17,9 +17,9 @@ from ....engine.rundir import RunDirectory
 from ....engine.terminal.text import megabytes
 from ....engine.training.environment import source_state
 from .. import NAME
-from ..cluster import provision
+from ..cluster import compare, provision
+from ..progress import ignore
 from ..reference import CHECKPOINTS, Reference, Scope, safe_run_id
-from ..rest import paths
 from ..rest.client import Service
 from ..runs.status import ATTEMPTS, CloudRun, status_of
 from ..sdk import sdk
@@ -88,10 +88,13 @@ def submit(
     prepared = prepare(job, settings)
     workspace = _open(service, report)
     environment = _environment(service, workspace, settings, prepared, report)
+    compare.check(service, settings, report)
     data = dataset.find_or_register(service, workspace, job, settings, report)
     provision.find_or_create(service, workspace, settings, report)
+    compare.check(service, settings, ignore)  # somebody may have made or changed it meanwhile
     if number > 1:
-        _note_attempt(service, runs[0], reference, number)
+        # Recorded at the first attempt before the next one is made, so that this is found even if its answer is lost.
+        cloud_run.tag(str(runs[0]["runId"]), {ATTEMPTS: str(number)})
     words = ENTRY.arguments(
         run_id=reference.run_id,
         data_folder=_mounted(data),
@@ -201,10 +204,3 @@ def _was_started(cloud_run: CloudRun, number: int, error: StokerError) -> bool:
 def command(run: RunDirectory) -> str:
     """Returns the command that submits a run again, or finds it."""
     return command_line("train", "--resume", run.run_id, "--backend", NAME, runs_dir=run.path.parent)
-
-
-def _note_attempt(service: Service, first: dict[str, Any], reference: Reference, number: int) -> None:
-    """Records at the first attempt how many there are, before the next one is made."""
-    body = {"runId": first["runId"], "tags": {ATTEMPTS: str(number)}}
-    address = service.address(paths.run_in(reference.experiment, reference.run_id))
-    service.ask("PATCH", address, json=body)

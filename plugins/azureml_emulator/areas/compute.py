@@ -117,6 +117,7 @@ def _dto(service: Service, name: str) -> Record:
         "type": "Microsoft.MachineLearningServices/workspaces/computes",
         "location": service.settings.location,
         "tags": record.get("tags") or {},
+        **({"identity": record["identity"]} if record.get("identity") else {}),
         "properties": {
             "computeType": "AmlCompute",
             "computeLocation": service.settings.location,

@@ -121,7 +121,7 @@ class Clusters:
             return nodes
 
     def acquire(self, name: str, count: int, wanted: Callable[[], bool]) -> list[Node]:
-        """Waits for nodes and takes them.
+        """Waits for nodes and takes them; a run whose cluster is gone waits on.
 
         Args:
             name: The cluster.
@@ -130,14 +130,12 @@ class Clusters:
 
         Returns:
             The nodes; none if they are no longer wanted.
-
-        Raises:
-            Refusal: There is no such cluster.
         """
         while wanted():
             with self._lock:
-                nodes, scale = self.nodes(name), self._scale(self.record(name))
-                taken = nodes.take(count, scale, self._clock()) if self.state(name) == "Succeeded" else None
+                ready = name in self.names() and self.state(name) == "Succeeded"
+                scale = self._scale(self.record(name)) if ready else None
+                taken = self.nodes(name).take(count, scale, self._clock()) if scale else None
             if taken is not None:
                 return taken
             time.sleep(_POLL_S)
