@@ -12,7 +12,7 @@ from stoker.engine.errors import BackendError
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.rest.client import Patience, Service
 from stoker.plugins.azureml.rest.response import Piece, TransientError, check
-from stoker.plugins.azureml.runs import outputs
+from stoker.plugins.azureml.runs import download
 
 WHOLE = bytes(range(100))
 
@@ -102,4 +102,4 @@ class Scripted(Service):
 )
 def test_a_blob_that_changes_while_it_is_read_is_refused(pieces: tuple[Piece, ...], tmp_path: Path):
     with pytest.raises(BackendError, match="changed while it was read"):
-        outputs.download(Scripted(*pieces), "", tmp_path / "file")
+        download.download(Scripted(*pieces), download.Blob("run", "outputs/file", "url"), tmp_path / "file")

@@ -19,6 +19,7 @@ from ..rest.answer import part
 from ..sdk import sdk
 from ..settings import MNIST_DATASET
 from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
+from ..submit.upload import NO_KEY
 from .checkup import CheckResult, Checkup, State
 
 SIGN_IN_S = 30.0
@@ -194,9 +195,12 @@ def datastore(checkup: Checkup) -> CheckResult:
     if found.get("dataStoreType") != "AzureBlob":
         kind = f"{name} is a datastore of the kind {found.get('dataStoreType')}; stoker was tested with AzureBlob"
         return CheckResult(State.WARNING, kind, "make a blob store the default, under Data in the studio")
+    where = f"{name}, in {section.get('accountName')}/{section.get('containerName')}"
+    if section.get("credentialType") == "None":
+        return CheckResult(State.WARNING, f"{where}, has no key, so nothing can be uploaded to it from here", NO_KEY)
     hint = "may this account and this network read the storage account? See its networking in the Azure portal"
     sdk.bounded(f"the datastore {name} can't be read", lambda: _first_blob(checkup), _STORE_S, hint=hint)
-    return CheckResult(State.OK, f"{name}, in {section.get('accountName')}/{section.get('containerName')}, can be read")
+    return CheckResult(State.OK, f"{where}, can be read")
 
 
 def _first_blob(checkup: Checkup) -> object:

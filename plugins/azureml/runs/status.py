@@ -13,6 +13,7 @@ from ..reference import Reference
 from ..rest import paths
 from ..rest.answer import Answer, entries, part
 from ..rest.client import MissingWorkspaceError, Service
+from .download import address
 from .queue import Waiting
 
 LOG = "user_logs/std_log.txt"
@@ -56,6 +57,9 @@ class CloudRun:
         reference: The run.
         poll_s: Seconds between two polls while the run is young.
         clock: Returns the time in seconds.
+
+    Attributes:
+        verified: The outputs of each attempt that were fetched and verified here: {path: "sha256:…"}.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class CloudRun:
         self._waiting = Waiting(service, reference.experiment, clock)
         self._identifiers: list[str] = []
         self._logs: dict[str, str] = {}
+        self.verified: dict[str, Mapping[str, str]] = {}
 
     @property
     def poll_s(self) -> float:
@@ -140,7 +145,7 @@ class CloudRun:
     def _read(self, identifier: str, offset: int) -> bytes | None:
         """Reads the log of an attempt; None while it has none. An address that has expired is asked for again."""
         for _ in range(2):
-            url = self._logs.get(identifier) or self._log_address(identifier)
+            url = self._logs.get(identifier) or address(self.service, identifier, LOG)
             if not url:
                 return None
             self._logs[identifier] = url
@@ -151,10 +156,6 @@ class CloudRun:
         raise BackendError(
             f"the log of the run {identifier} can't be read", hint="may the account read the workspace's storage?"
         )
-
-    def _log_address(self, identifier: str) -> str:
-        found = self.service.get(paths.artifact(identifier, LOG))
-        return str(found["contentUri"]) if found else ""
 
 
 def status_of(run: Mapping[str, Any], attempt: int) -> RunStatus:

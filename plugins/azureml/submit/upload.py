@@ -21,6 +21,9 @@ _BYTES_PER_S = 200_000
 
 _FAILED = "the data can't be uploaded"
 
+NO_KEY = "give the datastore an account key, under Data in the studio; or register the files, and use --azureml-dataset"
+"""What to do about a datastore to which the SDK uploads nothing: `_ensure_credential` of its `AzureBlobDatastore`."""
+
 
 def longest_s(size_bytes: int) -> float:
     """Returns how long the upload of so many bytes may take on a slow line, in seconds."""
@@ -40,6 +43,8 @@ def upload(store: Any, folder: Path, names: Sequence[str], prefix: str, report: 
     Raises:
         BackendError: A file can't be uploaded, or the upload takes too long.
     """
+    if store.credential_type == "None":
+        raise BackendError(f"{_FAILED}: the datastore {store.name} has no key", hint=NO_KEY)
     client = store.blob_service.get_container_client(store.container_name)
     sizes = {name: (folder / name).stat().st_size for name in names}
     missing = sdk.bounded(_FAILED, lambda: _missing(client, sizes, prefix))

@@ -39,7 +39,7 @@ def list_all(service: Service, request: Request) -> Response:
 
 def _dto(service: Service) -> Record:
     settings = service.settings
-    key = service.tokens.account_key
+    key = None if settings.odd else service.tokens.account_key
     return {
         "name": DEFAULT,
         "dataStoreType": "AzureBlob",
@@ -51,7 +51,7 @@ def _dto(service: Service) -> Record:
             "containerName": CONTAINER,
             "endpoint": "core.windows.net",
             "protocol": "https",
-            "credentialType": "AccountKey",
+            "credentialType": "AccountKey" if key else "None",
             "credential": key,
             "accountKey": key,
             "sasToken": None,
