@@ -12,7 +12,7 @@ from ....engine.command import command_line
 from ....engine.errors import BackendError
 from .. import NAME
 from ..rest import paths
-from ..rest.answer import entries, part
+from ..rest.answer import entries, part, whole
 from ..rest.arm import pages
 from ..rest.client import Service
 from . import provision
@@ -61,8 +61,8 @@ class Cluster:
             state=str(outer.get("provisioningState")),
             vm_size=str(inner.get("vmSize")),
             nodes=provision.nodes(outer),
-            least=int(scale.get("minNodeCount") or 0),
-            busy=sum(int(counts.get(f"{word}NodeCount") or 0) for word in ("running", "preparing")),
+            least=whole(scale, "minNodeCount", 0),
+            busy=sum(whole(counts, f"{word}NodeCount", 0) for word in ("running", "preparing")),
             problem="; ".join(dict.fromkeys(filter(None, problems))),
             ours=part(found, "tags").get(provision.TAG) == provision.OURS,
         )

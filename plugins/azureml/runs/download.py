@@ -14,6 +14,7 @@ from ....engine import files
 from ....engine.data import ProgressCallback
 from ....engine.errors import BackendError
 from ..rest import paths
+from ..rest.answer import text
 from ..rest.client import Service
 from ..rest.response import Piece
 
@@ -47,7 +48,7 @@ def address(service: Service, run_id: str, path: str) -> str:
         BackendError: The service can't be asked.
     """
     found = service.get(paths.artifact(run_id, path))
-    return str(found["contentUri"]) if found else ""
+    return "" if found is None else text(found, "contentUri")
 
 
 def download_all(service: Service, blobs: Mapping[Path, Blob], progress: ProgressCallback) -> list[Path]:

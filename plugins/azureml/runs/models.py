@@ -13,7 +13,7 @@ from ....engine.job import check_name
 from ....engine.metrics import final_figures
 from ....engine.registry import MODEL_FILE
 from ..rest import paths
-from ..rest.answer import part, whole
+from ..rest.answer import part, text, whole
 from ..rest.client import Service
 from . import outputs
 from .status import CloudRun, status_of
@@ -96,12 +96,12 @@ def _register(cloud_run: CloudRun, run: Mapping[str, Any], model: str, name: str
     service, run_id = cloud_run.service, str(run["runId"])
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
-    made: Mapping[str, Any] = service.ask("POST", service.address(paths.assets()), json=asset) or {}
+    made = service.ask("POST", service.address(paths.assets()), json=asset)
     figures = final_figures(cloud_run.log(0).decode(errors="replace").splitlines())
     entry = {
         "name": name,
         "datasets": [],
-        "url": f"aml://asset/{made['id']}",
+        "url": f"aml://asset/{text({} if made is None else made, 'id')}",
         "mimeType": "application/json",
         "unpack": False,
         "runId": run_id,

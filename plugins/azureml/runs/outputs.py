@@ -16,6 +16,7 @@ from ....engine.packaging.layout import RECORD
 from ....engine.rundir import RunDirectory
 from ..progress import bytes_reported
 from ..rest import paths
+from ..rest.answer import text
 from ..rest.client import Service
 from .download import AGAIN, Blob, download, download_all
 from .status import CloudRun
@@ -129,7 +130,7 @@ def fetch_record(service: Service, run_id: str, folder: Path) -> None:
 def _entries(service: Service, run_id: str, prefix: str) -> Iterator[Blob]:
     """Lists the files of a run whose paths begin with a prefix."""
     for entry in service.list(paths.artifacts(run_id, prefix)):
-        yield Blob(run_id, str(entry["path"]), str(entry["contentUri"]))
+        yield Blob(run_id, text(entry, "path"), text(entry, "contentUri"))
 
 
 def _check_manifest(folder: Path, found: Manifest, model: str) -> set[str]:

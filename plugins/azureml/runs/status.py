@@ -123,7 +123,7 @@ class CloudRun:
 
     def log(self, offset: int) -> bytes:
         """Reads the log from an offset on, as it is now. The log of an attempt begins with those of the ones before."""
-        runs = self._identifiers or [run["runId"] for run in self.attempts()]
+        runs = self._identifiers or [str(run["runId"]) for run in self.attempts()]
         for identifier in reversed(runs):
             piece = self._read(identifier, offset)
             if piece is not None:
