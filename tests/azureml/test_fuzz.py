@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import requests
 from stoker.engine.errors import StokerError
 from stoker.engine.files import remove_tree
 from stoker.engine.job import TrainJob
+from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle
 from stoker.plugins.azureml.backend import AzureBackend
 from stoker.plugins.azureml.cluster import provision
@@ -26,11 +28,14 @@ from stoker.plugins.azureml.rest import arm
 from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.rest.client import Service as Client
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.areas import AREAS
 from stoker.plugins.azureml_emulator.network.message import Request, Response, parse_query
 from stoker.plugins.azureml_emulator.service import Service
 from stoker.plugins.azureml_emulator.state.runs import AzureRunState, artifact
 from stoker.plugins.azureml_emulator.state.settings import ARTIFACTS, Settings
+
+from ..patience import PATIENCE_S
 
 MISSING = object()
 KINDS: dict[str, Any] = {
@@ -218,3 +223,34 @@ def test_an_odd_field_is_no_traceback(cloud: Cloud, operation: str, kind: str):
             wrong.append((place, repr(error)))
     assert wrong == []
     assert 0 < refused < len(wanted)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("other", [{}, [7], "odd"], ids=["nothing", "list", "text"])
+def test_an_odd_answer_during_a_submission_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: Any):
+    with Emulator(tmp_path / "azure", prepare_s=PATIENCE_S) as emulator:
+        for name, value in emulator.client_environment().items():
+            monkeypatch.setenv(name, value)
+        settings, answer = AzureSettings(config=str(emulator.write_config(tmp_path))), emulator.service.answer
+        asked: set[tuple[str, str]] = set()
+        odd: tuple[str, str] | None = None
+
+        def answered(request: Request) -> Response:
+            found, key = answer(request), (request.method, request.path.replace(run.run_id, "RUN"))
+            if found.status >= 300 or "json" not in found.headers.get("Content-Type", ""):
+                return found
+            asked.add(key)
+            return replace(found, body=json.dumps(other).encode()) if key == odd else found
+
+        monkeypatch.setattr(emulator.service, "answer", answered)
+        job, refused, patience = TrainJob(), 0, replace(PATIENCE, cluster_s=20.0)
+        run = RunDirectory.create(tmp_path / "runs", job)
+        AzureBackend(settings, patience=patience, report=ignore).submit(job, run.path)
+        for key in sorted(asked):
+            odd = key
+            run = RunDirectory.create(tmp_path / "runs", job)
+            try:
+                AzureBackend(settings, patience=patience, report=ignore).submit(job, run.path)
+            except StokerError:
+                refused += 1
+        assert 0 < refused < len(asked)
