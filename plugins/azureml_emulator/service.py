@@ -8,7 +8,7 @@ from pathlib import Path
 from .jobs.jobs import Jobs
 from .network.message import Refusal, Request, Response, not_found
 from .network.routes import Route, Routes
-from .odd import Oddness
+from .state.odd import Oddness
 from .state.settings import Settings
 from .state.workspace import Workspace
 

@@ -76,9 +76,9 @@ def text(value: Mapping[str, Any], name: str) -> str:
         BackendError: It is missing, empty, or something else.
     """
     found = value.get(name)
-    if not found or not isinstance(found, str):
-        raise _odd(value, name, "nothing" if found is None else repr(found), "a text")
-    return found
+    if isinstance(found, str) and found:
+        return found
+    raise _odd(value, name, "nothing" if found is None else repr(found), "a text")
 
 
 def whole(value: Mapping[str, Any], name: str, default: int | None = None) -> int:
@@ -92,7 +92,7 @@ def whole(value: Mapping[str, Any], name: str, default: int | None = None) -> in
     Raises:
         BackendError: It is missing, or is something else.
     """
-    found = value[name] if default is None else value.get(name)
+    found: Any = value[name] if default is None else value.get(name)
     if found is None and default is not None:
         return default
     try:

@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from .network.faults import FaultKind
-from .network.message import Refusal, Request, Response
-from .network.routes import Route
-from .state.content import BlobRefusal
+from ..network.faults import FaultKind
+from ..network.message import Refusal, Request, Response
+from ..network.routes import Route
+from .content import BlobRefusal
 
 _ALONE = re.compile(r"/history/.*/workspaces/[^/]+/runs/[^/]+|/artifact/.*/contentinfo/.*|/(modelmanagement|rp)/.*")
 """What stoker asks without the SDK, which gives up at the first 401: `_handle_retry` in `azureml._restclient`."""
