@@ -6,7 +6,7 @@ import base64
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +60,17 @@ def download_all(service: Service, blobs: Mapping[Path, Blob], progress: Progres
         progress: Called with the bytes of all files; their total is unknown until each of them has begun to arrive.
 
     Raises:
-        BackendError, StorageError: As `download`; no other download is begun then.
+        BackendError, StorageError: As `download`; the other downloads end with their next piece then.
     """
     arrived = _Sum(len(blobs), progress)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         futures = {path: pool.submit(download, service, blob, path, arrived) for path, blob in blobs.items()}
         try:
+            for ended in wait(futures.values(), return_when=FIRST_EXCEPTION).done:
+                ended.result()
             return [path for path, future in futures.items() if future.result()]
         finally:
+            arrived.stopped = True
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -111,21 +114,32 @@ def _read(service: Service, blob: Blob, url: str, offset: int) -> tuple[Piece, s
     piece = service.read(url, offset, _PIECE_BYTES)
     if piece is None:
         url = address(service, blob.run_id, blob.path)
-        piece = service.read(url, offset, _PIECE_BYTES) if url else None
+        if not url:
+            raise BackendError(f"the output {blob.path} is gone", hint=AGAIN)
+        piece = service.read(url, offset, _PIECE_BYTES)
     if piece is None:
-        raise BackendError(f"the output {blob.path} is gone", hint=AGAIN)
+        raise BackendError(
+            f"the output {blob.path} can't be read", hint="may the account read the workspace's storage?"
+        )
     return piece, url
 
 
 class _Sum:
-    """Adds up what arrives of several files, in several threads."""
+    """Adds up what arrives of several files, in several threads.
+
+    Attributes:
+        stopped: Whether nothing more is wanted; ends the download that something arrives of.
+    """
 
     def __init__(self, count: int, progress: ProgressCallback) -> None:
+        self.stopped = False
         self._lock = threading.Lock()
         self._progress = progress
         self._unknown, self._done_bytes, self._total_bytes = count, 0, 0
 
     def __call__(self, done_bytes: int, size_bytes: int | None) -> None:
+        if self.stopped:
+            raise CancelledError
         with self._lock:
             self._done_bytes += done_bytes
             if size_bytes is not None:
