@@ -20,8 +20,8 @@ _SIGNED = re.compile(r"/azureml/ExperimentRun/.*")
 _ONCE = re.compile(r"/data/.*")
 """What the SDK asks once: `_fetch_rslex_dataflow_yaml` in `azureml.data._dataset_rest_helper` would retry, if
 `requests.get` raised errors. Nor does it retry signing in; and blobs are open, which it asks for again after 15 s."""
-_EVERY = 13
-"""How often a token or a signature has ended: more requests than stoker has under way at once lie between two."""
+_ENDED = 5
+"""At which request for the same thing a token or a signature has ended: once, so that the next one is answered."""
 
 
 class Oddness:
@@ -34,7 +34,8 @@ class Oddness:
     def refusal(self, route: Route, request: Request) -> Response | None:
         """Returns the answer to a request that has to be sent again; None if the service answers it.
 
-        The first request of each kind comes while the service is busy. Later, tokens and signatures end in between.
+        The first request of each kind comes while the service is busy. A later one for the same thing comes with a
+        token, or a signature, that has ended.
 
         Args:
             route: What answers the request.
@@ -44,11 +45,10 @@ class Oddness:
         alone = bool(_SIGNED.fullmatch(request.path) if blob else _ALONE.fullmatch(request.path))
         if (route.open and not (alone and request.method == "GET")) or _ONCE.fullmatch(request.path):
             return None
+        kind, thing = f"{request.method} {route.path.pattern}", f"{request.method} {request.path}"
         with self._lock:
-            first = not self._asked.setdefault(f"{request.method} {route.path.pattern}", 0)
-            self._asked[f"{request.method} {route.path.pattern}"] += 1
-            self._asked["alone"] += alone and not first
-            ended = alone and not first and self._asked["alone"] % _EVERY == 0
+            self._asked.update((kind, thing))
+            first, ended = self._asked[kind] == 1, alone and self._asked[thing] == _ENDED
         if first:
             return _busy(blob=blob, alone=alone)
         return _ended(blob=blob) if ended else None

@@ -45,10 +45,10 @@ class Settings:
         grace_s: How long a canceled job has between SIGTERM and SIGKILL, in seconds.
         snapshot_bytes: How large a snapshot may be, in bytes.
         snapshot_files: How many files a snapshot may hold.
-        odd: Whether the services answer as oddly as their protocols allow: busy at first, with a `Retry-After`; now and
-            then with a token or a signature that has ended; half of the range that was asked for; two entries a page,
-            models oldest first; nothing that is null or empty; each other run without a `cancelUri`, and the others
-            with one at another host; data sets at `wasbs:` addresses; a datastore without a key.
+        odd: Whether the services answer as oddly as their protocols allow: busy at first, with a `Retry-After`; for
+            each thing once with a token or a signature that has ended; half of the range that was asked for; two
+            entries a page, and models oldest first; nothing that is null or empty; every other run without a
+            `cancelUri`, and the others with one at another host; a datastore without a key.
     """
 
     subscription_id: str = "11111111-2222-4333-8444-555555555555"
