@@ -240,7 +240,7 @@ Reporter = Callable[[str], object]
 
 @runtime_checkable
 class ReportingBackend(Protocol):
-    """A backend that reports what a long submission is doing; having this attribute is enough.
+    """A backend that reports what a long submission or fetch is doing; having this attribute is enough.
 
     Attributes:
         report: Called with each line. `--quiet` puts a function here that drops them.

@@ -15,7 +15,7 @@ from ...engine.errors import BackendError
 from ...engine.job import TrainJob
 from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
-from .progress import stderr_reporter
+from .progress import StderrReporter
 from .reference import Reference, Scope
 from .rest.client import Patience, Service
 from .runs import adopt, cancel, models, outputs, overdue
@@ -61,7 +61,7 @@ class AzureBackend:
         self.poll_s = self._poll_s = poll_s
         self._settings = settings
         self._patience = patience or Patience()
-        self.report = report or stderr_reporter()
+        self.report = report or StderrReporter()
         self._clock = clock
         self._lock = threading.Lock()
         self._cloud_runs: dict[Reference, CloudRun] = {}
@@ -122,8 +122,7 @@ class AzureBackend:
 
     def fetch(self, handle: Handle, target: Path) -> Manifest:
         """Fetches the run's outputs."""
-        cloud_run = self._cloud_run(Reference.required(handle))
-        return outputs.fetch(cloud_run.service, str(cloud_run.newest()["runId"]), target)
+        return outputs.fetch(self._cloud_run(Reference.required(handle)), target, self.report)
 
     def fetch_record(self, handle: Handle, folder: Path) -> None:
         """Fetches the figures, the environment, the report and the summary of the run."""

@@ -20,21 +20,22 @@ def ignore(line: str) -> None:
     """Drops a line: the reporter for those who want none."""
 
 
-def stderr_reporter() -> Reporter:
-    """Makes a reporter that writes to the stderr of now, which is replaced while the SDK is silenced."""
-    stream = sys.stderr
+class StderrReporter:
+    """A reporter that writes to the stderr of now, which is replaced while the SDK is silenced."""
 
-    def report(line: str) -> None:
-        stream.write(f"azureml: {line}\n")
-        stream.flush()
+    def __init__(self) -> None:
+        self._stream = sys.stderr
 
-    return report
+    def __call__(self, line: str) -> None:
+        """Writes a line."""
+        self._stream.write(f"azureml: {line}\n")
+        self._stream.flush()
 
 
 @contextlib.contextmanager
 def bytes_reported(report: Reporter) -> Iterator[ProgressCallback]:
-    """Gives a callback that shows how many bytes are done: as a bar if stderr is a terminal, else in lines."""
-    with byte_progress() as bars:
+    """Gives a callback that reports how many bytes are done: in lines, or as a bar if they would go to a terminal."""
+    with byte_progress() if isinstance(report, StderrReporter) else contextlib.nullcontext() as bars:
         yield bars or in_lines(report)
 
 
@@ -51,6 +52,6 @@ def in_lines(report: Reporter, clock: Callable[[], float] = time.monotonic) -> P
         nonlocal last
         if clock() - last >= PERIOD_S:
             last = clock()
-            report(f"{what}: {megabytes(done_bytes)} of {megabytes(total_bytes)}")
+            report(f"{what}: {megabytes(done_bytes)}" + (f" of {megabytes(total_bytes)}" if total_bytes else ""))
 
     return progress

@@ -8,6 +8,7 @@ from pathlib import Path
 from .jobs.jobs import Jobs
 from .network.message import Refusal, Request, Response, not_found
 from .network.routes import Route, Routes
+from .state.odd import Oddness
 from .state.settings import Settings
 from .state.workspace import Workspace
 
@@ -45,6 +46,7 @@ class Service:
         self.clusters = workspace.clusters
         self.jobs = Jobs(workspace, folder / "jobs", environment)
         self._routes = tuple(route for area in routes for route in area)
+        self._odd = Oddness() if settings.odd else None
         self.jobs.fail_orphans()
 
     def answer(self, request: Request) -> Response:
@@ -52,10 +54,13 @@ class Service:
         try:
             for route in self._routes:
                 if found := route.match(request):
-                    return self._answer(route, found)
+                    return self._oddly(self._odd, route, found) if self._odd else self._answer(route, found)
             raise not_found(f"{request.method} {request.host}{request.path}")
         except Refusal as refusal:
             return refusal.response()
+
+    def _oddly(self, odd: Oddness, route: Route, request: Request) -> Response:
+        return odd.refusal(route, request) or odd.altered(request, self._answer(route, request))
 
     def _answer(self, route: Route, request: Request) -> Response:
         if not route.open:

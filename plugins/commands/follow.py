@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ...engine.backend import Backend
+from ...engine.backend import Backend, ReportingBackend
 from ...engine.errors import BackendError, UnreachableError
 from ...engine.registry import NOT_REGISTERED
 from ...engine.rundir import RunDirectory
@@ -65,6 +65,16 @@ def add_display_options(group: Any) -> None:
     group.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
 
 
+def quieten(backend: Backend, options: argparse.Namespace) -> None:
+    """Drops what a backend reports, for `--quiet`."""
+    if options.quiet and isinstance(backend, ReportingBackend):
+        backend.report = _drop
+
+
+def _drop(line: str) -> None:
+    """Drops a line."""
+
+
 def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int = 0) -> int:
     """Shows a run until it ends.
 
@@ -79,6 +89,7 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
     Returns:
         0 if it completed or was left running, 1 if it failed, 130 or 143 if it was cancelled from here.
     """
+    quieten(backend, options)
     seen = _Seen()
     try:
         with _raising_terminated():

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...engine.backend import Backend, BackendChoice, ReportingBackend
+from ...engine.backend import Backend, BackendChoice
 from ...engine.command import Command
 from ...engine.hookspecs import hookimpl
 from ...engine.job import TrainJob
 from ...engine.plugin.context import Context
 from ...engine.rundir import RunDirectory
-from .follow import add_display_options, follow
+from .follow import add_display_options, follow, quieten
 from .job import add_job_options, new_job, resumed_job
 from .show_plan import SAY_ONLY, planned, show_plan
 
@@ -110,15 +110,10 @@ def _resume(values: argparse.Namespace, context: Context) -> int:
 def _ready(job: TrainJob, choice: BackendChoice, values: argparse.Namespace, context: Context) -> Backend:
     """Returns the backend, after it has planned the job; shows the plan's warnings."""
     backend, found = planned(job, choice, context)
-    if values.quiet and isinstance(backend, ReportingBackend):
-        backend.report = _drop
+    quieten(backend, values)
     for warning in () if values.quiet else found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return backend
-
-
-def _drop(line: str) -> None:
-    """Drops what a backend reports, for `--quiet`."""
 
 
 def _data_progress(

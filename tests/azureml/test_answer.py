@@ -10,17 +10,18 @@ import pytest
 from stoker.engine.errors import BackendError
 from stoker.plugins.azureml.cluster import provision
 from stoker.plugins.azureml.cluster.cluster import Cluster
-from stoker.plugins.azureml.rest.answer import entries, parse, part, whole
+from stoker.plugins.azureml.rest.answer import entries, parse, part, text, whole
 from stoker.plugins.azureml.runs.status import status_of
 
 WHERE = "GET host/…/runs/x"
 
 
 def test_what_is_there_is_returned():
-    value = parse(WHERE, b'{"a": {"b": 1}, "list": [{"c": "7"}], "null": null}')
+    value = parse(WHERE, b'{"a": {"b": 1}, "list": [{"c": "7"}], "null": null, "word": "w"}')
     assert part(value, "a")["b"] == whole(part(value, "a"), "b") == 1
     assert [whole(one, "c") for one in entries(value, "list")] == [7]
     assert (part(value, "null"), part(value, "none"), entries(value, "null")) == ({}, {}, [])
+    assert (text(value, "word"), whole(value, "none", 3), whole(value, "null", 3)) == ("w", 3, 3)
     assert parse(WHERE, b"") == {}
 
 
@@ -34,8 +35,14 @@ def test_what_is_there_is_returned():
         (b'{"a": {}}', lambda value: entries(value, "a"), "a"),
         (b'{"a": [1]}', lambda value: entries(value, "a"), "a"),
         (b'{"a": "one"}', lambda value: whole(value, "a"), "a"),
+        (b'{"a": "one"}', lambda value: whole(value, "a", 0), "a"),
         (b'{"a": 1e400}', lambda value: whole(value, "a"), "a"),
         (b"{}", lambda value: whole(value, "a"), "a"),
+        (b"{}", lambda value: text(value, "a"), "a"),
+        (b'{"a": ""}', lambda value: text(value, "a"), "a"),
+        (b'{"a": 7}', lambda value: text(value, "a"), "a"),
+        (b"{}", lambda value: text(part(value, "a"), "b"), "b"),
+        (b'{"a": null}', lambda value: part(value, "a")["b"], "b"),
         (b'{"tags": 5}', Cluster.of, "tags"),
         (b'{"properties": {"properties": {"errors": "none"}}}', Cluster.of, "errors"),
         (b'{"properties": {"nodeStateCounts": []}}', provision.nodes, "nodeStateCounts"),

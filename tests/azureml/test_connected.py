@@ -86,6 +86,14 @@ def test_the_run_folder_has_the_figures_the_log_and_the_outputs(trained: Trained
     assert json.loads((run.path / "azureml.json").read_text())["handle"] == str(run.handle())
 
 
+def test_no_byte_of_an_output_is_downloaded_twice(trained: Trained):
+    asked = [request for request in trained.emulator.requests if request.method == "GET"]
+    for path in (trained.run.model / "model.keras", trained.run.plots / "Accuracy vs Loss.png"):
+        name = path.name.replace(" ", "%20")
+        sizes = [one.size for one in asked if "blob.core" in one.host and one.path.endswith(f"/{name}")]
+        assert sum(sizes) == path.stat().st_size
+
+
 def test_no_request_goes_to_a_host_outside_of_azure(trained: Trained):
     assert trained.emulator.blocked == []
 

@@ -210,6 +210,29 @@ def test_a_body_that_was_cut_is_asked_for_again(cloud: Cloud, tmp_path: Path):
     assert fault.hits == 3
 
 
+def test_a_signature_that_expires_while_a_file_is_fetched_is_renewed(cloud: Cloud, tmp_path: Path):
+    fault = cloud.emulator.fault(CONTENT, FaultKind.FORBIDDEN, times=3)
+    assert not cloud.backend().fetch(cloud.done, tmp_path / "target").unverified
+    assert fault.hits == 3
+
+
+def test_a_model_that_was_fetched_is_registered_without_a_second_download(cloud: Cloud, tmp_path: Path):
+    backend = cloud.backend()
+    fetched = backend.fetch(cloud.done, tmp_path / "target")
+    before = len(cloud.emulator.requests)
+    version = backend.register(cloud.done, "model", "fetched")
+    assert f"sha256:{version.digest}" == fetched.files[payloads.OUTPUT]
+    assert not [one for one in cloud.emulator.requests[before:] if payloads.OUTPUT in one.path]
+
+
+def test_a_model_that_was_fetched_without_being_verified_is_not_registered(cloud: Cloud, tmp_path: Path):
+    backend = cloud.backend()
+    with Call(cloud, CONTENT, FaultKind.NO_DIGEST, None) as call:
+        backend.fetch(cloud.done, tmp_path / "target")
+        backend.register(cloud.done, "model", "unsure")
+    assert "nothing shows" in str(call.error)
+
+
 def test_what_nothing_shows_to_be_whole_is_called_unverified_and_not_registered(cloud: Cloud, tmp_path: Path):
     with Call(cloud, CONTENT, FaultKind.NO_DIGEST, None):
         manifest = cloud.backend().fetch(cloud.done, tmp_path / "target")

@@ -1,4 +1,4 @@
-"""Services that answer as oddly as their protocols allow: short ranges, pages of two, runs without a `cancelUri`."""
+"""Services that answer as oddly as their protocols allow; `TestOdd` runs the whole contract on them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,16 @@ from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState
 from stoker.engine.testing.backend import payloads
+from stoker.plugins.azureml import catalogue
 from stoker.plugins.azureml.backend import AzureBackend
+from stoker.plugins.azureml.commands.checkup import Checkup, State
+from stoker.plugins.azureml.commands.doctor import examine
 from stoker.plugins.azureml.progress import ignore
+from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.runs import cancel
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator
+from stoker.plugins.azureml_emulator.state.settings import CONTAINER
 
 from ..patience import PATIENCE_S
 
@@ -27,11 +33,11 @@ class Cloud:
 
     def __init__(self, emulator: Emulator, folder: Path) -> None:
         self.emulator, self.folder = emulator, folder
-        settings = AzureSettings(config=str(emulator.write_config(folder)), max_nodes=16)
-        self.backend = AzureBackend(settings, poll_s=0.05, report=ignore)
+        self.settings = AzureSettings(config=str(emulator.write_config(folder)), max_nodes=16)
+        self.backend = AzureBackend(self.settings, poll_s=0.05, report=ignore)
 
-    def submit(self, payload: str, until: RunState) -> Handle:
-        job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload})
+    def submit(self, payload: str, until: RunState, **fields: Any) -> Handle:
+        job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload}, **fields)
         handle = self.backend.submit(job, RunDirectory.create(self.folder / "runs", job).path)
         deadline = time.monotonic() + PATIENCE_S
         while (status := self.backend.status(handle)).state is not until:
@@ -68,13 +74,36 @@ def test_a_version_on_a_later_page_is_found(cloud: Cloud):
     assert cloud.backend.register(handle, "model", "many") == first
 
 
-def test_a_run_that_names_no_address_for_it_is_cancelled_by_an_event_as_the_sdk_does(cloud: Cloud):
-    handle = cloud.submit("wait", RunState.RUNNING)
+def test_a_run_is_cancelled_at_the_address_that_it_names_or_by_an_event_as_the_sdk_does(cloud: Cloud):
     before = len(cloud.emulator.requests)
-    cloud.backend.cancel(handle)
-    assert cloud.backend.status(handle).state is RunState.CANCELLED
-    posted = [one.path for one in cloud.emulator.requests[before:] if one.method == "POST"]
-    assert [path.rpartition("/")[2] for path in posted] == ["events"]
+    for handle in [cloud.submit("wait", RunState.RUNNING) for _ in range(2)]:
+        cloud.backend.cancel(handle)
+        assert cloud.backend.status(handle).state is RunState.CANCELLED
+    posted = [one for one in cloud.emulator.requests[before:] if one.method == "POST" and one.status == 200]
+    ends = {(one.path.rpartition("/")[2], one.host) for one in posted} & {
+        ("cancel", cloud.emulator.settings.private_api),
+        ("events", cloud.emulator.settings.api),
+    }
+    assert len(ends) == 2
+
+
+def test_a_busy_service_and_what_expires_in_between_are_not_noticed(cloud: Cloud, tmp_path: Path):
+    handle = cloud.submit("succeed", RunState.COMPLETED)
+    for number in range(8):
+        assert cloud.backend.status(handle).state is RunState.COMPLETED
+        assert not cloud.backend.fetch(handle, tmp_path / str(number)).unverified
+    assert {one.status for one in cloud.emulator.requests} >= {401, 403, 429, 503}
+
+
+def test_a_datastore_without_a_key_takes_an_upload_with_the_token_of_the_account(cloud: Cloud, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"some data")
+    cloud.submit("succeed", RunState.COMPLETED, data_folder=str(tmp_path))
+    assert [name for name in cloud.emulator.service.storage.names(CONTAINER, "") if name.endswith("/a")]
+
+
+def test_the_doctor_finds_all_well(cloud: Cloud):
+    found = dict(examine(Checkup(cloud.settings, catalogue.TABLE_DATE, Patience())))
+    assert {name: result for name, result in found.items() if result.state is not State.OK} == {}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from stoker.plugins.azureml.backend import AzureBackend
 from stoker.plugins.azureml.cluster import provision
 from stoker.plugins.azureml.rest.client import Patience
 from stoker.plugins.azureml.rest.paths import Route
+from stoker.plugins.azureml.runs import outputs
 from stoker.plugins.azureml.runs.queue import BUILD_LOG, Waiting
 from stoker.plugins.azureml.runs.status import STATES, status_of
 from stoker.plugins.azureml.sdk import sdk
@@ -337,6 +338,22 @@ def test_an_interrupted_submission_says_how_to_continue_and_is_one_run_in_the_en
     assert cloud.runs_of(run) == [run.run_id]
 
 
+def test_a_fetch_is_reported_by_the_bytes_of_all_files_once_each_has_begun_to_arrive(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    reported: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(outputs, "bytes_reported", lambda _: contextlib.nullcontext(lambda *of: reported.append(of)))
+    backend = cloud.backend()
+    handle = cloud.submit(backend)
+    *_, _ended = cloud.statuses(backend, handle)
+    backend.fetch(handle, tmp_path / "target")
+    sizes = [len(content) for content in payloads.outputs().values()]
+    done = [one for _, one, _ in reported]
+    assert done == sorted(done)
+    assert {what for what, _, _ in reported} == {"fetching"}
+    assert (done[-1], {total for _, _, total in reported}) == (sum(sizes), {0, sum(sizes)})
+
+
 def test_without_a_terminal_bytes_are_reported_twice_a_minute():
     said: list[str] = []
     now = 0.0
@@ -348,13 +365,16 @@ def test_without_a_terminal_bytes_are_reported_twice_a_minute():
         "uploading: 60.0 MB of 100.0 MB",
         "uploading: 90.0 MB of 100.0 MB",
     ]
+    now = 200
+    report("fetching", MB, 0)
+    assert said[-1] == "fetching: 1.0 MB", "their total is not known yet"
 
 
 def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_silenced(monkeypatch: pytest.MonkeyPatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.bytes_reported(print) as report, sdk.quiet():
+    with progress.bytes_reported(progress.StderrReporter()) as report, sdk.quiet():
         print("what the SDK says")
         report("uploading", 5 * MB, 10 * MB)
         time.sleep(0.3)
@@ -364,8 +384,16 @@ def test_on_a_terminal_bytes_are_a_bar_even_while_the_sdk_is_silenced(monkeypatc
     assert sys.stderr is terminal
 
 
+def test_who_wants_no_lines_gets_no_bar(monkeypatch: pytest.MonkeyPatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.bytes_reported(progress.ignore) as report:
+        report("fetching", 5 * MB, 10 * MB)
+    assert terminal.getvalue() == ""
+
+
 def test_reports_are_shown_while_the_sdk_is_silenced(capsys: pytest.CaptureFixture[str]):
-    report = progress.stderr_reporter()
+    report = progress.StderrReporter()
     with sdk.quiet():
         print("what the SDK says")
         report("hello")

@@ -11,8 +11,9 @@ import requests
 from stoker.engine.errors import BackendError
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.rest.client import Patience, Service
+from stoker.plugins.azureml.rest.paths import Route
 from stoker.plugins.azureml.rest.response import Piece, TransientError, check
-from stoker.plugins.azureml.runs import outputs
+from stoker.plugins.azureml.runs import download
 
 WHOLE = bytes(range(100))
 
@@ -90,6 +91,22 @@ class Scripted(Service):
         return self.pieces.pop(0)
 
 
+class Endless(Scripted):
+    """A service with one blob that never ends, and with others that are not there."""
+
+    def read(self, url: str, offset: int, limit: int | None = None) -> Piece | None:
+        return Piece(content=b"x", total=1 << 40) if url == "endless" else None
+
+    def get(self, route: Route) -> None:
+        return None
+
+
+def test_a_download_that_fails_ends_those_beside_it(tmp_path: Path):
+    blobs = {tmp_path / url: download.Blob("run", f"outputs/{url}", url) for url in ("endless", "gone")}
+    with pytest.raises(BackendError, match="the output outputs/gone is gone"):
+        download.download_all(Endless(), blobs, lambda *_: None)
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -102,4 +119,4 @@ class Scripted(Service):
 )
 def test_a_blob_that_changes_while_it_is_read_is_refused(pieces: tuple[Piece, ...], tmp_path: Path):
     with pytest.raises(BackendError, match="changed while it was read"):
-        outputs.download(Scripted(*pieces), "", tmp_path / "file")
+        download.download(Scripted(*pieces), download.Blob("run", "outputs/file", "url"), tmp_path / "file")

@@ -12,7 +12,7 @@ import pytest
 
 from stoker.engine import files
 from stoker.engine.errors import BackendError, InputError, StorageError
-from stoker.engine.fetch import copy_outputs, list_files
+from stoker.engine.fetch import copy_outputs, list_files, outputs_folder
 
 from .. import child, hostile
 from ..patience import PATIENCE_S
@@ -106,6 +106,28 @@ def test_the_folder_of_the_run_itself_is_refused(outputs: Path):
     with pytest.raises(InputError, match="inside the folder to copy"):
         copy_outputs(outputs, outputs / "copy")
     assert len(content(outputs)) == 2
+
+
+def _put_half(target: Path) -> None:
+    with outputs_folder(target, ["model/model.keras", "plots/Accuracy vs Loss.png"]) as folder:
+        folder.mkdir()
+        (folder / "half").touch()
+        raise BackendError("the network is away")
+
+
+def test_what_fails_while_outputs_are_put_together_leaves_the_earlier_copy(outputs: Path, tmp_path: Path):
+    target = tmp_path / "target"
+    copy_outputs(outputs, target)
+    with pytest.raises(BackendError):
+        _put_half(target)
+    assert content(target) == content(outputs)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_outputs_that_would_not_replace_all_that_is_there_are_refused_before_any_is_made(outputs: Path, tmp_path: Path):
+    copy_outputs(outputs, tmp_path / "target")
+    with pytest.raises(InputError, match="not outputs of this run"), outputs_folder(tmp_path / "target", ["other"]):
+        pytest.fail("the block began")
 
 
 def test_a_file_as_target_is_refused_and_left_alone(outputs: Path, tmp_path: Path):

@@ -53,7 +53,7 @@ def part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = value.get(name)
     if found is not None and not isinstance(found, Mapping):
         raise _odd(value, name, repr(found), "an object")
-    return found or {}
+    return found or Answer(_where(value), {})
 
 
 def entries(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -69,23 +69,45 @@ def entries(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def whole(value: Mapping[str, Any], name: str) -> int:
+def text(value: Mapping[str, Any], name: str) -> str:
+    """Returns a text in an object.
+
+    Raises:
+        BackendError: It is missing, empty, or something else.
+    """
+    found = value.get(name)
+    if isinstance(found, str) and found:
+        return found
+    raise _odd(value, name, "nothing" if found is None else repr(found), "a text")
+
+
+def whole(value: Mapping[str, Any], name: str, default: int | None = None) -> int:
     """Returns a whole number in an object.
+
+    Args:
+        value: The object.
+        name: The name of the field.
+        default: What it is if it is null or missing; None makes that an error.
 
     Raises:
         BackendError: It is missing, or is something else.
     """
-    found = value[name]
+    found: Any = value[name] if default is None else value.get(name)
+    if found is None and default is not None:
+        return default
     try:
         return int(found)
     except (TypeError, ValueError, OverflowError) as error:
         raise _odd(value, name, repr(found), "a whole number") from error
 
 
+def _where(value: Mapping[str, Any]) -> str:
+    return value.where if isinstance(value, Answer) else "Azure"
+
+
 def _odd(value: Mapping[str, Any], name: str, received: str, expected: str) -> BackendError:
-    where = getattr(value, "where", "Azure")
     return BackendError(
-        f"{where}: the answer has an odd field {name!r}",
+        f"{_where(value)}: the answer has an odd field {name!r}",
         received=received,
         expected=expected,
         hint="is it Azure that answers, or a proxy? If it is Azure, please report this to stoker's maintainers",

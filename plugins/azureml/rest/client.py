@@ -15,7 +15,7 @@ from ..reference import Scope
 from ..sdk import hints, sdk
 from ..sdk.sign_in import sign_in
 from . import paths
-from .answer import Answer, entries, parse, part
+from .answer import Answer, entries, parse, part, text
 from .paths import Route
 from .response import ConflictError, Piece, TransientError, check, refuse_page, shown
 
@@ -102,7 +102,7 @@ class Service:
     def addresses(self) -> Mapping[str, str]:
         """The address of each service, by its name."""
         with self._lock:
-            found = self.ask("GET", str(self.workspace["discoveryUrl"]))
+            found = self.ask("GET", text(self.workspace, "discoveryUrl"))
         return {name: str(value).rstrip("/") for name, value in (found or {}).items()}
 
     def address(self, route: Route) -> str:

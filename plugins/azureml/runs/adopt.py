@@ -40,8 +40,8 @@ def adopt(service: Service, run_id: str) -> FoundRun:
 
 def _submitted(definition: Mapping[str, Any], run_id: str) -> tuple[str, TrainJob]:
     """Reads the id of the first attempt, and the job, from what was submitted."""
-    words = list(definition.get("arguments") or ())
     try:
+        words = list(definition["arguments"])
         first = str(words[words.index(RUN_ID) + 1])
         return first, TrainJob.from_json(json.loads(definition["environmentVariables"][JOB]))
     except (StokerError, ValueError, LookupError, TypeError) as error:

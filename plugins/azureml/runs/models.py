@@ -13,7 +13,7 @@ from ....engine.job import check_name
 from ....engine.metrics import final_figures
 from ....engine.registry import MODEL_FILE
 from ..rest import paths
-from ..rest.answer import part, whole
+from ..rest.answer import part, text, whole
 from ..rest.client import Service
 from . import outputs
 from .description import describe
@@ -39,7 +39,7 @@ def register(cloud_run: CloudRun, model: str, name: str) -> ModelVersion:
     """
     check_name("the name to register", name)
     run = _finished(cloud_run)
-    digest = _digest(cloud_run.service, str(run["runId"]), model)
+    digest = _digest(cloud_run, str(run["runId"]), model)
     found = find(cloud_run.service, name, digest)
     if found is None:
         _register(cloud_run, run, model, name, digest)
@@ -79,14 +79,17 @@ def _finished(cloud_run: CloudRun) -> Mapping[str, Any]:
     return run
 
 
-def _digest(service: Service, run_id: str, model: str) -> str:
-    """Computes the SHA-256 of the model's main file."""
+def _digest(cloud_run: CloudRun, run_id: str, model: str) -> str:
+    """Returns the SHA-256 of the model's main file: the one that was verified when it was fetched, or downloads it."""
     parts = PurePosixPath(model).parts
     if not _FOLDER.fullmatch(model) or ".." in parts:
         raise InputError(
             "this is no folder of a model", received=repr(model), expected="a folder of the outputs: model"
         )
-    return outputs.verified_sha256(service, run_id, model, MODEL_FILE)
+    known = cloud_run.verified.get(run_id, {}).get(f"{model}/{MODEL_FILE}")
+    if known:
+        return known.removeprefix("sha256:")
+    return outputs.verified_sha256(cloud_run.service, run_id, model, MODEL_FILE)
 
 
 def _register(cloud_run: CloudRun, run: Mapping[str, Any], model: str, name: str, digest: str) -> None:
@@ -96,11 +99,11 @@ def _register(cloud_run: CloudRun, run: Mapping[str, Any], model: str, name: str
     described = describe(cloud_run, run, figures)
     prefix = f"ExperimentRun/dcid.{run_id}/{outputs.FOLDER}{model}"
     asset = {"name": name, "artifacts": [{"prefix": prefix}], "runid": run_id}
-    made: Mapping[str, Any] = service.ask("POST", service.address(paths.assets()), json=asset) or {}
+    made = service.ask("POST", service.address(paths.assets()), json=asset)
     entry = {
         "name": name,
         **described,
-        "url": f"aml://asset/{made['id']}",
+        "url": f"aml://asset/{text({} if made is None else made, 'id')}",
         "mimeType": "application/json",
         "unpack": False,
         "runId": run_id,

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import base64
 import errno
-import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ....engine import files, strict_json
-from ....engine.backend import Manifest
-from ....engine.errors import BackendError, InputError, StorageError
-from ....engine.fetch import copy_outputs
+from ....engine.backend import Manifest, Reporter
+from ....engine.errors import BackendError, InputError, StorageError, few
+from ....engine.fetch import list_files, outputs_folder
 from ....engine.packaging.layout import RECORD
 from ....engine.rundir import RunDirectory
+from ..progress import bytes_reported
 from ..rest import paths
+from ..rest.answer import text
 from ..rest.client import Service
+from .download import AGAIN, Blob, download, download_all
+from .status import CloudRun
 
 FOLDER = "outputs/"
 """The part of a run's files that the service keeps from the job's folder: its outputs."""
 
 _MANIFEST = "MANIFEST.json"
 """The file in the folder of a model that has the digests of the others; `engine.training.export` writes it."""
-_AGAIN = "fetch the outputs again"
-_PIECE_BYTES = 8 << 20
-_AT_ONCE = 4
 _ODD_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ}
 """What a file system says to a name that it can't have, or that another file has already."""
 
 
-def fetch(service: Service, run_id: str, target: Path) -> Manifest:
+def fetch(cloud_run: CloudRun, target: Path, report: Reporter) -> Manifest:
     """Fetches the outputs of a run into a folder: all of them, or none.
 
     Each file is compared with the MD5 that the storage has of it, and those of the model with the digests in its
     manifest. An output whose name can't be that of a file here is left out, and named.
 
     Args:
-        service: The workspace.
-        run_id: The attempt whose outputs to fetch.
+        cloud_run: The run; its last attempt's outputs are fetched, and their digests kept there.
         target: The folder.
+        report: Takes lines about how far it is.
 
     Returns:
         The files, with their digests.
@@ -51,15 +49,20 @@ def fetch(service: Service, run_id: str, target: Path) -> Manifest:
         InputError: The folder holds something else.
         StorageError: They can't be written there.
     """
-    with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
-        folder = Path(temporary).resolve() / "outputs"
-        urls = dict(listed(service, run_id))
-        left_out = _make_room(folder, urls)
-        verified = _download_all(service, {folder / name: urls[name] for name in urls if name not in left_out})
-        names = {path.relative_to(folder).as_posix() for path in verified} | _check_manifest(folder, "model")
-        manifest = copy_outputs(folder, target)
-        unverified = tuple(name for name in manifest.files if name not in names)
-        return replace(manifest, unverified=unverified, left_out=left_out)
+    service, run_id = cloud_run.service, str(cloud_run.newest()["runId"])
+    blobs = dict(listed(service, run_id))
+    with outputs_folder(target, blobs) as folder:
+        left_out = _make_room(folder, blobs)
+        with bytes_reported(report) as progress:
+            wanted = {folder / name: blob for name, blob in blobs.items() if name not in left_out}
+            verified = download_all(service, wanted, progress)
+        manifest = list_files(folder)
+        if not manifest.files:
+            received = few(f"{name!r} ({why})" for name, why in left_out.items())
+            raise BackendError("no output of the run has a name that a file here can have", received=received)
+        names = {path.relative_to(folder).as_posix() for path in verified} | _check_manifest(folder, manifest, "model")
+    cloud_run.verified[run_id] = {name: manifest.files[name] for name in names}
+    return replace(manifest, unverified=tuple(sorted(manifest.files.keys() - names)), left_out=left_out)
 
 
 def _make_room(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -69,6 +72,7 @@ def _make_room(folder: Path, names: Iterable[str]) -> dict[str, str]:
         StorageError: The folder can't be written.
     """
     left_out = {}
+    folder.mkdir()
     for name in names:
         path = folder / name
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
@@ -86,22 +90,8 @@ def _make_room(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return left_out
 
 
-def _download_all(service: Service, urls: Mapping[Path, str]) -> list[Path]:
-    """Downloads files side by side; returns those that were compared with a digest.
-
-    Raises:
-        BackendError, StorageError: As `download`; no other download is begun then.
-    """
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        futures = {path: pool.submit(download, service, url, path) for path, url in urls.items()}
-        try:
-            return [path for path, future in futures.items() if future.result()]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str, str]]:
-    """Lists the outputs of a run: each path below the outputs, and the signed address of its content.
+def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str, Blob]]:
+    """Lists the outputs of a run, each with its path below the outputs.
 
     Args:
         service: The workspace.
@@ -111,9 +101,9 @@ def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str
     Raises:
         BackendError: They can't be listed.
     """
-    for path, url in _entries(service, run_id, f"{FOLDER}{below}"):
-        if path.startswith(FOLDER) and not path.startswith(f"{RECORD}/"):
-            yield path.removeprefix(FOLDER), url
+    for blob in _entries(service, run_id, f"{FOLDER}{below}"):
+        if blob.path.startswith(FOLDER) and not blob.path.startswith(f"{RECORD}/"):
+            yield blob.path.removeprefix(FOLDER), blob
 
 
 def fetch_record(service: Service, run_id: str, folder: Path) -> None:
@@ -128,61 +118,27 @@ def fetch_record(service: Service, run_id: str, folder: Path) -> None:
         BackendError: It can't be read.
         StorageError: It can't be written.
     """
-    found = dict(_entries(service, run_id, f"{RECORD}/"))
+    found = {blob.path: blob for blob in _entries(service, run_id, f"{RECORD}/")}
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         for name in RunDirectory.FETCHED_RECORD:
-            url = found.get(f"{RECORD}/{name}")
-            if url:
-                download(service, url, Path(temporary) / name)
+            blob = found.get(f"{RECORD}/{name}")
+            if blob:
+                download(service, blob, Path(temporary) / name)
                 files.write_bytes(folder / name, (Path(temporary) / name).read_bytes())
 
 
-def _entries(service: Service, run_id: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Lists the files of a run whose paths begin with a prefix, and the signed address of each."""
+def _entries(service: Service, run_id: str, prefix: str) -> Iterator[Blob]:
+    """Lists the files of a run whose paths begin with a prefix."""
     for entry in service.list(paths.artifacts(run_id, prefix)):
-        yield str(entry["path"]), str(entry["contentUri"])
+        yield Blob(run_id, text(entry, "path"), text(entry, "contentUri"))
 
 
-def download(service: Service, url: str, path: Path) -> bool:
-    """Downloads a blob into a file, piece by piece; a piece that fails is retried.
-
-    Args:
-        service: The workspace.
-        url: The signed address of the blob.
-        path: The file.
-
-    Returns:
-        Whether the content was compared with a digest; it can't be where the storage has none of the blob.
-
-    Raises:
-        BackendError: The blob can't be read, is gone, or arrived changed.
-        StorageError: The file can't be written.
-    """
-    digest, size_bytes, total, md5 = hashlib.md5(usedforsecurity=False), 0, None, ""
-    with files.storage_errors(path), path.open("wb") as stream:
-        while size_bytes != total:
-            piece = service.read(url, size_bytes, _PIECE_BYTES)
-            if piece is None:
-                raise BackendError(f"the output {path.name} is gone", hint=_AGAIN)
-            stuck = piece.total < size_bytes or (not piece.content and piece.total != size_bytes)
-            if stuck or (total is not None and (piece.total, piece.md5) != (total, md5)):
-                raise BackendError(f"the output {path.name} changed while it was read", hint=_AGAIN)
-            stream.write(piece.content)
-            digest.update(piece.content)
-            size_bytes, total, md5 = size_bytes + len(piece.content), piece.total, piece.md5
-    found = base64.b64encode(digest.digest()).decode()
-    if md5 and md5 != found:
-        raise BackendError(
-            f"the output {path.name} arrived changed", received=f"MD5 {found}", expected=f"MD5 {md5}", hint=_AGAIN
-        )
-    return bool(md5)
-
-
-def _check_manifest(folder: Path, model: str) -> set[str]:
+def _check_manifest(folder: Path, found: Manifest, model: str) -> set[str]:
     """Compares the files of a model with the digests in its manifest.
 
     Args:
         folder: The outputs.
+        found: What they are.
         model: The folder of the model below them.
 
     Returns:
@@ -192,13 +148,10 @@ def _check_manifest(folder: Path, model: str) -> set[str]:
         BackendError: A file has another digest, or is missing.
     """
     path = folder / model / _MANIFEST
-    digests = _digests(path.read_bytes()) if path.is_file() else {}
-    for name, expected in digests.items():
-        one = folder / model / name
-        _check_digest(
-            f"{model}/{name}", expected, f"sha256:{files.sha256_file(one)}" if one.is_file() else "no such file"
-        )
-    return {f"{model}/{name}" for name in digests}
+    expected = _digests(path.read_bytes()) if path.is_file() else {}
+    for name, digest in expected.items():
+        _check_digest(f"{model}/{name}", digest, found.files.get(f"{model}/{name}", "no such file"))
+    return {f"{model}/{name}" for name in expected}
 
 
 def _digests(content: bytes) -> dict[str, str]:
@@ -215,7 +168,7 @@ def _digests(content: bytes) -> dict[str, str]:
 def _check_digest(name: str, expected: str, found: str) -> None:
     if found != expected:
         what = f"the output {name} is not the one that its {_MANIFEST} describes"
-        raise BackendError(what, received=found, expected=expected, hint=_AGAIN)
+        raise BackendError(what, received=found, expected=expected, hint=AGAIN)
 
 
 def verified_sha256(service: Service, run_id: str, model: str, name: str) -> str:
@@ -232,15 +185,15 @@ def verified_sha256(service: Service, run_id: str, model: str, name: str) -> str
         InputError: There is no such file.
     """
     found = dict(listed(service, run_id, model))
-    url, manifest_url = found.get(f"{model}/{name}"), found.get(f"{model}/{_MANIFEST}")
-    if url is None:
+    blob, described = found.get(f"{model}/{name}"), found.get(f"{model}/{_MANIFEST}")
+    if blob is None:
         raise InputError(f"the outputs of the run {run_id} have no {model}/{name}")
     with tempfile.TemporaryDirectory(prefix="stoker-azureml-") as temporary:
         path, manifest = Path(temporary) / "content", Path(temporary) / _MANIFEST
-        verified = download(service, url, path)
+        verified = download(service, blob, path)
         digest = files.sha256_file(path)
-        if manifest_url:
-            download(service, manifest_url, manifest)
+        if described:
+            download(service, described, manifest)
             if expected := _digests(manifest.read_bytes()).get(name):
                 _check_digest(f"{model}/{name}", expected, f"sha256:{digest}")
                 verified = True

@@ -13,6 +13,7 @@ from ..reference import Reference
 from ..rest import paths
 from ..rest.answer import Answer, entries, part
 from ..rest.client import MissingWorkspaceError, Service
+from .download import address
 from .queue import Waiting
 
 LOG = "user_logs/std_log.txt"
@@ -59,6 +60,9 @@ class CloudRun:
         reference: The run.
         poll_s: Seconds between two polls while the run is young.
         clock: Returns the time in seconds.
+
+    Attributes:
+        verified: The outputs of each attempt that were fetched and verified here: {path: "sha256:…"}.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class CloudRun:
         self._newest: Answer | None = None
         self._identifiers: list[str] = []
         self._logs: dict[str, str] = {}
+        self.verified: dict[str, Mapping[str, str]] = {}
 
     @property
     def poll_s(self) -> float:
@@ -141,7 +146,7 @@ class CloudRun:
 
     def log(self, offset: int) -> bytes:
         """Reads the log from an offset on, as it is now. The log of an attempt begins with those of the ones before."""
-        runs = self._identifiers or [run["runId"] for run in self.attempts()]
+        runs = self._identifiers or [str(run["runId"]) for run in self.attempts()]
         for identifier in reversed(runs):
             piece = self._read(identifier, offset)
             if piece is not None:
@@ -163,7 +168,7 @@ class CloudRun:
     def _read(self, identifier: str, offset: int) -> bytes | None:
         """Reads the log of an attempt; None while it has none. An address that has expired is asked for again."""
         for _ in range(2):
-            url = self._logs.get(identifier) or self._log_address(identifier)
+            url = self._logs.get(identifier) or address(self.service, identifier, LOG)
             if not url:
                 return None
             self._logs[identifier] = url
@@ -174,10 +179,6 @@ class CloudRun:
         raise BackendError(
             f"the log of the run {identifier} can't be read", hint="may the account read the workspace's storage?"
         )
-
-    def _log_address(self, identifier: str) -> str:
-        found = self.service.get(paths.artifact(identifier, LOG))
-        return str(found["contentUri"]) if found else ""
 
 
 def status_of(run: Mapping[str, Any], attempt: int) -> RunStatus:

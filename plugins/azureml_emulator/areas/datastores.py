@@ -39,7 +39,7 @@ def list_all(service: Service, request: Request) -> Response:
 
 def _dto(service: Service) -> Record:
     settings = service.settings
-    key = None if settings.identities else service.tokens.account_key
+    key = None if settings.identities or settings.odd else service.tokens.account_key
     return {
         "name": DEFAULT,
         "dataStoreType": "AzureBlob",

@@ -7,7 +7,7 @@ from ..network.routes import Routes
 from ..service import Service
 from ..state.records import snapshot_files
 
-routes = Routes(r"[\w-]+\.api\.azureml\.ms", "/execution/v1.0{ws}")
+routes = Routes(r"(?:[\w-]+\.workspace\.)?[\w-]+\.api\.azureml\.ms", "/execution/v1.0{ws}")
 
 
 @routes("POST", "/experiments/{experiment}/snapshotrun")

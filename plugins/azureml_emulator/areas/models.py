@@ -55,11 +55,13 @@ def register(service: Service, request: Request) -> Response:
 
 @routes("GET", "/models")
 def query(service: Service, request: Request) -> Response:
-    """Lists the models that fit a query, newest first."""
+    """Lists the models that fit a query, newest first; oldest first where the workspace is odd."""
     found = service.store.all(_KIND, lambda one: _fits(one, request))
-    found.sort(key=lambda one: (one["createdTime"], one["version"]), reverse=True)
+    found.sort(key=lambda one: (one["createdTime"], one["version"]))
     if request.query.get("latestVersionOnly", "").lower() == "true":
-        found = list({one["name"]: one for one in reversed(found)}.values())
+        found = list({one["name"]: one for one in found}.values())
+    if not service.settings.odd:
+        found.reverse()
     return page(service, request, found[: int(request.query.get("count") or len(found))], "$skipToken")
 
 

@@ -217,8 +217,6 @@ class Runs:
     def dto(self, run: Record) -> Record:
         """Returns a run as the service describes it."""
         fields = {key: value for key, value in run.items() if key not in {"submitted", "snapshotId", "experimentName"}}
-        address = f"https://{self._settings.api}/execution/v1.0{self._settings.scope}"
-        cancel = {"cancelUri": f"{address}/runs/{urllib.parse.quote(run['runId'], safe='')}/cancel"}
         return {
             "parentRunId": None,
             "rootRunId": run["runId"],
@@ -230,8 +228,16 @@ class Runs:
             **fields,
             "dataContainerId": f"dcid.{run['runId']}",
             "createdBy": {"userObjectId": self._settings.client_id, "userName": "emulated"},
-            **({} if self._settings.odd else cancel),
+            "cancelUri": self._cancel_uri(run),
         }
+
+    def _cancel_uri(self, run: Record) -> str | None:
+        settings = self._settings
+        if settings.odd and run["runNumber"] % 2 == 0:
+            return None
+        host = settings.private_api if settings.odd else settings.api
+        name = urllib.parse.quote(run["runId"], safe="")
+        return f"https://{host}/execution/v1.0{settings.scope}/runs/{name}/cancel"
 
 
 def artifact(run_id: str, path: str) -> str:

@@ -46,8 +46,10 @@ class Settings:
         snapshot_bytes: How large a snapshot may be, in bytes.
         snapshot_files: How many files a snapshot may hold.
         identities: Whether the datastore has no key, so that clients must send a token.
-        odd: Whether the services answer as oddly as their protocols allow: half of the range that was asked for, two
-            entries a page, runs without a `cancelUri`.
+        odd: Whether the services answer as oddly as their protocols allow: busy at first, with a `Retry-After`; for
+            each thing once with a token or a signature that has ended; half of the range that was asked for; two
+            entries a page, and models oldest first; nothing that is null or empty; every other run without a
+            `cancelUri`, and the others with one at another host; a datastore without a key.
     """
 
     subscription_id: str = "11111111-2222-4333-8444-555555555555"
@@ -78,6 +80,11 @@ class Settings:
         return f"{self.location}.api.azureml.ms"
 
     @property
+    def private_api(self) -> str:
+        """The host of the data plane through a private link."""
+        return f"{self.workspace_name}.workspace.{self.api}"
+
+    @property
     def blob(self) -> str:
         """The host of the storage account."""
         return f"{self.account}.blob.core.windows.net"
@@ -85,7 +92,7 @@ class Settings:
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts that the emulator answers for; it refuses all others."""
-        return frozenset({LOGIN, ARM, self.api, self.blob, OPEN_DATA})
+        return frozenset({LOGIN, ARM, self.api, self.private_api, self.blob, OPEN_DATA})
 
     @property
     def scope(self) -> str:
