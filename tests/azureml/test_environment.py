@@ -14,8 +14,9 @@ import yaml
 
 from stoker.engine.errors import InputError
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.azureml.submit import environment
-from stoker.plugins.azureml.submit.environment import NEEDED, Environment, make_environment
+from stoker.plugins.azureml.submit import pins
+from stoker.plugins.azureml.submit.environment import Environment, make_environment
+from stoker.plugins.azureml.submit.pins import NEEDED
 from stoker.plugins.azureml.submit.runconfig import sdk_environment
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -69,7 +70,7 @@ def test_tensorflow_of_any_distribution_becomes_one_that_the_node_can_install(
     distribution: str, version: str, line: str, monkeypatch: pytest.MonkeyPatch
 ):
     found = {distribution: version} if distribution else {}
-    monkeypatch.setattr(environment, "providers", lambda name: found if name == "tensorflow" else {name: "1.0"})
+    monkeypatch.setattr(pins, "providers", lambda name: found if name == "tensorflow" else {name: "1.0"})
     made = make_environment(AzureSettings(vm_size="Standard_DS3_v2"), {**found, "pandas": "9.9"})
     lines = packages_of(made.text)[1]
     assert [each for each in lines if each.startswith(("tensorflow", "tf"))] == [line]

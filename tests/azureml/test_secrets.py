@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from stoker.engine.packaging import secrets
-from stoker.plugins.azureml.submit.environment import MOUNTS, NEEDED, SDK
+from stoker.plugins.azureml.submit.pins import MOUNTS, NEEDED, SDK
 from stoker.plugins.azureml_emulator import Emulator
 
 from .. import tiny

@@ -18,7 +18,7 @@ from ..rest.answer import part
 from ..sdk import hints, sdk, storage
 from ..settings import DATASTORES, MNIST_DATASET
 from ..submit.dataset import not_mnist
-from ..submit.environment import MOUNTS, SDK, WITHOUT_IMGHDR
+from ..submit.pins import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
 
 SIGN_IN_S = 30.0

@@ -19,7 +19,7 @@ from .. import NAME, catalogue
 from ..reference import CHECKPOINTS
 from ..settings import DATASTORES, MNIST_DATASET, AzureSettings
 from . import runconfig
-from .environment import ALIASES, SDK
+from .pins import ALIASES, SDK
 from .prepare import ENTRY, Prepared
 
 CONFIGURATION = "runconfig.json"

@@ -10,7 +10,8 @@ from ..rest import paths
 from ..rest.answer import part
 from ..rest.client import Service
 from ..sdk import sdk
-from .environment import Environment, checked
+from .conda import checked
+from .environment import Environment
 
 
 def find(service: Service, named: str, requirements: Mapping[str, str]) -> Environment:

@@ -1,0 +1,164 @@
+"""Checks a conda environment that stoker has not made: whether a job can train in it, and what is other than here."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ....engine.command import command_line
+from ....engine.errors import InputError
+from ....engine.packaging.requirements import canonical
+from .. import NAME
+from .pins import ALIASES, NEEDED, SDK, pinned
+
+_OLDEST = (3, 11)
+"""The oldest Python that stoker runs on, as its `requires-python` says."""
+
+_PACKAGE = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
+_PYTHON = re.compile(r"python==?[0-9]+[.][0-9]+([.][0-9]+)?")
+_OPTION = re.compile(r"(?:-[rcef]|--(?:requirement|constraint|editable|find-links))[\s=]*")
+_NAMED = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*@\s*")
+_REMOTE = re.compile(r"(?:git\+)?(?:https?|ssh)://|git@")
+_LOCAL = re.compile(r"(?:git\+)?file:|[./~$%]|[A-Za-z]:[\\/]|\S+\.(?:whl|zip|conda|tar\.gz|tar\.bz2)\b")
+_NOT_ON_LINUX = {
+    "appnope",
+    "pywin32",
+    "pywin32-ctypes",
+    "pywinpty",
+    "vc",
+    "vs2015-runtime",
+    "win-inet-pton",
+    "wincertstore",
+}
+"""What `conda env export` lists on Windows and macOS, and conda finds nowhere else."""
+
+
+def checked(name: str, document: Any, requirements: Mapping[str, str]) -> tuple[str, ...]:
+    """Checks what a conda environment lists, and returns what may go wrong with it, one sentence each.
+
+    Args:
+        name: The environment, for messages: its file, or its name and version.
+        document: The parsed YAML.
+        requirements: What the user's code needs beside stoker: {distribution: version}.
+
+    Raises:
+        InputError: It lacks what is needed.
+        ValueError: It is no conda environment.
+    """
+    channels, conda, pip = _entries(document)
+    of_pip = _listed(pip)
+    of_pip.pop("python", None)  # which pip can't install
+    listed = of_pip | _listed(conda)
+    _require(name, listed)
+    _require_python(name, conda)
+    _refuse_local(name, (*channels, *conda, *pip))
+    return (*_of_other_systems(listed), *_differences(listed, requirements))
+
+
+def _entries(document: Any) -> tuple[list[str], list[str], list[str]]:
+    """The lines of a conda environment: its channels, and the packages of conda and of pip.
+
+    Raises:
+        ValueError: It is none.
+    """
+    entries = document.get("dependencies") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("no list of dependencies")
+    conda: list[str] = []
+    pip: list[str] = []
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
+            pip += entry["pip"]
+        elif isinstance(entry, str):
+            conda.append(entry)
+        else:
+            raise ValueError(f"not a package: {type(entry).__name__}")
+    channels = document.get("channels") or []
+    for each in (*pip, *(channels if isinstance(channels, list) else [channels])):
+        if not isinstance(each, str):  # an alias may stand for more than could ever be written out
+            raise ValueError(f"not a package or channel: {type(each).__name__}")
+    return list(channels), conda, pip
+
+
+def _listed(entries: Iterable[str]) -> dict[str, str]:
+    """The packages of some lines, each with its version or ""."""
+    matches = [match for each in entries if (match := _PACKAGE.match(each.rpartition("::")[2]))]
+    return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
+
+
+def _require_python(environment: str, entries: Sequence[str]) -> None:
+    """Refuses a Python that stoker doesn't run on, and a form that the SDK replaces by its default, 3.10.18.
+
+    `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
+    """
+    names = {entry: _PACKAGE.match(entry.rpartition("::")[2]) for entry in entries}
+    for entry in (entry for entry, name in names.items() if name and name[1].lower() == "python"):
+        if not _PYTHON.fullmatch(entry):
+            raise InputError(
+                f"the environment {environment} names Python in a form that Azure ML's SDK replaces by another version",
+                received=entry,
+                expected="python=3.11, or python=3.11.9",
+            )
+        if tuple(map(int, entry.rpartition("=")[2].split(".")[:2])) < _OLDEST:
+            raise InputError(
+                f"the environment {environment} has a Python that stoker doesn't run on",
+                received=entry,
+                expected=f"python={'.'.join(map(str, _OLDEST))} or later",
+            )
+
+
+def _refuse_local(environment: str, entries: Sequence[str]) -> None:
+    """Refuses what only means something on this machine: the build of the environment would fail, minutes later."""
+    found = [entry for entry in entries if _is_local(entry)]
+    if found:
+        raise InputError(
+            f"the environment {environment} names what is on this machine only: {', '.join(map(repr, found))}",
+            expected="packages of an index or a channel, or addresses",
+            hint="Python files beside the model's file are sent without being named; leave the line out",
+        )
+
+
+def _is_local(entry: str) -> bool:
+    option = _OPTION.match(entry)
+    where = entry[option.end() :] if option else _NAMED.sub("", entry, count=1)
+    return not _REMOTE.match(where) and bool(option or _LOCAL.match(where))
+
+
+def _of_other_systems(listed: Mapping[str, str]) -> list[str]:
+    """What no node can install: one sentence each."""
+    return [
+        f"the environment has {name}, which does not exist for Linux, the system of the nodes"
+        for name in sorted(_NOT_ON_LINUX & listed.keys())
+    ]
+
+
+def _require(environment: str, listed: Mapping[str, str]) -> None:
+    """Refuses an environment in which stoker can't train."""
+    lacking = [name for name in ("python", *NEEDED) if name not in listed]
+    if lacking:
+        writes = command_line("train", "--backend", NAME, "--dry-run", "DIR")
+        raise InputError(
+            f"the environment {environment} lacks {', '.join(lacking)}",
+            expected="all that stoker needs to train",
+            hint=f"`{writes}` without this option writes one that has them",
+        )
+
+
+def _differences(listed: Mapping[str, str], requirements: Mapping[str, str]) -> list[str]:
+    """What is another version there than here, or isn't there."""
+    here = {canonical(name, ALIASES): version for name, version in pinned(requirements).items()}
+    python = ".".join(map(str, sys.version_info[:2]))
+    found = []
+    if listed["python"] and not f"{listed['python']}.".startswith(f"{python}."):
+        found.append(f"the environment has Python {listed['python']}, this is {python}")
+    for name, version in here.items():
+        there = listed.get(name)
+        if there is None and name in {canonical(each, ALIASES) for each in (*requirements, SDK)}:
+            found.append(f"the environment lacks {name}, which is needed here in version {version}")
+        elif there == "" and name in {"tensorflow", "keras", "numpy"}:
+            found.append(f"the environment does not say which version of {name}; here it is {version}")
+        elif there and there != version and name in NEEDED:
+            found.append(f"the environment has {name} {there}, here it is {version}")
+    return found
