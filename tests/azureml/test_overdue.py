@@ -117,6 +117,16 @@ def test_a_run_that_may_not_be_cancelled_says_that_the_bound_has_no_effect(queue
     assert f"{OPTION} has no effect: POST" in status.message
 
 
+def test_a_run_that_is_gone_is_not_cancelled_for_what_was_last_seen_of_it(queue: Queue):
+    backend = queue.backend(max_queue_minutes=60)
+    queue.until(backend, "waiting for a node")
+    queue.has_waited(2 * HOUR)
+    fault = queue.emulator.fault("GET .*/history/", FaultKind.NOT_FOUND, times=None)
+    assert backend.status(queue.handle).state is RunState.LOST
+    fault.clear()
+    assert queue.record["status"] == "Queued"
+
+
 def test_a_run_whose_cluster_is_deleted_says_so(queue: Queue):
     backend = queue.backend()
     queue.until(backend, "waiting for a node")

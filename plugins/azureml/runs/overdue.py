@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ....engine.errors import BackendError, UnreachableError
-from ....engine.status import RunStatus
+from ....engine.status import RunState, RunStatus
 from ..rest.answer import part
 from .cancel import ask
 from .status import ENDED_BY, CloudRun, preemptions
@@ -37,7 +37,7 @@ def enforce(cloud_run: CloudRun, status: RunStatus, longest_minutes: float, now:
         UnreachableError: The service does not answer now.
     """
     run = cloud_run.last_seen
-    if not longest_minutes or run is None or run.get("status") != _QUEUED:
+    if not longest_minutes or status.state is not RunState.QUEUED or run is None or run.get("status") != _QUEUED:
         return status
     try:
         return _judged(cloud_run, run, status, timedelta(minutes=longest_minutes), now)
