@@ -31,8 +31,9 @@ class Size:
         memory_gib: Memory, in GiB.
         gpus: How many GPUs; 0.5 is half of one.
         gpu: Their kind; "" if there are none.
-        usd: What an hour of a dedicated node costs, in US dollars: the list price in East US, which
-            https://prices.azure.com gives. Other regions differ, most by less than half.
+        usd: What an hour of a dedicated node costs, in US dollars: the list price in East US as SkyPilot's catalogue
+            has it (skypilot-org/skypilot-catalog, catalogs/v6/azure/vms.csv); None where it has none. Prices change,
+            and other regions differ; https://prices.azure.com has those of today.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Size:
     memory_gib: int
     gpus: float
     gpu: str
-    usd: float
+    usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ CURRENT = (
     Size("Standard_NC8as_T4_v3", 8, 56, 1, "T4", 0.752),
     Size("Standard_NC16as_T4_v3", 16, 110, 1, "T4", 1.204),
     Size("Standard_NC64as_T4_v3", 64, 440, 4, "T4", 4.352),
-    Size("Standard_NV18ads_A10_v5", 18, 220, 0.5, "A10", 1.6),
+    Size("Standard_NV18ads_A10_v5", 18, 220, 0.5, "A10", None),
     Size("Standard_NV36ads_A10_v5", 36, 440, 1, "A10", 3.2),
     Size("Standard_NV72ads_A10_v5", 72, 880, 2, "A10", 6.52),
     Size("Standard_NC24ads_A100_v4", 24, 220, 1, "A100", 3.673),
@@ -74,7 +75,7 @@ CURRENT = (
     Size("Standard_ND96asr_v4", 96, 900, 8, "A100", 27.197),
     Size("Standard_ND96amsr_A100_v4", 96, 1900, 8, "A100", 32.77),
     Size("Standard_ND96isr_H100_v5", 96, 1900, 8, "H100", 98.32),
-    Size("Standard_D2_v3", 2, 8, 0, "", 0.096),
+    Size("Standard_D2_v3", 2, 8, 0, "", None),
     Size("Standard_DS3_v2", 4, 14, 0, "", 0.293),
     Size("Standard_DS11_v2", 2, 14, 0, "", 0.185),
     Size("Standard_DS12_v2", 4, 28, 0, "", 0.371),
@@ -118,14 +119,14 @@ def has_gpu(name: str) -> bool:
 
 def price(name: str) -> str:
     """Describes what an hour of a dedicated node of a size costs, for people."""
-    size = find(name)
-    return f"about {size.usd:.2f} USD an hour" if size else "stoker knows no price"
+    usd = _usd(name)
+    return "stoker knows no price" if usd is None else f"about {usd:.2f} USD an hour"
 
 
 def costs_more(name: str, than: str) -> bool:
-    """Tells whether a size costs more than another. A size with a GPU that the table lacks may, so it does."""
-    size, other = find(name), find(than)
-    return size.usd > other.usd if size and other else has_gpu(name)
+    """Tells whether a size costs more than another. A size with a GPU may, unless the table has both prices."""
+    usd, other = _usd(name), _usd(than)
+    return has_gpu(name) if usd is None or other is None else usd > other
 
 
 def idle_gpus(name: str) -> str:
@@ -138,7 +139,7 @@ def idle_gpus(name: str) -> str:
 
 
 def bound(*, hours: float, vm_size: str, low_priority: bool, min_nodes: int, idle_seconds: int) -> str:
-    """Says what a job costs at most, in node-hours and, if the table has the size, in US dollars.
+    """Says what a job costs at most, in node-hours and, if the table has the price, in US dollars.
 
     Args:
         hours: How long the job may run.
@@ -147,11 +148,16 @@ def bound(*, hours: float, vm_size: str, low_priority: bool, min_nodes: int, idl
         min_nodes: How many nodes the cluster keeps when idle.
         idle_seconds: How long an idle node stays.
     """
-    size = find(vm_size)
-    money = f" ({'less than' if low_priority else 'about'} {hours * size.usd:,.2f} USD)" if size else ""
+    usd = _usd(vm_size)
+    money = "" if usd is None else f" ({'less than' if low_priority else 'about'} {hours * usd:,.2f} USD)"
     kept = f", and {min_nodes} kept when idle" if min_nodes else ""
     idle = f" and {idle_seconds} s of waiting for more" if idle_seconds else ""
     return f"at most {hours:g} node-hours of {vm_size}{money}{idle}{kept}"
+
+
+def _usd(name: str) -> float | None:
+    size = find(name)
+    return size.usd if size else None
 
 
 def age(today: date) -> str:
