@@ -77,7 +77,7 @@ def _positions(text: str, file: str) -> Iterator[tuple[int, str]]:
     for what, word, pattern in _patterns():
         if word in text:
             yield from ((match.start(), what) for match in pattern.finditer(text))
-    yield from ((position, "a secret by its name") for position in named_secrets(text, file))
+    yield from ((position, "a value named like a secret") for position in named_secrets(text, file))
 
 
 @cache

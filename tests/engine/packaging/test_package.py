@@ -354,7 +354,7 @@ def test_a_package_of_python_may_be_called_as_files_of_secrets_are(code: Path):
 def test_a_data_file_that_stays_says_how_it_may_go(name: str, helps: bool, code: Path):
     (code / "parts" / name).write_text('{"password": "kd93kdlQ"}')
     (warning,) = package_of(TrainJob(model=f"{code}/model.py:build")).warnings
-    assert f"{name} is not sent: it holds a secret by its name in line 1" in warning
+    assert f"{name} is not sent: it holds a value named like a secret in line 1" in warning
     assert ("pragma: allowlist secret" in warning) is helps
 
 
