@@ -101,7 +101,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "a signed web token": ("eyJ", r"eyJ(?<!\weyJ)[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
     "a URL with a password or token": (
         "://",
-        r"://(?<=\w://)(?:[^\s/:@'\"{}<>$]{0,200}:(?!(?:pass|password|passwd|pwd|token|secret)@)[^\s/@'\"{}<>$]{3,500}|[^\s/:@'\"{}<>$]{16,500})@",
+        r"://(?<=\w://)(?:[^\s/:@'\"{}<>$]{0,200}:(?!(?i:pass|password|passwd|pwd|token|secret)@)[^\s/@'\"{}<>$]{3,500}|[^\s/:@'\"{}<>$]{16,500})@",
     ),
     "a URL with a key": (
         "=",

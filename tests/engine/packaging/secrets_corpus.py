@@ -294,6 +294,7 @@ HARMLESS_NAMES = (
 """Paths of files that may go."""
 
 HARMLESS_CODE = (
+    'hint = "set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"',
     # Names of secrets without one
     "password = getpass()",
     "password = getpass.getpass('Password: ')",
