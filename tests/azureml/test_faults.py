@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stoker.engine.errors import BackendError
+from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState
@@ -54,8 +55,8 @@ class Cloud:
         settings = AzureSettings(config=self.config, max_nodes=16)
         return AzureBackend(settings, patience=self.patience, poll_s=0.05, report=ignore)
 
-    def new_run(self, payload: str) -> tuple[TrainJob, RunDirectory]:
-        job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload})
+    def new_run(self, payload: str, **job_fields: Any) -> tuple[TrainJob, RunDirectory]:
+        job = TrainJob(name=payload, plugins=(payloads.PLUGIN,), options={payloads.OPTION: payload}, **job_fields)
         return job, RunDirectory.create(self.runs, job)
 
     def submit(self, payload: str) -> Handle:
@@ -318,3 +319,42 @@ def test_a_single_failure_is_not_noticed(cloud: Cloud, kind: FaultKind, tmp_path
     assert cloud.count(run) == 1
     cloud.until(handle, RunState.COMPLETED)
     cloud.backend().fetch(handle, tmp_path / "target")
+
+
+def test_a_run_that_others_made_of_one_of_stoker_is_not_adopted(cloud: Cloud):
+    """A sweep starts the same package with other options, under ids of its own."""
+    runs = cloud.emulator.service.runs
+    first = runs.get(cloud.done.reference.rpartition("/")[2])
+    runs.create("HD_sweep_0", "stoker", **{name: first[name] for name in ("runDefinition",) if name in first})
+    with pytest.raises(InputError, match="the run HD_sweep_0 was started with what stoker submitted as"):
+        cloud.backend().adopt("HD_sweep_0")
+
+
+@pytest.mark.parametrize("pattern", ["GET .*std_log.txt[?].*sig=", CONTENT])
+def test_a_web_page_is_neither_a_log_nor_an_output(cloud: Cloud, pattern: str, tmp_path: Path):
+    with Call(cloud, pattern, FaultKind.WEB_PAGE, None) as call:
+        b"".join(cloud.backend().logs(cloud.done)) if "log" in pattern else cloud.backend().fetch(cloud.done, tmp_path)
+    assert call.error
+    assert "a web page with the title 'Sign in to the network'" in str(call.error)
+
+
+DEFINITION = "GET .*/dataversion/unregistered-"
+
+
+def test_a_definition_that_does_not_come_once_is_asked_for_again(cloud: Cloud):
+    job, run = cloud.new_run("succeed", dataset="mnist")
+    fault = cloud.emulator.fault(DEFINITION, FaultKind.SERVER_ERROR, times=1)
+    cloud.backend().submit(job, run.path)
+    assert fault.hits == 1
+    assert cloud.count(run) == 1
+
+
+def test_a_definition_that_does_not_come_is_no_reason_to_downgrade(cloud: Cloud):
+    job, run = cloud.new_run("succeed", dataset="mnist")
+    with Call(cloud, DEFINITION, FaultKind.SERVER_ERROR, None) as call:
+        cloud.backend().submit(job, run.path)
+    assert call.error
+    assert "downgrade" not in f"{call.error}"
+    assert cloud.count(run) == 0
+    cloud.backend().submit(job, run.path)
+    assert cloud.count(run) == 1

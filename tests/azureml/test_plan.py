@@ -123,6 +123,16 @@ def test_what_stays_here_is_listed_with_its_rule(tmp_path: Path):
     assert f"leave here {tmp_path}/parts/.env (a secret: .env)" in steps
 
 
+def test_what_stays_here_of_the_data_is_listed_with_the_reason(tmp_path: Path):
+    for name in ("a.csv", ".hidden", "token.txt"):
+        (tmp_path / name).write_text("x")
+    steps = plan_of(TrainJob(dataset="", data_folder=str(tmp_path))).steps
+    assert [step for step in steps if "of the data" in step] == [
+        "leave here .hidden of the data (hidden)",
+        "leave here token.txt of the data (a secret: token.txt)",
+    ]
+
+
 def test_a_retired_size_is_refused_before_anything_else():
     with pytest.raises(InputError, match="was retired"):
         plan_of(TrainJob(model="/nowhere.py"), vm_size="Standard_NC6")

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _CONNECT_S = 10.0
 _SIGN_IN_S, _HEADER_S = 60.0, 60.0
+_OF_STORAGE = "x-ms-request-id"
+"""A header of every response of the Blob service, as "Get Blob" in its REST reference says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,6 +185,7 @@ class Service:
             BackendError: It can't be read.
         """
         last = "" if limit is None else str(offset + limit - 1)
+        what = f"reading {shown(url)}"
 
         def once() -> Piece | None:
             response = self._send("GET", url, headers={"x-ms-range": f"bytes={offset}-{last}"})
@@ -190,9 +193,11 @@ class Service:
                 return None
             if response.status_code != 416:
                 check("GET", url, response)
+            if _OF_STORAGE not in response.headers:  # else a page may well be the content
+                refuse_page(what, response)
             return Piece.of(response, offset)
 
-        return self._retry(f"reading {shown(url)}", once)
+        return self._retry(what, once)
 
     def read_rest(self, url: str, offset: int) -> bytes | None:
         """Reads a blob from an offset to the end that it has now; None if it isn't there (any more).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,9 +44,13 @@ def _submitted(definition: Mapping[str, Any], run_id: str) -> tuple[str, TrainJo
     try:
         words = list(definition["arguments"])
         first = str(words[words.index(RUN_ID) + 1])
-        return first, TrainJob.from_json(json.loads(definition["environmentVariables"][JOB]))
+        job = TrainJob.from_json(json.loads(definition["environmentVariables"][JOB]))
     except (StokerError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"the run {run_id} was not submitted by stoker, or by another version of it",
             hint="look at it in the studio: https://ml.azure.com",
         ) from error
+    if not re.fullmatch(rf"{re.escape(first)}(-\d+)?", run_id):
+        hint = "its options differ from those of that run; look at it in the studio: https://ml.azure.com"
+        raise InputError(f"the run {run_id} was started with what stoker submitted as {first}", hint=hint)
+    return first, job

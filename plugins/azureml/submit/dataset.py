@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ....engine import files
 from ....engine.backend import Reporter
-from ....engine.errors import DatasetError, InputError, OptionError, few
+from ....engine.errors import BackendError, DatasetError, InputError, OptionError, few
 from ....engine.job import TrainJob
 from ....engine.packaging.never import secret_name
 from ..progress import bytes_reported
@@ -29,6 +30,10 @@ MNIST_FILES = tuple(f"{WEB}{name}.gz" for name in _MNIST)
 """The addresses of the four files."""
 
 _ON_STORE = "stoker/data"
+_NO_DEFINITION = "Failed to fetch RSLex"
+_TRIES = 3
+
+T = TypeVar("T")
 
 
 def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: AzureSettings, report: Reporter) -> Any:
@@ -60,7 +65,7 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
         found = None if settings.new_dataset_version else service.get(paths.data_set(name))
         if found is None:
             report(f"registering the data set {name}")
-            _register(workspace, name, list(MNIST_FILES), "MNIST, training and test set")
+            _register(service, workspace, name, list(MNIST_FILES), "MNIST, training and test set")
         elif elsewhere := not_mnist(found):
             hint = "--azureml-new-dataset-version registers the four files as its next version, and older runs keep "
             hint += f"theirs; --azureml-dataset {name} trains on it as it is"
@@ -68,7 +73,7 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
     elif not is_there(service, name):
         hint = "register it, or name its files with --data-folder; a data asset of the SDK v2 is named NAME:VERSION"
         raise InputError(f"the workspace has no data set {name!r}", hint=hint)
-    return _get(workspace, name)
+    return _get(service, workspace, name)
 
 
 def _of_datastore(workspace: Any, location: str) -> Any:
@@ -111,8 +116,8 @@ def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSe
         client = sdk.bounded("the default datastore can't be opened", lambda: storage.container(store, service.auth))
         upload(client, folder, list(digests), prefix, report)
         report(f"registering the data set {name}")
-        _register(workspace, name, [(store, f"{prefix}/")], description)
-    found = _get(workspace, name)
+        _register(service, workspace, name, [(store, f"{prefix}/")], description)
+    found = _get(service, workspace, name)
     if found.description != description:
         hint = "leave out --data-folder to train on it, or register the folder with --azureml-new-dataset-version"
         raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
@@ -121,9 +126,9 @@ def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSe
 
 def _digests(folder: Path, report: Reporter) -> dict[str, str]:
     """Computes the SHA-256 of each file to upload."""
-    sizes = {name: (folder / name).stat().st_size for name in files_in(folder)}
+    sizes = {name: (folder / name).stat().st_size for name, why in files_in(folder) if not why}
     if not sizes:
-        raise DatasetError(f"{folder} holds no files", expected="the data set's", path=folder)
+        raise DatasetError(f"{folder} holds no files to upload", expected="the data set's", path=folder)
     digests, read = {}, 0
     with bytes_reported(report) as progress:
         for name, size in sizes.items():
@@ -133,13 +138,16 @@ def _digests(folder: Path, report: Reporter) -> dict[str, str]:
     return digests
 
 
-def files_in(folder: Path) -> Iterator[str]:
-    """Lists the files to upload: all below the folder, except hidden ones and those that look like secrets."""
+def files_in(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields each file below a folder of data, and why it stays here: "" for one to upload.
+
+    Hidden files stay, and those whose names look like secrets; the contents of data are not searched.
+    """
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not hidden and not secret_name(relative.as_posix()):
-            yield relative.as_posix()
+        if path.is_file():
+            hidden = any(part.startswith(".") for part in relative.parts)
+            yield relative.as_posix(), "hidden" if hidden else secret_name(relative.as_posix())
 
 
 def is_there(service: Service, named: str) -> bool:
@@ -153,7 +161,7 @@ def is_there(service: Service, named: str) -> bool:
     return bool(version) and service.get(paths.data_asset(name, version)) is not None
 
 
-def _register(workspace: Any, name: str, sources: list[Any], description: str) -> None:
+def _register(service: Service, workspace: Any, name: str, sources: list[Any], description: str) -> None:
     """Registers a data set; one of the same definition stays as it is."""
 
     def register() -> None:
@@ -162,14 +170,41 @@ def _register(workspace: Any, name: str, sources: list[Any], description: str) -
         made = Dataset.File.from_files(path=sources, validate=False)
         made.register(workspace=workspace, name=name, description=description, create_new_version=True)
 
-    sdk.bounded(f"the data set {name} can't be registered", register)
+    _patiently(service, f"the data set {name} can't be registered", register)
 
 
-def _get(workspace: Any, name: str) -> Any:
+def _get(service: Service, workspace: Any, name: str) -> Any:
     def get() -> Any:
         from azureml.core import Dataset
 
         plain, _, version = name.partition(":")
         return Dataset.get_by_name(workspace, plain, version or "latest")
 
-    return sdk.bounded(f"the data set {name} can't be read", get)
+    return _patiently(service, f"the data set {name} can't be read", get)
+
+
+def _patiently(service: Service, what: str, call: Callable[[], T]) -> T:
+    """Calls the SDK; again where it could not read a definition, which is the one request that it never retries.
+
+    `_init_dataset` in `azureml.data._dataset_rest_helper` hides why: whatever it was, it advises to downgrade the SDK.
+
+    Args:
+        service: The workspace.
+        what: What has failed if it fails.
+        call: The call; it may be made twice without harm.
+
+    Raises:
+        BackendError: It failed, several times or for another reason.
+    """
+    tries = 0
+    while True:
+        try:
+            return sdk.bounded(what, call)
+        except BackendError as error:
+            tries += 1
+            if _NO_DEFINITION not in error.received:
+                raise
+            if tries == _TRIES:
+                hint = "Azure has not sent its definition; submit again: the run is not started twice"
+                raise BackendError(what, received=f"no definition in {_TRIES} tries", hint=hint) from error
+        time.sleep(service.patience.pause_s * 2 ** (tries - 1))

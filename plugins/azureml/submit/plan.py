@@ -18,7 +18,7 @@ from ....engine.terminal.text import megabytes
 from .. import NAME, catalogue
 from ..reference import CHECKPOINTS
 from ..settings import DATASTORES, MNIST_DATASET, AzureSettings
-from . import runconfig
+from . import dataset, runconfig
 from .pins import ALIASES, SDK
 from .prepare import ENTRY, Prepared
 
@@ -99,6 +99,9 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterat
     yield from _few("let pass", [f"{what} of {path}, as a comment there says" for path, what in allowed])
     yield f"open the workspace of {settings.config or 'config.json, found from this folder upwards'}"
     yield _data_step(job, settings)
+    if job.data_folder:
+        kept = ((name, why) for name, why in dataset.files_in(Path(job.data_folder)) if why)
+        yield from _few("leave here", [f"{name} of the data ({why})" for name, why in kept])
     priority = "low-priority" if settings.low_priority else "dedicated"
     yield (
         f"find or make the cluster {settings.compute!r}: {settings.min_nodes} to {settings.max_nodes} {priority} nodes "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 from ..network.message import Refusal, Request, Response
@@ -39,6 +40,7 @@ def content_headers(record: Record) -> dict[str, str]:
         "Last-Modified": record["modified"],
         "x-ms-blob-type": "BlockBlob",
         "x-ms-lease-status": "unlocked",
+        "x-ms-request-id": str(uuid.uuid4()),
         **digest,
         **named,
     }
