@@ -65,9 +65,13 @@ def outputs_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
 
 
 def list_files(folder: Path) -> Manifest:
-    """Returns the files below a folder with their digests, links left out."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
-    return Manifest(files={path.relative_to(folder).as_posix(): f"sha256:{files.sha256_file(path)}" for path in found})
+    """Returns the files below a folder with their digests: those that `files.copy_tree` copies."""
+    digests = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not path.is_symlink() and not any(map(files.is_unfinished, name.parts)):
+            digests[name.as_posix()] = f"sha256:{files.sha256_file(path)}"
+    return Manifest(files=digests)
 
 
 def _check_target(target: Path, names: Collection[str]) -> None:

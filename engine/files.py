@@ -26,6 +26,7 @@ __all__ = [
     "copy_tree",
     "decode",
     "hidden_beside",
+    "is_unfinished",
     "make_folder",
     "read_plain",
     "recover",
@@ -165,6 +166,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         remove_tree(held.folder)
         os.close(held.descriptor)
+
+
+def is_unfinished(name: str) -> bool:
+    """Returns whether a file or folder of this name is what `atomic_writer` or `atomic_folder` is still filling."""
+    return re.fullmatch(r"\..*\.[0-9a-f]{8}\.tmp", name, re.DOTALL) is not None
 
 
 class _Held(NamedTuple):
@@ -331,14 +337,14 @@ def sha256_file(path: Path) -> str:
 def copy_tree(source: Path, target: Path) -> None:
     """Copies the folders and files of `source` into the new folder `target`, down to the disk.
 
-    Leaves out links, which could lead anywhere, and pipes, sockets and devices.
+    Leaves out links, which could lead anywhere, pipes, sockets and devices, and what a killed process has not finished.
 
     Raises:
         OSError: Something can't be read or written; what was copied so far stays.
     """
     target.mkdir()
     for path in sorted(source.iterdir()):
-        if path.is_symlink():
+        if path.is_symlink() or is_unfinished(path.name):
             continue
         if path.is_dir():
             copy_tree(path, target / path.name)

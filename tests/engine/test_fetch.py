@@ -75,6 +75,17 @@ def test_links_are_not_followed_and_not_copied(outputs: Path, tmp_path: Path):
     assert not any(path.is_symlink() for path in (tmp_path / "target").rglob("*"))
 
 
+def test_what_a_killed_process_has_not_finished_is_no_output(outputs: Path, tmp_path: Path):
+    (outputs / ".report.txt.0123abcd.tmp").write_text("half")
+    folder = files.make_folder(outputs / ".model.0123abcd.tmp" / "new")
+    (folder / "model.keras").write_text("half")
+    manifest = copy_outputs(outputs, tmp_path / "target")
+    assert manifest == list_files(outputs)
+    assert content(tmp_path / "target").keys() == manifest.files.keys() == {
+        "model/model.keras", "plots/Accuracy vs Loss.png",
+    }  # fmt: skip
+
+
 def test_fetching_again_brings_the_new_outputs(outputs: Path, tmp_path: Path):
     copy_outputs(outputs, tmp_path / "target")
     (outputs / "model" / "model.keras").write_bytes(b"better weights")

@@ -14,7 +14,7 @@ EXAMPLES = (
     *("engine.fetch.copy_outputs", "datasets.idx.read", "datasets.idx.write", "datasets.idx.sha256"),
     *("engine.job.TrainJob", "engine.rundir.RunDirectory", "engine.registry.Registry.register"),
     *("engine.strict_json.dumps", "engine.strict_json.loads", "engine.metrics.not_finite_losses"),
-    *("engine.job.class_weights", "engine.status.Handle.parse"),
+    *("engine.job.class_weights", "engine.job.option_text", "engine.status.Handle.parse"),
     *("engine.command.command_line", "engine.errors.InputError", "engine.errors.few"),
 )
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
