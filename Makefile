@@ -56,7 +56,8 @@ types: .venv/.dev
 	@$(if $(EXAMPLES),$(OURS) -m mypy $(EXAMPLES))
 
 imports: .venv/.dev
-	@$(OURS) -m pytest --quiet tests/project/test_imports.py
+	@$(OURS) -m pytest --quiet tests/project/test_imports.py \
+	  tests/project/test_packaging.py::test_every_package_of_the_tree_is_listed_and_nothing_else
 
 pages: .venv/.dev
 	@$(OURS) -m pytest --quiet $(wildcard tests/project/test_docs.py)
