@@ -109,6 +109,31 @@ def hold_averages(states: Sequence[Mapping[str, Any]]) -> bool:
     return any(found["state"].get("_ema_weights_in_model") is True for found in states)
 
 
+def keep_raw_weights(callbacks: Sequence[Any]) -> None:
+    """Has SwapEMAWeights keep the weights that the steps have made, from which a run goes on if it gets more epochs.
+
+    In the last epoch that it knows of, it would overwrite them with the averages; `finish_averages` does it instead.
+
+    Args:
+        callbacks: Keras callbacks, which know the number of epochs.
+    """
+    for callback in _swapping(callbacks):
+        callback.params = {**callback.params, "epochs": 0}
+
+
+def finish_averages(callbacks: Sequence[Any]) -> None:
+    """Does at the end of all epochs what `keep_raw_weights` has put off: Keras' `fit` then keeps the averages."""
+    for callback in _swapping(callbacks):
+        callback._finalize_ema_values()
+
+
+def _swapping(callbacks: Sequence[Any]) -> list[Any]:
+    import keras
+
+    kind = keras.callbacks.SwapEMAWeights
+    return [callback for callback in callbacks if isinstance(callback, kind) and callback.swap_on_epoch]
+
+
 def overrides(callbacks: Sequence[Any], method: str) -> bool:
     """Returns whether one of some callbacks has a method of its own, as a class or as an attribute."""
     import keras

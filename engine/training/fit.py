@@ -14,7 +14,7 @@ from ..errors import InputError, OptionError
 from ..metrics import LEARNING_RATE, VALIDATION, EpochReport
 from ..status import Progress
 from .batches import chunk_capacity, chunk_like, chunks, epoch_order, prefetch
-from .callback_state import CallbackStates, continue_files, overrides
+from .callback_state import CallbackStates, continue_files, finish_averages, keep_raw_weights, overrides
 from .checkpoint import TrainingState, variables_of
 from .execution_mode import ExecutionMode, Fallback, why_not_xla, xla_pays
 from .keras_model import (
@@ -218,6 +218,7 @@ class Fit:
         watchers = self._watchers(callbacks)
         self.model.stop_training = False
         compiled = compilation(self.model)
+        keep_raw_weights(watchers.callbacks)
         self.epochs_done = self._begin(watchers, resumed)
         logs: dict[str, Any] = {}
         for epoch in range(self.epochs_done, 0 if resumed and resumed.stopped else self.epochs):
@@ -242,6 +243,8 @@ class Fit:
             on_epoch(EpochReport(epoch=epoch + 1, epochs=self.epochs, metrics=reported, seconds=seconds))
             if self.model.stop_training:
                 break
+        if self.epochs_done == self.epochs:
+            finish_averages(watchers.callbacks)
         finalize_weights(self.model)
         watchers.on_train_end(logs)
 

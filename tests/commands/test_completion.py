@@ -90,7 +90,7 @@ def test_the_script_knows_commands_options_and_what_plugins_add(scripts: dict[st
         ("stoker train --model ", ["dnn", "wide"]),
         ("stoker train --dataset fash", ["fashion-mnist"]),
         ("stoker train --backend ", ["azureml", "local"]),
-        ("stoker runs ", ["adopt", "attach", "cancel", "fetch", "list", "logs", "show"]),
+        ("stoker runs ", ["adopt", "attach", "cancel", "fetch", "list", "logs", "register", "show"]),
         ("stoker runs fetch --ou", ["--output"]),
         ("stoker azureml ", ["cleanup", "doctor", "emulator"]),
         ("stoker completion ", ["bash", "fish", "zsh"]),

@@ -269,6 +269,29 @@ def does_the_same_with_an_interruption(keras: Any, tmp_path: Path, kind: str, ki
     alike(outcome(tmp_path / "two"), outcome(tmp_path / "one"))
 
 
+def test_averages_swapped_each_epoch_are_no_end_of_the_training(keras: Any, tmp_path: Path):
+    """A run that has all its epochs, and is given more of them, ends as one that had all of them from the start."""
+
+    def made(epochs: int) -> tuple[Fit, list[Any]]:
+        fit = fit_of(model(keras, use_ema=True))
+        fit.epochs = epochs
+        return fit, [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+
+    straight, callbacks = made(EPOCHS)
+    train(straight, callbacks, tmp_path / "one")
+    short, callbacks = made(DONE)
+    train(short, callbacks, tmp_path / "two")
+    weights = short.model.get_weights()
+    averages = [variable.numpy() for variable in short.model.optimizer._model_variables_moving_average]
+    for one, two in zip(averages, weights, strict=True):  # as Keras' fit leaves them
+        np.testing.assert_array_equal(one, two)
+    longer, callbacks = made(EPOCHS)
+    newest = Checkpoints(tmp_path / "two").latest()
+    assert newest is not None
+    train(longer, callbacks, tmp_path / "two", resumed=restore(newest, longer.model, "run"))
+    same(longer, straight)
+
+
 def test_every_callback_of_keras_is_tried(keras: Any):
     known = {name for name in dir(keras.callbacks) if name[0].isupper()} - {"Callback", "CallbackList"}
     known.discard("OrbaxCheckpoint")  # it needs the package orbax-checkpoint, which stoker does not
