@@ -20,8 +20,8 @@ from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.status import Handle, RunState, RunStatus
 from stoker.engine.summary import RunSummary
-from stoker.plugins.commands import runs
 from stoker.plugins.commands.follow import follow
+from stoker.plugins.commands.runs import listing, plugin
 
 OPTIONS = argparse.Namespace(quiet=False, json=False)
 
@@ -137,13 +137,13 @@ def test_nobody_is_asked_for_an_end_that_is_known_until_the_run_is_submitted_aga
     follow(run, backend, OPTIONS)
     looks = backend.looks
     expected = RunStatus(state=state, message="so it is")
-    assert [runs._status(run, backend) for _ in range(3)] == [expected] * 3
+    assert [listing._status(run, backend) for _ in range(3)] == [expected] * 3
     assert backend.looks == looks
     run.append_event(RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id))
     backend.state = RunState.RUNNING
-    assert [runs._status(run, backend).state for _ in range(3)] == [RunState.RUNNING] * 3
+    assert [listing._status(run, backend).state for _ in range(3)] == [RunState.RUNNING] * 3
     backend.state = RunState.LOST
-    assert [runs._status(run, backend).state for _ in range(3)] == [RunState.LOST] * 3
+    assert [listing._status(run, backend).state for _ in range(3)] == [RunState.LOST] * 3
     assert backend.looks == looks + 6, "what is lost may be found again"
 
 
@@ -155,7 +155,7 @@ def test_outputs_that_were_left_out_are_named_and_the_command_fails(
             return replace(super().fetch(handle, target), left_out={"../x\n": "it would be outside the folder"})
 
     backend: Any = Odd()
-    assert runs._fetch(run, backend, argparse.Namespace(output=tmp_path / "target")) == 1
+    assert plugin._fetch(run, backend, argparse.Namespace(output=tmp_path / "target")) == 1
     output, said = capsys.readouterr()
     assert output == f"1 file in {tmp_path / 'target'}, each compared with the original\n"
     assert said == "error: the output '../x\\n' was left out: it would be outside the folder\n"
@@ -169,7 +169,7 @@ def test_a_state_that_could_not_be_asked_for_is_unknown_with_the_reason(run: Run
     def backend_of(found: RunDirectory) -> Any:
         return Away(UnreachableError("can't sign in to Azure", received="a long\nstory"))
 
-    row = runs._row(run, backend_of)
-    assert runs._state(row) == "unknown (can't sign in to Azure)"
-    assert runs._state(row | {"message": "x" * 99}) == f"unknown ({'x' * 59}…)"
-    assert runs._state({"state": "failed", "message": "so it is"}) == "failed"
+    row = listing._row(run, backend_of)
+    assert listing._state(row) == "unknown (can't sign in to Azure)"
+    assert listing._state(row | {"message": "x" * 99}) == f"unknown ({'x' * 59}…)"
+    assert listing._state({"state": "failed", "message": "so it is"}) == "failed"
