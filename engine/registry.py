@@ -14,6 +14,7 @@ from .backend import ModelVersion
 from .errors import InputError, RunError, UnknownNameError
 from .job import TrainJob, check_name
 from .rundir import RunDirectory
+from .summary import RunSummary
 
 __all__ = ["MODEL_FILE", "NOT_REGISTERED", "Registry"]
 
@@ -92,22 +93,19 @@ class Registry:
         return cls.beside(run).register(job.register, run.model, {"run": run.run_id, "job_sha256": job.digest()})
 
     @staticmethod
-    def check_figures(job: TrainJob, figures: Mapping[str, float]) -> None:
-        """Refuses to register a model whose final loss is NaN or infinite, unless the job registers it anyway.
+    def check_summary(job: TrainJob, summary: RunSummary) -> None:
+        """Refuses to register a model with NaN or infinity in its losses or weights, unless the job does so anyway.
 
         Args:
             job: Its job.
-            figures: The final figures of its run.
+            summary: What its run came to.
 
         Raises:
             RunError: It must not be registered.
         """
-        from .metrics import not_finite_losses
-
-        broken = not_finite_losses(figures) if job.register and not job.register_anyway else {}
-        for name, value in broken.items():
-            what = f"{NOT_REGISTERED} as {job.register!r}: its {name.lower()} is {value}"
-            hint = "train it so that the loss stays a number, or register such a model with --register-anyway"
+        if summary.not_finite and job.register and not job.register_anyway:
+            what = f"{NOT_REGISTERED} as {job.register!r}: {summary.not_finite}"
+            hint = "train it so that these stay numbers, or register such a model with --register-anyway"
             raise RunError(what, hint=hint)
 
     def names(self) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import ModelVersion
+from .metrics import not_finite_losses
 
 __all__ = ["RunSummary"]
 
@@ -20,33 +21,31 @@ class RunSummary:
         epochs: How many epochs were trained, those before a resume included.
         model: Where the model is, relative to the folder of the run.
         registered: Under which name and version it is in the registry: {"name": …, "version": …}; {} if it is not.
+        not_finite_weights: How many weights of the model are NaN or infinite; its figures need not show that.
     """
 
     metrics: Mapping[str, float]
     epochs: int
     model: str = "outputs/model"
     registered: Mapping[str, Any] = field(default_factory=dict)
+    not_finite_weights: int = 0
 
-    @classmethod
-    def of(cls, metrics: Mapping[str, float], epochs: int, version: ModelVersion | None = None) -> RunSummary:
-        """Sums a run up.
-
-        Args:
-            metrics: Its final figures.
-            epochs: How many epochs were trained.
-            version: What its model was registered as; None if it was not.
-        """
-        summary = cls(metrics=metrics, epochs=epochs)
-        return summary.registered_as(version) if version else summary
+    @property
+    def not_finite(self) -> str:
+        """What speaks against using the model: losses and weights that are NaN or infinite; "" if all are numbers."""
+        losses = [f"its {name.lower()} is {value}" for name, value in not_finite_losses(self.metrics).items()]
+        count = self.not_finite_weights
+        return ", ".join([*losses, *([f"{count:,} of its weights are NaN or infinite"] if count else [])])
 
     def registered_as(self, version: ModelVersion) -> RunSummary:
         """Returns the summary of the same run, with its model registered as a version."""
         return replace(self, registered={"name": version.name, "version": version.version})
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the summary as JSON values; `registered` is there only if the model was registered."""
+        """Returns the summary as JSON values; the last two are there only if they say something."""
         value = {"metrics": dict(self.metrics), "epochs": self.epochs, "model": self.model}
-        return value | ({"registered": dict(self.registered)} if self.registered else {})
+        more = {"registered": dict(self.registered), "not_finite_weights": self.not_finite_weights}
+        return value | {name: said for name, said in more.items() if said}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunSummary:
@@ -60,4 +59,5 @@ class RunSummary:
             epochs=int(value["epochs"]),
             model=str(value["model"]),
             registered=dict(value.get("registered", {})),
+            not_finite_weights=int(value.get("not_finite_weights", 0)),
         )

@@ -52,7 +52,7 @@ def collect_results(run: RunDirectory, backend: Backend, job: TrainJob | None = 
     summary = replace(written or _summary_of_figures(run), model=model, registered={})
     try:
         _check_verified(job, manifest)
-        Registry.check_figures(job, summary.metrics)
+        Registry.check_summary(job, summary)
     except RunError:
         run.write_summary(summary)  # there is nothing left to collect
         raise
@@ -116,7 +116,7 @@ def _summary_of_figures(run: RunDirectory) -> RunSummary:
     """Sums up the figures in `metrics.jsonl`."""
     lines = list(run.metrics())
     figures = {line["name"]: line["value"] for line in lines if is_final(line["name"])}
-    return RunSummary.of(figures, max((line["epoch"] for line in lines), default=0))
+    return RunSummary(metrics=figures, epochs=max((line["epoch"] for line in lines), default=0))
 
 
 def _write_figures(run: RunDirectory, lines: list[str]) -> None:

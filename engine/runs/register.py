@@ -37,7 +37,7 @@ def register_model(run: RunDirectory, job: TrainJob, backend: Backend, plugins: 
         raise RunError(f"the run {run.run_id} has not completed", received=str(state), hint=hint)
     if not (backend.runs_here and summary):
         return collect_results(run, backend, job)
-    Registry.check_figures(job, summary.metrics)
+    Registry.check_summary(job, summary)
     version = Registry.register_run(run, job)
     plugins.register_model(run.model, version.name, job.options)
     run.write_summary(summary.registered_as(version))

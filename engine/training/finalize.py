@@ -17,6 +17,7 @@ from ..rundir import RunDirectory
 from ..summary import RunSummary
 from . import report
 from .export import export
+from .model_facts import count_not_finite_weights
 from .plot import Drawing
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Finalization:
 
     def finalize(
         self, fit: Fit, test: Subset, dataset: Dataset, *, reuse_validation: bool, time_s: float
-    ) -> Mapping[str, float]:
+    ) -> RunSummary:
         """Writes everything that a finished run has, and says in the log what there is.
 
         Args:
@@ -52,7 +53,7 @@ class Finalization:
             time_s: Seconds of training so far.
 
         Returns:
-            The final figures, by their names in `metrics.jsonl`.
+            What the run has come to.
 
         Raises:
             RunError: The model must not be registered; all else is written.
@@ -71,9 +72,14 @@ class Finalization:
             print(f"note: the report could not be written: {error}")
         self.run.append_metrics(fit.epochs_done, figures, time_s)
         self._say(figures)
-        version = self._register(figures) if self.job.register else None
-        self.run.write_summary(RunSummary.of(figures, fit.epochs_done, version))
-        return figures
+        broken = count_not_finite_weights(fit.model)
+        if broken:
+            print(f"note: {broken:,} weights of the model are NaN or infinite, whatever its figures say")
+        summary = RunSummary(metrics=figures, epochs=fit.epochs_done, not_finite_weights=broken)
+        if self.job.register:
+            summary = summary.registered_as(self._register(summary))
+        self.run.write_summary(summary)
+        return summary
 
     def _say(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
@@ -83,8 +89,8 @@ class Finalization:
         path = self.run.model / MODEL_FILE
         print(f"model: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
-    def _register(self, figures: Mapping[str, float]) -> ModelVersion:
-        Registry.check_figures(self.job, figures)
+    def _register(self, summary: RunSummary) -> ModelVersion:
+        Registry.check_summary(self.job, summary)
         version = Registry.register_run(self.run, self.job)
         self.plugins.register_model(self.run.model, version.name, self.job.options)
         print(f"registered: {version.name} version {version.version} ({version.location})")

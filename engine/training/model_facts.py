@@ -50,6 +50,24 @@ def count_parameters(weights: Iterable[Any]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
+def count_not_finite_weights(model: Any) -> int:
+    """Counts the weights of a model that are NaN, and the trainable ones that are infinite, which others may be.
+
+    Figures need not show them: a ReLU may turn NaN into 0, as oneDNN's does on processors with AVX-512.
+    """
+    import keras
+    import numpy as np
+
+    count = 0
+    trainable = {id(variable) for variable in model.trainable_weights}
+    for variable in model.weights:
+        if keras.backend.is_float_dtype(variable.dtype):
+            values = variable.numpy()
+            wide = values if values.dtype.kind == "f" else values.astype(np.float32)  # bfloat16 and float8
+            count += int((~np.isfinite(wide) if id(variable) in trainable else np.isnan(wide)).sum())
+    return count
+
+
 def _compilation(model: Any) -> Mapping[str, Any]:
     """The arguments of `compile`, as Keras saves them; only the name of the loss if it can't save them."""
     with contextlib.suppress(Exception):

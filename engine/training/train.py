@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from ..metrics import EpochReport, epoch_names, not_finite_losses
 from ..plugin.plugins import Plugins
 from ..rundir import RunDirectory
 from ..status import Progress, RunState
+from ..summary import RunSummary
 from . import plot
 from .callback_state import hold_averages
 from .checkpoint import TrainingState, best_epoch, restore, verify
@@ -132,9 +133,8 @@ class Training:
             resumed,
             on_progress=lambda progress: self._progress(fit, progress),
         )
-        figures = self._finalize(fit, test, dataset, unchanged=not callbacks)
-        broken = [f"its {name.lower()} is {value}" for name, value in not_finite_losses(figures).items()]
-        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED, ", ".join(broken))
+        summary = self._finalize(fit, test, dataset, unchanged=not callbacks)
+        self._recorder.end(RunState.COMPLETED, EventKind.FINISHED, summary.not_finite)
 
     def _say_notes(self, dataset: Dataset) -> None:
         """Prints what the checks at the submission and here have to say of the data; a resume repeats nothing."""
@@ -144,8 +144,8 @@ class Training:
             if note not in said:
                 print(f"note: {note}")
 
-    def _finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, unchanged: bool) -> Mapping[str, float]:
-        """Writes what a finished run has, and returns its final figures.
+    def _finalize(self, fit: Fit, test: Subset, dataset: Dataset, *, unchanged: bool) -> RunSummary:
+        """Writes what a finished run has, and returns what it has come to.
 
         `unchanged`: no callback can have changed the model since its validation.
         """

@@ -230,11 +230,9 @@ def _add_hint(error: BackendError, backend: Backend, hint: str) -> None:
 
 def _warn_of_nan(run: RunDirectory) -> None:
     """Says, even with `--quiet`, that a run which completed has no model to be glad of."""
-    from ...engine.metrics import not_finite_losses
-
     summary = run.summary()
-    for name, value in not_finite_losses(summary.metrics).items() if summary else ():
-        print(f"warning: the run {run.run_id} has completed, but its {name.lower()} is {value}", file=sys.stderr)
+    if summary and summary.not_finite:
+        print(f"warning: the run {run.run_id} has completed, but {summary.not_finite}", file=sys.stderr)
 
 
 def _has_checkpoint(run: RunDirectory, backend: Backend, seen: _Seen) -> bool:

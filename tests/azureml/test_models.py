@@ -155,7 +155,9 @@ def test_a_model_is_posted_as_the_sdk_posts_it(registered: Registered):
 
 
 def test_the_sdk_finds_the_sample_input_of_a_model(registered: Registered):
+    core, workspace = sdk.load(), registered.workspace()
     with sdk.quiet():
-        model = sdk.load().Model(registered.workspace(), "mine")
-    assert len(model.sample_input_dataset.to_path()) == 4
+        model = core.Model(workspace, "mine")
+        data = core.Dataset.get_by_name(workspace, "mnist-dataset")
+    assert model.sample_input_dataset.id == data.id
     assert (model.model_framework, model.model_framework_version) == ("TensorFlow", "2.21.0")

@@ -18,7 +18,28 @@ from stoker.engine.runs.find import list_runs
 from .. import tiny
 from ..stoker_process import stoker
 
-JOB = ("--epochs", 2, "--batch-size", 20, "--first-layer-neurons", 12, "--second-layer-neurons", 8)
+SHORT = ("--epochs", 2, "--batch-size", 20)
+JOB = (*SHORT, "--model", "model.py:linear")
+MODEL = """
+import keras
+
+class Spoilt(keras.layers.Layer):
+    def build(self, shape):
+        self.unused = self.add_weight(shape=(3,), initializer=keras.initializers.Constant(float("nan")))
+
+    def call(self, inputs):
+        return inputs
+
+def linear(config, first=keras.layers.Identity):
+    last = keras.layers.Dense(config.classes, "softmax")
+    model = keras.Sequential([keras.Input(config.input_shape), first(), keras.layers.Flatten(), last])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+def spoilt(config):
+    return linear(config, Spoilt)
+"""
+"""Without a ReLU, which turns NaN into 0 on some processors."""
 
 
 def floats(array: NDArray[Any]) -> bytes:
@@ -37,6 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data" / "train-images-idx3-ubyte").write_bytes(floats(broken))
     test, _ = tiny.arrays(60, 2)
     (folder / "data" / "t10k-images-idx3-ubyte").write_bytes(floats(test))
+    (folder / "model.py").write_text(MODEL)
     return folder
 
 
@@ -93,12 +115,13 @@ def test_a_resume_registers_it_when_asked(place: Path, refused: tuple[RunDirecto
     assert f"warning: the run {run.run_id} has completed, but its final test loss is nan" in done.stderr
     assert Registry.beside(run).latest("broken").version == 1
     (listed,) = json.loads(stoker("runs", "list", "--json", cwd=place).stdout)
-    assert (listed["state"], listed["message"]) == ("completed", "its final test loss is nan")
+    said = "its final test loss is nan, 93 of its weights are NaN or infinite"
+    assert (listed["state"], listed["message"]) == ("completed", said)
 
 
 def test_json_has_the_figures_that_the_run_has_recorded(tmp_path: Path):
     tiny.write(tmp_path / "data")
-    done = stoker("train", "--data-folder", "data", *JOB, "--json", cwd=tmp_path)
+    done = stoker("train", "--data-folder", "data", *SHORT, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     shown = [line["metrics"]["loss"] for line in lines if line["kind"] == "epoch"]
@@ -106,3 +129,20 @@ def test_json_has_the_figures_that_the_run_has_recorded(tmp_path: Path):
     assert shown == [line["value"] for line in run.metrics() if line["name"] == "Training loss"]
     figure = json.loads(stoker("runs", "show", "--json", cwd=tmp_path).stdout)["loss"]
     assert [figure] == [line["value"] for line in run.metrics() if line["name"] == "Final test loss"]
+
+
+def test_weights_that_are_nan_speak_against_a_model_whose_losses_are_numbers(tmp_path: Path):
+    tiny.write(tmp_path / "data")
+    (tmp_path / "model.py").write_text(MODEL)
+    words = ("train", "--data-folder", "data", *SHORT, "--model", "model.py:spoilt", "--register", "spoilt")
+    done = stoker(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "note: 3 weights of the model are NaN or infinite, whatever its figures say" in done.stdout
+    refusal = "the model is not registered as 'spoilt': 3 of its weights are NaN or infinite"
+    assert refusal in done.stdout + done.stderr
+    (run,) = list_runs(tmp_path / "runs")
+    assert run.model.is_dir()
+    anyway = stoker("train", "--resume", run.run_id, "--register-anyway", cwd=tmp_path)
+    assert anyway.returncode == 0, anyway.stdout + anyway.stderr
+    (listed,) = json.loads(stoker("runs", "list", "--json", cwd=tmp_path).stdout)
+    assert (listed["state"], listed["message"]) == ("completed", "3 of its weights are NaN or infinite")

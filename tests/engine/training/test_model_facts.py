@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stoker.engine.model import ModelConfig
-from stoker.engine.training.model_facts import count_parameters
+from stoker.engine.training.model_facts import count_not_finite_weights, count_parameters
 from stoker.engine.training.model_facts import model_facts as facts_of
 from stoker.engine.training.prepare import WatchedConfig
 
@@ -147,3 +147,16 @@ def test_a_watched_configuration_is_used_as_any_other():
     assert isinstance(given, ModelConfig)
     assert isinstance(given.options, dict)
     assert (given.options, given.learning_rate, given.unread(["learning_rate"])) == ({"a": 1}, 0.1, ())
+
+
+@pytest.mark.parametrize("policy", ["float32", "float64", "bfloat16", "float16"])
+def test_weights_that_are_not_finite_are_counted(keras: Any, policy: str):
+    dense = keras.layers.Dense(2, dtype=keras.DTypePolicy(policy))
+    model = keras.Sequential([keras.Input((3,)), dense, keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)])
+    assert count_not_finite_weights(model) == 0
+    dense.kernel.assign([[1, float("nan")], [float("-inf"), 2], [3, 4]])
+    assert count_not_finite_weights(model) == 2
+    model.layers[1].moving_mean.assign(
+        [float("nan"), float("inf")]
+    )  # infinite as a mask may be
+    assert count_not_finite_weights(model) == 3
