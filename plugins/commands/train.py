@@ -54,7 +54,7 @@ def add_plan_options(parser: argparse.ArgumentParser) -> Any:
     dry = "only show what would happen; with DIR, also write it there, as files"
     group.add_argument("--dry-run", nargs="?", const=SAY_ONLY, default="", metavar="DIR", help=dry)
     group.add_argument("--register", default="", metavar="NAME", help="register the finished model under a name")
-    anyway = "with --register: also if the final loss is NaN or infinite"
+    anyway = "with --register: also if a final loss or a weight is NaN or infinite"
     group.add_argument("--register-anyway", action="store_true", help=anyway)
     group.add_argument("--offline", action="store_true", help="don't download anything")
     add_display_options(group)

@@ -156,7 +156,5 @@ def test_weights_that_are_not_finite_are_counted(keras: Any, policy: str):
     assert count_not_finite_weights(model) == 0
     dense.kernel.assign([[1, float("nan")], [float("-inf"), 2], [3, 4]])
     assert count_not_finite_weights(model) == 2
-    model.layers[1].moving_mean.assign(
-        [float("nan"), float("inf")]
-    )  # infinite as a mask may be
+    model.layers[1].moving_mean.assign([float("nan"), float("inf")])  # infinite as a mask may be
     assert count_not_finite_weights(model) == 3
