@@ -202,7 +202,8 @@ def _add_register(below: Any) -> None:
     child = _action(below, "register", "register the model of a completed run", _register)
     child.add_argument("run", metavar="RUN", help=_RUN)
     child.add_argument("name", metavar="NAME", help="the name to register it under")
-    child.add_argument("--register-anyway", action="store_true", help="also if a final loss or a weight is NaN or infinite")
+    anyway = "also if a final loss or a weight is NaN or infinite"
+    child.add_argument("--register-anyway", action="store_true", help=anyway)
 
 
 def _register(values: argparse.Namespace, context: Context) -> int:
