@@ -32,7 +32,9 @@ def register_model(run: RunDirectory, job: TrainJob, backend: Backend, plugins: 
     """
     state = backend.status(run.handle()).state
     summary = run.summary()
-    if state is not RunState.COMPLETED or (backend.runs_here and not summary):
+    # The summary goes when an attempt begins to train, so a later attempt that was refused has changed nothing.
+    complete = (state.ended and summary) if backend.runs_here else state is RunState.COMPLETED
+    if not complete:
         hint = f"`{run.command('train', '--resume')}` continues it" if state.ended else "wait until it has ended"
         raise RunError(f"the run {run.run_id} has not completed", received=str(state), hint=hint)
     if not (backend.runs_here and summary):

@@ -53,12 +53,19 @@ def test_the_same_model_is_one_version_however_often_it_is_registered(run: RunDi
 def test_a_run_that_has_not_completed_is_refused(
     run: RunDirectory, capsys: pytest.CaptureFixture[str], state: RunState
 ):
+    run.truncate_metrics(0)  # as an attempt does that begins to train
     run.write_status(RunStatus(state=state))
     assert cli.main(["runs", "register", "latest", "digits"]) == 1
     said = capsys.readouterr().err
     assert f"the run {run.run_id} has not completed\n  received: {state}\n" in said
     assert "train --resume" in said
     assert Registry.beside(run).names() == []
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
+def test_a_model_is_complete_when_a_later_attempt_was_refused_before_it_trained(run: RunDirectory, state: RunState):
+    run.write_status(RunStatus(state=state, attempt=2))
+    assert cli.main(["runs", "register", "latest", "digits"]) == 0
 
 
 def test_a_loss_that_is_no_number_needs_register_anyway(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
