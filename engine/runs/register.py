@@ -18,7 +18,7 @@ def register_model(run: RunDirectory, job: TrainJob, backend: Backend, plugins: 
     Args:
         run: The run; it has a handle.
         job: Its job, whose `register` is the name to register it under.
-        backend: The backend of that handle. A run elsewhere is brought home first.
+        backend: The backend of that handle. A run elsewhere is collected first.
         plugins: Those that register models too are offered this one.
 
     Returns:

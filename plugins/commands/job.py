@@ -143,7 +143,12 @@ def _class_weight(given: str) -> str:
 def _given(context: Context) -> tuple[str, ...]:
     """Returns the names of the options for a model that the user gave anywhere, and that its function may ignore."""
     given = {name for name, setting in context.options.sources.items() if setting.source != "default"}
-    return tuple(sorted(given & {"learning_rate", *context.plugins.model_options()}))
+    return tuple(sorted(given & options_for_models(context)))
+
+
+def options_for_models(context: Context) -> set[str]:
+    """Returns the names of the options that the function of a model gets, and may ignore."""
+    return {"learning_rate", *context.plugins.model_options()}
 
 
 def _absolute(name: str) -> str:

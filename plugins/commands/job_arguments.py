@@ -12,6 +12,7 @@ from ...engine.job import Option, TrainJob, option_text
 from ...engine.options.parser import all_actions
 from ...engine.options.settings import single_value, truth
 from ...engine.plugin.context import Context
+from .job import options_for_models
 
 _NOT_OPTIONS = {"plugins", "given", "options"}
 
@@ -38,7 +39,7 @@ def with_arguments(job: TrainJob, words: Sequence[str], context: Context) -> Tra
     actions = {action.dest: action for action in all_actions(context.parsers("train")) if action.option_strings}
     changed = {name: _value(actions.get(name), name, text) for name, text in asked.items()}
     options = {name: changed.pop(name) for name in job.options.keys() & changed}
-    given = {*job.given, *(asked.keys() & {"learning_rate", *context.plugins.model_options()})}
+    given = {*job.given, *(asked.keys() & options_for_models(context))}
     return replace(job, **changed, options={**job.options, **options}, given=tuple(sorted(given)))
 
 

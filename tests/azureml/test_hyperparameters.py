@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml.submit.hyperparameters import hyperparameters, tags
+from stoker.plugins.azureml.submit.hyperparameters import _OF_JOB, hyperparameters, tags
 
 OF_JOB = {"batch-size": "50", "learning-rate": "0.001", "epochs": "20", "seed": "0"}
 
@@ -32,3 +34,13 @@ def test_a_run_has_no_more_and_no_longer_tags_than_the_service_takes():
     assert found["text"] == "é" * 1000
     assert len(found) == 40
     assert found.items() >= OF_JOB.items()
+
+
+NO_HYPERPARAMETERS = {
+    *("name", "dataset", "data_folder", "model", "plugins", "options", "given"),  # each told in another way
+    *("threads", "device", "offline", "allow_drift", "register", "register_anyway"),  # they don't decide the result
+}
+
+
+def test_each_field_of_a_job_is_a_hyperparameter_or_known_to_be_none() -> None:
+    assert set(_OF_JOB) | NO_HYPERPARAMETERS == {field.name for field in fields(TrainJob)}

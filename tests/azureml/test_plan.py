@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,35 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
 )
 def test_the_steps_say_what_would_happen(job: dict[str, Any], settings: dict[str, Any], words: str):
     assert words in "\n".join(plan_of(TrainJob(**job), **settings).steps)
+
+
+OTHER = {
+    "config": "/c/config.json",
+    "experiment": "digits",
+    "compute": "own-cluster",
+    "vm_size": "Standard_NC24ads_A100_v4",
+    "max_nodes": 7,
+    "min_nodes": 2,
+    "idle_seconds": 77,
+    "low_priority": True,
+    "identity": "system",
+    "subnet": "v/s",
+    "no_public_ip": True,
+    "max_hours": 3.0,
+    "max_queue_minutes": 30.0,
+    "environment": "mine:2",
+    "image": "mcr.microsoft.com/azureml/other:1",
+    "dataset": "mine",
+    "new_dataset_version": True,
+}
+UNPLANNED = {"accept_cluster", "allow_retired", "auth"}
+"""Settings that only let pass what is refused otherwise, or say how to sign in."""
+
+
+@pytest.mark.parametrize("setting", sorted({field.name for field in fields(AzureSettings)} - UNPLANNED))
+def test_each_setting_changes_the_steps_of_the_plan(setting: str):
+    base = {"subnet": "v/s"} if setting == "no_public_ip" else {}
+    assert plan_of(**base, **{setting: OTHER[setting]}).steps != plan_of(**base).steps
 
 
 def test_what_stays_here_is_listed_with_its_rule(tmp_path: Path):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stoker.engine.event import EventKind, RunEvent
+from stoker.engine.status import RunState
 
 from .. import hostile
 
@@ -39,3 +40,9 @@ def test_an_event_happens_now_unless_a_time_is_given():
 def test_any_json_is_an_event_or_raises_what_is_documented(value: dict[str, Any]):
     with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
         RunEvent.from_json(value)
+
+
+def test_each_end_of_a_run_but_its_loss_has_an_event() -> None:
+    """Else `append_end` would record nothing, and a run like that would be asked for again and again."""
+    ends = {kind.end_state for kind in EventKind} - {None}
+    assert ends == {state for state in RunState if state.ended} - {RunState.LOST}

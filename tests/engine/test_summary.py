@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -38,6 +38,7 @@ def test_a_summary_is_the_same_after_json(summary: RunSummary):
 def test_a_summary_has_these_keys():
     whole = {"metrics": {"Final test loss": 0.25}, "epochs": 3, "model": "outputs/model"}
     assert {**whole, "registered": {"name": "mnist", "version": 2}, "not_finite_weights": 7} == GOOD
+    assert GOOD.keys() == {field.name for field in fields(RunSummary)}
     assert PLAIN.to_json() == whole
 
 

@@ -36,7 +36,7 @@ def stoker_run_event(event: RunEvent, run_dir: Path) -> None:
         _keep_record(run_dir)
         if sender:
             sender.epoch(int(event.data["epoch"]), event.data["metrics"])
-    if event.kind in {EventKind.FINISHED, EventKind.FAILED, EventKind.CANCELLED}:
+    if event.kind.end_state:
         _keep_record(run_dir)
         if sender:
             sender.end(RunDirectory(run_dir), finished=event.kind is EventKind.FINISHED)

@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +323,7 @@ def test_more_than_ten_thousand_variables_come_back_in_their_order(tmp_path: Pat
     checkpoints.save(None, TrainingState(run_id="run", epoch=1, history={}, time_s=1.0))
     checkpoints.wait()
     restore(checkpoints.path_of(1), None, "run")
+
+
+def test_each_field_of_a_state_is_saved() -> None:
+    assert {*checkpoint._FIELDS, "arrays"} == {field.name for field in fields(TrainingState)}
