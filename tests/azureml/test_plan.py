@@ -178,6 +178,7 @@ def test_the_run_configuration_is_what_the_sdk_posts():
         "--run-id",
         "RUN_ID",
         *mounts,
+        "--job-options",
         *options,
         "--validation-fraction",
         "0.0",
