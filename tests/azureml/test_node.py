@@ -219,6 +219,31 @@ def test_what_the_sdk_raises_does_not_end_the_training(run: RunDirectory, capsys
     assert "note: Azure ML did not get a figure: AttributeError" in capsys.readouterr().err
 
 
+def test_a_reason_for_which_figures_are_refused_is_said_once(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
+    class Refused:
+        """A run of the service that takes no figures, for one reason, and then for another."""
+
+        reasons = iter(["the run is archived", "the run is archived", "the token has expired"])
+
+        def log(self, *words: Any, **named: Any) -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the SDK warns of itself
+                from azureml.exceptions import UserErrorException
+            raise UserErrorException(next(self.reasons))
+
+        def flush(self) -> None:
+            """Has nothing to send."""
+
+    sender = observer.Sender(Refused())
+    for epoch in (1, 2, 3):
+        sender.epoch(epoch, {"val_loss": 0.5})
+    sender.end(run, finished=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "note: Azure ML did not get a figure: UserErrorException: the run is archived",
+        "note: Azure ML did not get a figure: UserErrorException: the token has expired",
+    ]
+
+
 def test_the_record_is_kept_beside_the_checkpoints(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "record").mkdir()
     monkeypatch.setenv("STOKER_NODE_RECORD", str(tmp_path / "record"))

@@ -120,7 +120,7 @@ def _resume(run: Path, mounted: Path) -> Path:
 def _next_attempt(path: Path) -> dict[str, Any]:
     """The status of the next attempt; one that a lost node has torn counts as none."""
     status: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         read = json.loads(path.read_text(encoding="utf-8"))
         status = {**read, "attempt": int(read["attempt"])}
     return {**status, "state": "preparing", "message": "", "attempt": status.get("attempt", 0) + 1}
