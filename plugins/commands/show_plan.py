@@ -15,6 +15,7 @@ from ...engine.errors import InputError
 from ...engine.job import TrainJob
 from ...engine.paths import expanded
 from ...engine.plugin.context import Context
+from ...engine.terminal.text import visible
 from .backend_choice import prefix
 
 SAY_ONLY = "-"
@@ -91,10 +92,14 @@ def plan_as_json(plan: Plan, written: str) -> dict[str, Any]:
 
 
 def describe_plan(plan: Plan) -> str:
-    """Describes a plan in words."""
-    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {step}" for step in plan.steps)]
-    lines += [f"warning: {warning}" for warning in plan.warnings]
+    """Describes a plan in words, each step and each warning on one line, whatever names and values are in it."""
+    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {_line(step)}" for step in plan.steps)]
+    lines += [f"warning: {_line(warning)}" for warning in plan.warnings]
     return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    return visible(text).replace("\n", "\\n")
 
 
 def write_plan(plan: Plan, folder: Path) -> None:
