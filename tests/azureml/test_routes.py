@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.rest import paths
 from stoker.plugins.azureml.rest.paths import Route
+from stoker.plugins.azureml.runs.queue import BUILD_LOG
+from stoker.plugins.azureml.runs.status import LOG
+from stoker.plugins.azureml.sdk import sdk
 
 SCOPE = Scope(subscription="sub", group="group", workspace="ws")
 NAMES = {
@@ -83,6 +87,50 @@ def test_the_query_that_finds_a_model_is_one_of_the_sdk():
 )
 def test_an_address_of_the_resource_manager_is_the_template_of_the_sdk(address: str, module: str):
     assert urlsplit(address).path == operation(module, "list").metadata["url"].format(**NAMES)
+
+
+@pytest.mark.parametrize(
+    ("address", "method", "more"),
+    [
+        (paths.vm_sizes(SCOPE, "eastus"), "supported_vmsizes", []),
+        (paths.usages(SCOPE, "eastus"), "list_usages", [("expandChildren", "False")]),
+    ],
+)
+def test_sizes_and_quotas_are_asked_in_the_version_in_which_the_sdk_asks(
+    address: str, method: str, more: list[tuple[str, str]]
+):
+    sdk.load()
+    from azureml._compute._constants import MLC_WORKSPACE_API_VERSION
+    from azureml.core.compute import AmlCompute
+
+    source = inspect.getsource(getattr(AmlCompute, method))
+    assert f"/locations/{{}}/{urlsplit(address).path.rpartition('/')[2]}'" in source
+    assert "'api-version': MLC_WORKSPACE_API_VERSION" in source
+    assert all(name in source and value in source for name, value in more)
+    assert parse_qsl(urlsplit(address).query) == [("api-version", MLC_WORKSPACE_API_VERSION), *more]
+
+
+def test_a_cluster_is_deleted_as_the_sdk_deletes_it():
+    sdk.load()
+    from azureml._compute._constants import MLC_WORKSPACE_API_VERSION
+    from azureml.core.compute import AmlCompute, ComputeTarget
+
+    assert "self._delete_or_detach('delete')" in inspect.getsource(AmlCompute.delete)
+    assert "'underlyingResourceAction': underlying_resource_action" in inspect.getsource(
+        ComputeTarget._delete_or_detach
+    )
+    asked = parse_qsl(urlsplit(paths.deletion(SCOPE, "gpu")).query)
+    assert asked == [("api-version", MLC_WORKSPACE_API_VERSION), ("underlyingResourceAction", "delete")]
+
+
+@pytest.mark.parametrize("name", [LOG, BUILD_LOG])
+def test_the_logs_that_are_read_are_among_those_that_the_sdk_shows(name: str):
+    sdk.load()
+    from azureml.core import ScriptRun
+
+    pattern = re.search(r'_output_logs_pattern = r"(.+)"', inspect.getsource(ScriptRun))
+    assert pattern is not None
+    assert re.match(pattern[1], name)
 
 
 def test_no_route_is_left_out():

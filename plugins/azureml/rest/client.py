@@ -114,7 +114,11 @@ class Service:
         return f"{base}/{route.service}{quote(self.scope.path)}{route.path}"
 
     def page(self, run_id: str) -> str:
-        """Returns the address of a run's page in the studio, the one that the SDK prints."""
+        """Returns the address of a run's page in the studio.
+
+        It is the one that the SDK prints, but for the tenant: the SDK takes that of the account, stoker that of the
+        workspace, which is where the page is.
+        """
         tenant = str(self.workspace.get("tenantId") or "")
         return paths.run_page(self.addresses.get("studio", ""), self.scope, run_id, tenant)
 

@@ -17,7 +17,7 @@ _WORKSPACE_VERSION = "api-version=2022-05-01"
 """`get` in `azureml._base_sdk_common.workspace.operations.workspaces_operations`."""
 
 _COMPUTE_VERSION = "api-version=2020-02-02"
-"""`MLC_WORKSPACE_API_VERSION` in `azureml._compute._constants`, for clusters, VM sizes and quotas."""
+"""`MLC_WORKSPACE_API_VERSION` in `azureml._compute._constants`, which the SDK sends for clusters, sizes and quotas."""
 
 _HISTORY = "history/v1.0"
 _ARTIFACTS = "artifact/v2.0"
@@ -142,19 +142,29 @@ def workspace(scope: Scope) -> str:
 
 
 def deletion(scope: Scope, cluster_name: str) -> str:
-    """Returns the address at which a cluster is deleted with its nodes: `azureml.core.compute.compute`."""
+    """Returns the address at which a cluster is deleted with its nodes.
+
+    `_delete_or_detach` in `azureml.core.compute.compute`, as `AmlCompute.delete` calls it.
+    """
     where = f"{ARM}{quote(scope.path)}/computes/{_quoted(cluster_name)}"
-    return f"{where}?{_COMPUTE_VERSION}&underlyingResourceAction=Delete"
+    return f"{where}?{_COMPUTE_VERSION}&underlyingResourceAction=delete"
 
 
 def vm_sizes(scope: Scope, region: str) -> str:
-    """Returns the address of a region's VM sizes: `azureml._restclient.operations.virtual_machine_sizes_operations`."""
+    """Returns the address of a region's VM sizes: `AmlCompute.supported_vmsizes` in `azureml.core.compute.amlcompute`.
+
+    `azureml._restclient.operations.virtual_machine_sizes_operations` has the same address in a newer version of the
+    interface.
+    """
     return f"{_location(scope, region)}/vmSizes?{_COMPUTE_VERSION}"
 
 
 def usages(scope: Scope, region: str) -> str:
-    """Returns the address of a region's quotas: `azureml._restclient.operations.usages_operations`."""
-    return f"{_location(scope, region)}/usages?{_COMPUTE_VERSION}"
+    """Returns the address of a region's quotas: `AmlCompute.list_usages` in `azureml.core.compute.amlcompute`.
+
+    `azureml._restclient.operations.usages_operations` has the same address in a newer version of the interface.
+    """
+    return f"{_location(scope, region)}/usages?{_COMPUTE_VERSION}&expandChildren=False"
 
 
 def run_page(studio: str, scope: Scope, run_id: str, tenant: str) -> str:

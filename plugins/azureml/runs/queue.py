@@ -15,7 +15,8 @@ from ..rest.answer import part
 from ..rest.client import Service
 
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
-"""What the service calls the log of an image that it builds; `_output_logs_pattern` in `azureml.core.script_run`."""
+"""What the service calls the log of an image that it builds. The SDK doesn't name it; it is one of the logs whose names
+`_output_logs_pattern` in `azureml.core.script_run` matches, and so the SDK shows it."""
 
 _PERIOD_S = 15.0
 _LONGEST, _KEPT_BYTES = 100, 2000

@@ -73,7 +73,8 @@ def sign_in(kind: str) -> Any:
 def _managed_identity() -> Any:
     """Signs in as the managed identity of this machine, and asks for a token: the SDK itself would do so later.
 
-    `MSIAuthentication` in `msrestazure.azure_active_directory` asks MSI_ENDPOINT, or else 169.254.169.254.
+    `MSIAuthentication.set_token` in `msrestazure.azure_active_directory` asks MSI_ENDPOINT if there is one, or else
+    169.254.169.254. In an App Service (APPSETTING_WEBSITE_SITE_NAME is set), MSI_ENDPOINT and MSI_SECRET must be set.
     """
     cloud.refuse_others(of_cli=False)
     client = os.environ.get(_IDENTITY_ID)
