@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from argparse import ArgumentParser
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from stoker import cli
+from stoker.engine.errors import InputError
 from stoker.engine.options.parser import option_strings, sub_parsers
 from stoker.engine.packaging import isolation
 from stoker.engine.plugin.extras import install_command
@@ -22,8 +24,10 @@ from stoker.plugins.azureml import catalogue
 from stoker.plugins.azureml.commands import checks
 from stoker.plugins.azureml.commands.checkup import CheckResult, Checkup, State
 from stoker.plugins.azureml.commands.doctor import CHECKS, examine
+from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.rest.arm import Quota, scarcest
 from stoker.plugins.azureml.rest.client import Patience
+from stoker.plugins.azureml.sdk.sign_in import sign_in
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 from stoker.plugins.azureml_emulator.network.faults import ALTER
@@ -132,6 +136,67 @@ def test_a_workspace_that_does_not_exist_is_reported_by_name(place: Place, tmp_p
     found = place.findings(config=str(tmp_path))
     assert found["workspace"].state is State.WRONG
     assert "there is no workspace 'another'" in found["workspace"].found
+
+
+DEEP = {
+    "list": "[" * 100_000,
+    "object": '{"a":' * 100_000,
+    "value": '{"resource_group": "g", "workspace_name": "w", "subscription_id": ' + "[" * 500 + "]" * 500 + "}",
+}
+
+
+@pytest.mark.parametrize(
+    "content", [*DEEP.values(), "[]", '"text"', '{"Scope": 1}', '{"Scope": "/"}'], ids=lambda c: c[:9]
+)
+def test_a_config_of_another_form_names_no_workspace(tmp_path: Path, content: str):
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        Scope.from_config(str(path))
+    assert caught.value.what == f"{path} names no workspace"
+
+
+def test_the_doctor_reports_a_config_that_is_nested_too_deeply(place: Place, tmp_path: Path):
+    (tmp_path / "config.json").write_text(DEEP["list"])
+    done = place.doctor("--azureml-config", tmp_path / "config.json")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "names no workspace" in " ".join(done.stdout.split())
+
+
+def test_a_token_of_another_form_claims_nothing():
+    for content in (*DEEP.values(), "[]"):
+        assert checks._claims(f"Bearer a.{base64.urlsafe_b64encode(content.encode()).decode()}.c") == {}
+
+
+PLACES = (
+    *(".azureml/config.json", "up/aml_config/config.json", "aml_config/project.json"),
+    *("up/config.json", "config.json", "up/here/project.json"),
+)
+"""From the one that the SDK takes first to the one that it takes last, from `up/here` on."""
+
+
+@pytest.mark.parametrize("first", range(len(PLACES)), ids=PLACES.__getitem__)
+def test_the_workspace_is_the_one_that_the_sdk_finds(place: Place, tmp_path: Path, first: int):
+    from azureml.core import Workspace
+
+    start = tmp_path / "up" / "here"
+    start.mkdir(parents=True)
+    right = place.emulator.settings.config
+    for name in PLACES[first:]:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(right if name == PLACES[first] else {**right, "workspace_name": "another"}))
+    found = Workspace.from_config(str(start), auth=sign_in("service-principal"))
+    assert Scope.from_config(str(start)).workspace == found.name == right["workspace_name"]
+
+
+def test_a_file_of_an_old_version_of_the_sdk_is_read_as_the_sdk_reads_it(place: Place, tmp_path: Path):
+    from azureml.core import Workspace
+
+    scope = Scope.from_config(str(place.folder))
+    (tmp_path / "project.json").write_text(json.dumps({"Id": "1", "Scope": f"{scope.path}/projects/p"}))
+    assert Scope.from_config(str(tmp_path)) == scope
+    assert Workspace.from_config(str(tmp_path), auth=sign_in("service-principal")).name == scope.workspace
 
 
 def test_a_cluster_is_shown_as_it_is(place: Place):
@@ -249,7 +314,8 @@ def test_a_data_set_is_registered_or_made_or_missing(place: Place):
     assert look(place, "data set", dataset="mine").state is State.WARNING
     body = {"name": "mine", "datasetType": "file", "latest": {"dataflow": "{}"}}
     assert Client(emulator=place.emulator).call("POST", "dataset/v1.0", "/datasets", body).status == 200
-    assert look(place, "data set", dataset="mine") == CheckResult(State.OK, "mine is registered, version 1")
+    for named in ("mine", "mine:1", "mine:latest"):
+        assert look(place, "data set", dataset=named) == CheckResult(State.OK, "mine is registered, version 1")
 
 
 @pytest.mark.parametrize(

@@ -269,3 +269,10 @@ def test_a_proxy_that_does_not_run_is_suspected_and_no_sign_in(service: Service,
         with pytest.raises(BackendError) as at_sign_in:
             Service(service.scope, "ambient", service.patience).get(paths.clusters())
         assert at_sign_in.value.hint == hints.PROXY
+
+
+@pytest.mark.parametrize("message", ["it can't be 'x'", 'it can\'t be "x"', "it is\nso", "ü\\n"])
+def test_the_message_of_a_response_is_shown_as_the_service_wrote_it(message: str):
+    content = json.dumps({"error": {"code": "BadArgument", "message": message}}).encode()
+    error = ValueError(f"Received bad response:\nResponse Code: 400\nHeaders: {{}}\nContent: {content!r}")
+    assert sdk.message_of(error) == f"ValueError: {message.replace(chr(10), ' ')}"

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from stoker.engine.errors import InputError
 from stoker.engine.event import EventKind, RunEvent
 from stoker.engine.job import Option, TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.plugins.azureml.node import observer
 from stoker.plugins.azureml.node import run as node_run
+from stoker.plugins.azureml.reference import Reference
+from stoker.plugins.azureml.runs import adopt
 from stoker.plugins.azureml.submit.hyperparameters import hyperparameters
 from stoker.plugins.azureml.submit.prepare import ENTRY, package_of
 
@@ -120,6 +123,20 @@ def test_a_word_that_the_script_does_not_know_is_refused_in_front_of_the_options
     with pytest.raises(SystemExit):
         node_run.main(["--run-id", RUN_ID, "--epochs", "1"])
     assert "unrecognized arguments: --epochs 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("torn", ["", "[]", "{", '{"attempt": "x"}', '{"attempt": 1e999}', "[" * 100_000])
+def test_a_status_that_a_lost_node_has_torn_counts_as_none(tmp_path: Path, torn: str):
+    (tmp_path / "status.json").write_text(torn)
+    assert node_run._next_attempt(tmp_path / "status.json")["attempt"] == 1
+
+
+def test_a_job_or_a_reference_that_is_nested_too_deeply_is_none(tmp_path: Path):
+    deep = "[" * 100_000
+    with pytest.raises(InputError, match="was not submitted by stoker"):
+        adopt._submitted({"arguments": ["--run-id", "r"], "environmentVariables": {"STOKER_JOB": deep}}, "r")
+    (tmp_path / "azureml.json").write_text(deep)
+    assert Reference.of_folder(RunDirectory(tmp_path)) is None
 
 
 def test_each_attempt_is_counted(attempts: tuple[Path, Path, Path]):

@@ -145,7 +145,7 @@ def test_a_version_of_a_data_set_is_mounted(place: Place):
         with sdk.quiet():
             made = Dataset.File.from_files(path=[f"https://example.org/{number}.gz"], validate=False)
             made.register(workspace=place.workspace, name="digits", create_new_version=True)
-    for named, file in (("digits:1", "1.gz"), ("digits:2", "2.gz"), ("digits", "2.gz")):
+    for named, file in (("digits:1", "1.gz"), ("digits:2", "2.gz"), ("digits", "2.gz"), ("digits:latest", "2.gz")):
         assert f"example.org/{file}" in place.mounted(place.submit(dataset=named))
 
 
@@ -165,7 +165,7 @@ def test_a_path_in_a_datastore_is_mounted(place: Place):
     assert "/paths/raw/digits" in place.mounted(definition)
 
 
-@pytest.mark.parametrize("named", ["absent", "absent:1"])
+@pytest.mark.parametrize("named", ["absent", "absent:1", "absent:latest"])
 def test_a_data_set_that_is_not_registered_is_refused(place: Place, named: str):
     with pytest.raises(InputError, match=f"no data set '{named}'"):
         place.submit(dataset=named)
