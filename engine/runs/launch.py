@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import locks
 from ..backend import Backend, BackendChoice, FindingBackend
 from ..data import ProgressCallback
-from ..errors import BackendError, InputError, RunError, StokerError, UnreachableError
+from ..errors import BackendError, InputError, RunError, StokerError, StorageError, UnreachableError
 from ..event import EventKind, RunEvent
 from ..job import TrainJob
 from ..plugin.plugins import Plugins
@@ -162,7 +162,16 @@ def settle(run: RunDirectory, plugins: Plugins) -> None:
 
 
 def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> None:
-    _record_submission(run, job, backend.submit(job, run.path), plugins)
+    handle = backend.submit(job, run.path)
+    try:
+        _record_submission(run, job, handle, plugins)
+    except StorageError as error:  # nobody would find it again
+        try:
+            backend.cancel(handle)
+        except StokerError as failed:
+            hint = f"it goes on as {handle}; end it there"
+            raise BackendError(f"{error.what}, and the job can't be ended", received=failed.what, hint=hint) from error
+        raise
 
 
 def _record_submission(run: RunDirectory, job: TrainJob, handle: Handle, plugins: Plugins) -> None:

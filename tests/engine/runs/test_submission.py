@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stoker.engine.errors import BackendError, InputError, RunError, StokerError, UnreachableError
+from stoker.engine.errors import BackendError, InputError, RunError, StokerError, StorageError, UnreachableError
 from stoker.engine.job import TrainJob
 from stoker.engine.plugin.plugins import Plugins
 from stoker.engine.rundir import RunDirectory
@@ -28,14 +28,26 @@ class Elsewhere:
 
     poll_s, runs_here = 0.0, False
 
-    def __init__(self, error: BaseException | None = None, *, runs_here: bool = False, stored: bool = False) -> None:
-        self.error, self.runs_here, self.stored = error, runs_here, stored
+    def __init__(
+        self,
+        error: BaseException | None = None,
+        *,
+        runs_here: bool = False,
+        stored: bool = False,
+        endless: bool = False,
+    ) -> None:
+        self.error, self.runs_here, self.stored, self.endless = error, runs_here, stored, endless
 
     def submit(self, job: TrainJob, run_dir: Path) -> Handle:
         if self.error:
             raise self.error
         self.stored = True
         return HANDLE
+
+    def cancel(self, handle: Handle) -> None:
+        if self.endless:
+            raise BackendError("it does not end")
+        self.stored = False
 
     def status(self, handle: Handle) -> RunStatus:
         return RunStatus(state=RunState.COMPLETED)
@@ -130,3 +142,17 @@ def test_a_copy_of_the_folder_does_not_change_the_run(run: RunDirectory, tmp_pat
     shutil.rmtree(run.path)  # then it is the folder, which was moved
     launch.resume(copy, JOB, backend, PLUGINS)
     assert backend.stored
+
+
+@pytest.mark.parametrize("endless", [True, False])
+def test_a_job_that_can_not_be_recorded_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: bool):
+    def full(run: RunDirectory, handle: Handle) -> None:
+        raise StorageError("no space is left on the device")
+
+    monkeypatch.setattr(RunDirectory, "write_handle", full)
+    backend: Any = Finding(endless=endless)
+    with pytest.raises(StokerError, match="no space is left") as caught:
+        launch.submit(JOB, backend, tmp_path / "runs", PLUGINS)
+    assert backend.stored == endless
+    assert bool(list((tmp_path / "runs").iterdir())) == endless
+    assert (str(HANDLE) in caught.value.hint) == endless
