@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Ignore:
 
     def rule(self, path: Path, *, is_folder: bool = False) -> str:
         """Returns the rule that keeps a path here, "" if there is none; its parent folders are taken to go."""
-        is_code = is_folder and (path / "__init__.py").is_file()
+        is_code = is_folder and os.path.isfile(path / "__init__.py")  # noqa: PTH113 - Path.is_file raises in a private folder
         kept = "" if is_code else never(path.name, is_folder=is_folder)
         return kept or self._excluded(path, is_folder=is_folder)
 

@@ -160,7 +160,7 @@ def test_the_plan_says_how_many_files_of_data_go_and_reads_none(tmp_path: Path):
             stream.truncate(1_500_000_000_000)  # which would take hours to read
     (tmp_path / "out").symlink_to("/etc/hostname")
     plan = plan_of(TrainJob(dataset="", data_folder=str(tmp_path)))
-    assert any(f"upload the 3 files of {tmp_path}, 4,500,000.0 MB, to the default" in step for step in plan.steps)
+    assert any(f"upload 3 files of {tmp_path}, 4,500,000.0 MB, to the default" in step for step in plan.steps)
     assert "leave here out of the data (a link out of the folder)" in plan.steps
     facts = json.loads(plan.documents["package.json"])["data"]
     assert facts == {

@@ -143,8 +143,9 @@ def _folder(job: TrainJob) -> Folder | None:
 def _data_step(job: TrainJob, settings: AzureSettings, folder: Folder | None) -> str:
     new = ", as a new version" if settings.new_dataset_version else ", if it isn't there"
     if folder:
-        named = f"as {settings.dataset!r}" if settings.dataset else "under a name made from its content"
-        what = f"the {len(folder.sizes):,} files of {folder.path}, {megabytes(folder.size_bytes)},"
+        named = f"as {settings.dataset!r}" if settings.dataset else "under a name made from their content"
+        count = f"{len(folder.sizes):,} file{'' if len(folder.sizes) == 1 else 's'}"
+        what = f"{count} of {folder.path}, {megabytes(folder.size_bytes)},"
         return f"upload {what} to the default datastore and register them {named}{new}; mount them, read-only"
     name = settings.dataset_of(job)
     if name == MNIST_DATASET and not settings.dataset:
