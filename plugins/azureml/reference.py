@@ -64,9 +64,9 @@ class Scope:
             InputError: There is no such file, or it names no workspace.
         """
         start = expanded(config) if config else Path()
-        path = start if start.is_file() else _search(start)
+        path = _search(start) if start.is_dir() else start
         try:
-            value = json.loads(files.decode(path.read_bytes()))
+            value = json.loads(files.decode(files.read_plain(path)))
             scope = cls(**dict(zip(("subscription", "group", "workspace"), (value[key] for key in _KEYS), strict=True)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             expected = f"a JSON object with {', '.join(_KEYS)}"
