@@ -23,6 +23,8 @@ from stoker.plugins.azureml.submit.folder import Folder
 from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.state.settings import CONTAINER
 
+from ..private import make_private
+
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
 NO_TEXT = os.fsdecode(b"caf\xe9.csv")
 
@@ -208,15 +210,13 @@ def test_a_folder_of_links_only_is_refused_with_the_reason(tmp_path: Path):
     assert caught.value.received == "what stays here: a.csv (a link out of the folder)"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 @pytest.mark.parametrize("name", ["a.csv", "deep"])
-def test_what_is_private_is_named(name: str, tmp_path: Path):
+def test_what_is_private_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "deep").mkdir()
     (tmp_path / "a.csv").write_text("x")
-    (tmp_path / name).chmod(0)
+    make_private(monkeypatch, tmp_path / name)
     with pytest.raises(StorageError, match=f"can't read .*{name}: permission denied"):
         folder.contents(Folder.of(tmp_path), ignore)
-    (tmp_path / name).chmod(0o700)
 
 
 def test_what_vanishes_or_becomes_a_pipe_after_it_was_listed_is_named(tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from stoker.engine.errors import StorageError
 from stoker.engine.packaging.ignore import Ignore
 from stoker.engine.packaging.never import never
 from stoker.engine.packaging.pattern import Pattern
+
+from ...private import make_private
 
 PATTERNS = (
     *("*.txt", "/a.txt", "a/b", "a/", "!a.txt", "**/c", "a/**", "a/**/c", "**/a/b", "b*", "?.txt", "[ab].txt"),
@@ -37,6 +38,8 @@ PATTERNS = (
     ),
     *("a**b", "**", "/**", "a/*/c", "!c", "\\a", "a\\", "[]]", "[^a]", "[a/b]", "a?c", "a/**/", "*/b", "**/", "/", "!"),
 )
+
+
 PATHS = (
     "a.txt",
     "a/b",
@@ -171,10 +174,10 @@ def test_links_are_not_followed(tmp_path: Path):
     assert [(path.name, rule) for path, rule in Ignore(tmp_path).walk(tmp_path)] == [("link", "a link")]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 @pytest.mark.parametrize("ignored", [True, False])
-def test_a_private_folder_is_named_unless_it_stays_here(ignored: bool, tmp_path: Path):
-    (tmp_path / "deep").mkdir(mode=0)
+def test_a_private_folder_is_named_unless_it_stays_here(ignored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "deep").mkdir()
+    make_private(monkeypatch, tmp_path / "deep")
     (tmp_path / ".gitignore").write_text("deep/\n" * ignored)
     if ignored:
         assert ("deep", ".gitignore:1: deep/") in [(path.name, rule) for path, rule in Ignore(tmp_path).walk(tmp_path)]
