@@ -71,7 +71,8 @@ the job.json that it sends.
 
 `python -m stoker exec FOLDER --batch-size 25 …` trains with other values than `job.json` has: any option of the job,
 of stoker or of a plugin, as `--name value`, where the last one counts. Booleans are values too, `--offline true`, and
-a whole number may be written as 25.0. `job.json` is then replaced by the job that runs.
+a whole number may be written as 25.0. With `exec FOLDER -- --name=value …`, no value is taken for an option of stoker
+itself, such as `--debug`. `job.json` is then replaced by the job that runs.
 
 The process holds no lock itself. Whoever starts it takes the lock of the folder (`RunDirectory.lock`, with
 `locks.lock`) and hands the open file on (`pass_fds`), so that the lock is held for as long as the process lives. The

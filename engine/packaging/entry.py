@@ -20,15 +20,16 @@ class Entry:
         run_id: The option before the id of the run.
         data_folder: The option before the folder of the data.
         checkpoints: The option before the folder of the checkpoints, which outlive the node.
-        job_options: Whether it takes options of the job beside these, as `--name value`, and hands them on to
-            `stoker exec`. They count instead of what `job.json` has.
+        job_options: The word after its own options. All that follows it are options of the job, as `--name value`,
+            which the script hands on to `stoker exec`; they count instead of what `job.json` has. So no option of a
+            plugin, and no value, is taken for one of the script's own. "" takes no options of the job.
     """
 
     source: Path
     run_id: str = ""
     data_folder: str = ""
     checkpoints: str = ""
-    job_options: bool = False
+    job_options: str = ""
 
     @property
     def name(self) -> str:
@@ -51,12 +52,12 @@ class Entry:
             checkpoints: Where checkpoints go; None keeps none.
             job_options: Options of the job by name, {"batch-size": "50"}, for a script that takes them.
         """
-        options = (job_options or {}) if self.job_options else {}
-        given = (
-            *((self.run_id, run_id), (self.data_folder, data_folder), (self.checkpoints, checkpoints)),
-            *((f"--{name}", value) for name, value in options.items()),
-        )
-        return [word for option, value in given if option and value is not None for word in (option, value)]
+        given = ((self.run_id, run_id), (self.data_folder, data_folder), (self.checkpoints, checkpoints))
+        own = [word for option, value in given if option and value is not None for word in (option, value)]
+        if not self.job_options:
+            return own
+        of_job = ((f"--{name}", value) for name, value in (job_options or {}).items())
+        return [*own, self.job_options, *(word for pair in of_job for word in pair)]
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `package.json` has of it: nothing of this machine."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ...engine import files
+from ...engine import files, strict_json
 from ...engine.command import command_line
 from ...engine.errors import BackendError, InputError
 from ...engine.paths import expanded
@@ -28,9 +29,10 @@ JOB = "STOKER_JOB"
 CHECKPOINTS = "stoker/RUN_ID/checkpoints"
 """Where the checkpoints of a run are on the workspace's default datastore."""
 
-_CONFIG = "config.json"
+_CONFIGS = ("config.json", "project.json")
 _FOLDERS = (".azureml", "aml_config", ".")
-"""Where `Workspace.from_config` of the SDK looks, below a folder and each of its parents."""
+"""The names of the file, and the folders that it may be in, in the order in which `Workspace.from_config` of the SDK
+looks for them: each in the folder and all of its parents before it looks for the next."""
 
 _PART = re.compile(r"[\w.()-]{1,256}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -54,11 +56,12 @@ class Scope:
 
     @classmethod
     def from_config(cls, config: str) -> Scope:
-        """Reads the workspace that `config.json` names.
+        """Reads the workspace that `config.json` names, as `Workspace.from_config` of the SDK does.
 
         Args:
             config: The path of the file, or of a folder to search together with its parents; "" searches the current
-                folder.
+                folder. A `.azureml/config.json` counts before an `aml_config/config.json`, and that before a plain
+                one, however far above it is.
 
         Raises:
             InputError: There is no such file, or it names no workspace.
@@ -66,17 +69,17 @@ class Scope:
         start = expanded(config) if config else Path()
         path = _search(start) if start.is_dir() else start
         try:
-            value = json.loads(files.decode(files.read_plain(path)))
-            scope = cls(**dict(zip(("subscription", "group", "workspace"), (value[key] for key in _KEYS), strict=True)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            parts = _parts(strict_json.loads(files.decode(files.read_plain(path))))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             expected = f"a JSON object with {', '.join(_KEYS)}"
             received = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             raise InputError(
                 f"{path} names no workspace", received=received, expected=expected, hint=_HINT, path=path
             ) from error
-        if not all(_is_part(part) for part in (scope.subscription, scope.group, scope.workspace)):
-            raise InputError(f"{path} names no workspace", received=asdict(scope), hint=_HINT, path=path)
-        return scope
+        if not all(map(_is_part, parts)):
+            found = dict(zip(_KEYS, parts, strict=True))
+            raise InputError(f"{path} names no workspace", received=found, hint=_HINT, path=path)
+        return cls(subscription=parts[0], group=parts[1], workspace=parts[2])
 
     @property
     def path(self) -> str:
@@ -136,9 +139,9 @@ class Reference:
     def of_folder(cls, run: RunDirectory) -> Reference | None:
         """Reads the run of a folder; None if the folder was never submitted."""
         try:
-            value = json.loads((run.path / FILE).read_text(encoding="utf-8"))
+            value = strict_json.loads((run.path / FILE).read_text(encoding="utf-8"))
             return cls.of_handle(Handle.parse(value["handle"]))
-        except (OSError, ValueError, KeyError, TypeError, InputError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
             return None
 
     def write(self, run: RunDirectory, page: str = "") -> None:
@@ -160,16 +163,27 @@ def safe_run_id(name: str) -> str:
     return safe if safe == name else f"{safe or 'run'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
+def _parts(value: Any) -> list[Any]:
+    """Returns the three parts of a workspace, as `get_workspace_info` in `azureml._project.project_info` reads them.
+
+    Files of old versions of the SDK have the full name of the workspace in "Scope", which counts first.
+    """
+    if value.get("Scope"):
+        return [value["Scope"].split("/")[number] for number in (2, 4, 8)]
+    return [value[key] for key in _KEYS]
+
+
 def _search(folder: Path) -> Path:
-    """Finds `config.json` in a folder or the nearest of its parents that has one."""
-    for above in (folder.resolve(), *folder.resolve().parents):
-        for below in _FOLDERS:
-            path = above / below / _CONFIG
+    """Finds the file in a folder or its parents, in the order of the SDK."""
+    places = (folder.resolve(), *folder.resolve().parents)
+    for below, name in itertools.product(_FOLDERS, _CONFIGS):
+        for above in places:
+            path = above / below / name
             if path.is_file():
                 return path
     raise InputError(
-        f"no {_CONFIG} of a workspace in {folder.resolve()} or above it",
-        expected=f"{_CONFIG}, or {_FOLDERS[0]}/{_CONFIG}",
+        f"no {_CONFIGS[0]} of a workspace in {folder.resolve()} or above it",
+        expected=f"{_CONFIGS[0]}, or {_FOLDERS[0]}/{_CONFIGS[0]}",
         hint=_HINT,
         path=folder,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 SYSTEM = "system"
@@ -9,6 +10,9 @@ SYSTEM = "system"
 
 _GROUP = "/subscriptions/ID/resourceGroups/GROUP/providers"
 IDENTITY_ID = f"{_GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/NAME"
+_NAME = re.compile(r"[\w.()-]{1,128}")
+"""A name in a resource id; the rules for each kind of resource are stricter, and Azure knows them."""
+
 SUBNET_ID = f"{_GROUP}/Microsoft.Network/virtualNetworks/VNET/subnets/SUBNET"
 
 
@@ -38,7 +42,7 @@ def identity(text: str) -> str:
 def subnet(text: str) -> Subnet | None:
     """Reads VNET/SUBNET, or the resource id of a subnet; None if the text is neither."""
     short = text.split("/")
-    if len(short) == 2 and all(short):
+    if len(short) == 2 and all(map(_NAME.fullmatch, short)):
         return Subnet(*short)
     found = _values(text, SUBNET_ID)
     return Subnet(found[2], found[3], group=found[1], subscription=found[0]) if found else None
@@ -49,6 +53,6 @@ def _values(text: str, form: str) -> list[str]:
     words, expected = text.split("/"), form.split("/")
     pairs = list(zip(words, expected, strict=False))
     same = all(
-        word and not word.isspace() if wanted.isupper() else word.lower() == wanted.lower() for word, wanted in pairs
+        bool(_NAME.fullmatch(word)) if wanted.isupper() else word.lower() == wanted.lower() for word, wanted in pairs
     )
     return [word for word, wanted in pairs if wanted.isupper()] if same and len(words) == len(expected) else []

@@ -27,14 +27,22 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 """The name of an experiment, of a data set, of a VM size."""
 
 _VERSION = r"(:[A-Za-z0-9][A-Za-z0-9._-]{0,29})?"
-_DATA = rf"{NAME.pattern}{_VERSION}|azureml://datastores/[A-Za-z0-9_]+/paths/[^\s*?]*"
+_DATA = rf"{NAME.pattern}(:([0-9]{{1,9}}|latest))?|azureml://datastores/[A-Za-z0-9_]+/paths/[^\s*?]*"
 _ASSET = rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,199}}{_VERSION}"
 
 DATASTORES = "azureml://datastores/"
 """What the address of a path in a datastore begins with."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _LONGEST_HOURS = 24.0 * 21
+
+_MOST_NODES = 65_000
+"""To which Azure raises the most nodes of a cluster, on request, as "Manage and increase quotas and limits for
+resources with Azure Machine Learning" says."""
+
+_LONGEST_IDLE_S = 30 * 24 * 3600
+"""Azure names no bound; a node that is idle for longer was forgotten, or the number was."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,21 +103,26 @@ class AzureSettings:
 
     def __post_init__(self) -> None:
         self._refuse_secrets()
-        named = "a name of letters, digits, '-' and '_', a letter or digit first"
+        named = "a name of at most 255 letters, digits, '-' and '_', a letter or digit first"
         self._check("experiment", not self.experiment or bool(NAME.fullmatch(self.experiment)), named)
-        data = "NAME, NAME:VERSION, or azureml://datastores/NAME/paths/PATH"
-        self._check("dataset", not self.dataset or bool(re.fullmatch(_DATA, self.dataset)), data)
+        data = "NAME, NAME:VERSION with a number or 'latest', or azureml://datastores/NAME/paths/PATH"
+        hint = f"the SDK finds no other versions; the files of one can be named with {DATASTORES}NAME/paths/PATH"
+        hint = hint if ":" in self.dataset and DATASTORES not in self.dataset else ""
+        self._check("dataset", not self.dataset or bool(re.fullmatch(_DATA, self.dataset)), data, hint)
         cluster = "a name of 2 to 24 letters, digits and '-', a letter first, no '-' last"
         self._check("compute", bool(_COMPUTE.fullmatch(self.compute)), cluster)
         self._check("vm_size", bool(NAME.fullmatch(self.vm_size)), f"a VM size, such as {catalogue.DEFAULT_SIZE}")
-        self._check("max_nodes", self.max_nodes >= 1, "a whole number, 1 or more")
+        nodes = f"a whole number from 1 to {_MOST_NODES}"
+        self._check("max_nodes", 1 <= self.max_nodes <= _MOST_NODES, nodes)
         self._check("min_nodes", 0 <= self.min_nodes <= self.max_nodes, f"a whole number from 0 to {self.max_nodes}")
-        self._check("idle_seconds", self.idle_seconds >= 0, "a whole number, 0 or more")
+        idle = f"a whole number from 1 to {_LONGEST_IDLE_S}, which is 30 days"
+        hint = "" if self.idle_seconds else "the SDK can't ask Azure for 0 seconds; 1 lets a node go at once"
+        self._check("idle_seconds", 1 <= self.idle_seconds <= _LONGEST_IDLE_S, idle, hint)
         self._check("max_hours", 0 < self.max_hours <= _LONGEST_HOURS, f"a number above 0, at most {_LONGEST_HOURS:g}")
         minutes = _LONGEST_HOURS * 60
         self._check("max_queue_minutes", 0 <= self.max_queue_minutes <= minutes, f"a number from 0 to {minutes:g}")
         self._check_access()
-        self._check("image", bool(self.image.strip()) and " " not in self.image, "the name of an image, with its tag")
+        self._check("image", bool(_IMAGE.fullmatch(self.image)), "the name of an image, with its tag")
         self._check("auth", self.auth in AUTHS, f"one of {', '.join(AUTHS)}")
 
     @classmethod
@@ -180,7 +193,7 @@ class AzureSettings:
             found.append(
                 f"stoker doesn't know the VM size {self.vm_size} ({catalogue.age(today)}); Azure may refuse it"
             )
-        if not catalogue.has_gpu(self.vm_size):
+        if catalogue.has_gpu(self.vm_size) is False:
             found.append(f"nodes of the size {self.vm_size} have no GPU")
         idle = catalogue.idle_gpus(self.vm_size)
         if idle:
@@ -192,8 +205,9 @@ class AzureSettings:
             found.append(
                 "low priority: Azure may take nodes away; the job then continues after its last finished epoch"
             )
-        if ":" not in self.image.rpartition("/")[2]:
-            found.append(f"the image {self.image} has no tag, so it may change from one day to the next")
+        changing = changing_tag(self.image)
+        if changing:
+            found.append(f"the image {self.image} has {changing}, so it may change from one day to the next")
         return found
 
     def _check_access(self) -> None:
@@ -220,13 +234,19 @@ class AzureSettings:
                     f"{_option(name)} may not leave this machine: it holds {finding.what}", hint="choose another name"
                 )
 
-    def _check(self, name: str, good: bool, expected: str) -> None:
+    def _check(self, name: str, good: bool, expected: str, hint: str = "") -> None:
         if not good:
-            raise OptionError.must_be(_option(name), expected, received=repr(getattr(self, name)))
+            raise OptionError.must_be(_option(name), expected, received=repr(getattr(self, name)), hint=hint)
 
 
 def _option(name: str) -> str:
     return f"--azureml-{name.replace('_', '-')}"
+
+
+def changing_tag(image: str) -> str:
+    """Says by which tag an image may be another one tomorrow, "no tag" or "the tag latest"; "" if it stays the same."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "no tag" if not tag else "the tag latest" if tag == "latest" else ""
 
 
 def is_registered(environment: str) -> bool:

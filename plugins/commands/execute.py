@@ -61,7 +61,8 @@ def run(options: argparse.Namespace, context: Context) -> int:
     locks.keep_lock(run_dir.lock)
     job = run_dir.job()
     context.plugins.add_requested(job.plugins)
-    effective = with_arguments(job, options.arguments, context)
+    given = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+    effective = with_arguments(job, given, context)
     if effective != job:
         run_dir.replace_job(effective)
         job = effective

@@ -57,10 +57,11 @@ def _pairs(words: Sequence[str], known: Mapping[str, object]) -> dict[str, str]:
         OptionError: The last one has no value.
     """
     rest, found = iter(words), {}
+    attributes = {name.replace("-", "_"): name for name in known}  # a plugin may have chosen any name
     for word in rest:
         option, equals, text = word.partition("=")
-        name = option.lstrip("-").replace("-", "_")
-        if not option.startswith("-") or name not in known:
+        name = attributes.get(option.lstrip("-").replace("-", "_"))
+        if not option.startswith("-") or name is None:
             names = [each.replace("_", "-") for each in known]
             raise UnknownNameError("option of the job", option.lstrip("-"), names)
         value = text if equals else next(rest, None)

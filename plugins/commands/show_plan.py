@@ -92,7 +92,7 @@ def plan_as_json(plan: Plan, written: str) -> dict[str, Any]:
 
 
 def describe_plan(plan: Plan) -> str:
-    """Describes a plan in words."""
+    """Describes a plan in words, each step and each warning on one line, whatever names and values are in it."""
     lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {in_line(step)}" for step in plan.steps)]
     lines += [f"warning: {in_line(warning)}" for warning in plan.warnings]
     return "\n".join(lines)

@@ -104,8 +104,8 @@ def test_the_list_says_what_costs_what_and_what_is_not_listed(place: Place):
     done = place.cleanup()
     assert (done.returncode, done.stderr) == (0, "")
     assert (
-        "idle: ready, Standard_NC4as_T4_v3, nodes: 0 of at most 4; it costs nothing once its idle nodes are gone"
-        in shown(done)
+        "idle: ready, Standard_NC4as_T4_v3, nodes: 0 of at most 4; it costs nothing once its idle nodes are gone, "
+        "after 120 s without work" in shown(done)
     )
     assert "not listed: runs, models" in done.stdout
     assert done.stdout.endswith(" azureml cleanup --delete` deletes the clusters, and nothing else\n")

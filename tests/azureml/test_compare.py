@@ -95,6 +95,14 @@ def test_a_cluster_as_it_was_asked_for_has_no_differences():
         ({"vmPriority": "LowPriority"}, {}, False, "its nodes are low-priority, so Azure may take them away"),
         ({"scale": {"minNodeCount": 2}}, {}, True, "it keeps 2 of its nodes when idle, 48 node-hours a day; it was"),
         ({}, {"min_nodes": 1}, False, "it keeps 0 of its nodes when idle; it was to keep 1"),
+        (
+            {"scale": {"nodeIdleTimeBeforeScaleDown": "PT1H"}},
+            {},
+            True,
+            "its idle nodes stay for 3600 s; 120 s was asked for",
+        ),
+        ({"scale": {"nodeIdleTimeBeforeScaleDown": "PT0S"}}, {}, False, "its idle nodes stay for 0 s; 120 s was"),
+        ({}, {"idle_seconds": 900}, False, "its idle nodes stay for 120 s; 900 s was asked for"),
         ({}, {"identity": "system"}, False, "its identity is none; system was asked for"),
         ({"subnet": {"id": SUBNET}}, {"subnet": "v/t"}, False, f"its subnet is {SUBNET}; v/t was asked for"),
         (
@@ -148,6 +156,11 @@ def test_what_no_job_can_run_on_is_refused(there: dict[str, Any], words: str):
     with pytest.raises(InputError, match=words) as caught:
         compare.refuse_unusable(Cluster.of(described(**there)))
     assert "--azureml-compute" in caught.value.hint
+
+
+@pytest.mark.parametrize("unsaid", [None, "", "soon"])
+def test_an_idle_time_that_the_service_does_not_say_is_no_difference(unsaid: str | None):
+    assert differing(described(scale={"nodeIdleTimeBeforeScaleDown": unsaid})) == []
 
 
 def test_the_bound_is_that_of_what_is_there():

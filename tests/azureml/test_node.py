@@ -8,17 +8,19 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stoker.engine.event import EventKind, RunEvent
-from stoker.engine.job import TrainJob
+from stoker.engine.job import Option, TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.plugins.azureml.node import observer
 from stoker.plugins.azureml.node import run as node_run
-from stoker.plugins.azureml.submit.prepare import package_of
+from stoker.plugins.azureml.submit.hyperparameters import hyperparameters
+from stoker.plugins.azureml.submit.prepare import ENTRY, package_of
 
 from .. import tiny
 from ..patience import PATIENCE_S
@@ -26,10 +28,29 @@ from ..patience import PATIENCE_S
 RUN_ID = "20261125-000000-tiny-dnn-abcdef"
 
 
-def node(folder: Path, mount: Path, data: Path, *, epochs: int) -> Path:
+PLUGIN = """
+from stoker.engine.hookspecs import hookimpl
+
+@hookimpl
+def stoker_add_options(parser, command):
+    if command == "train":
+        for name in ("run-id", "checkpoints", "job-options", "note", "text", "none"):
+            parser.add_argument(f"--{name}", default="")
+        parser.add_argument("--model-version", dest="version", default="")
+        parser.add_argument("--depth-first", dest="depth-first", default="")
+"""
+OPTIONS: dict[str, Option] = {
+    **{"run_id": "mine", "checkpoints": "/nowhere", "job_options": "--run-id", "version": "-p", "depth-first": "--"},
+    **{"note": "--help", "text": " a=b\n--debug c\t", "none": ""},
+}
+
+
+def node(folder: Path, mount: Path, data: Path, *, epochs: int, job: TrainJob | None = None, **more: str) -> Path:
     """Runs a job on a new node, which has nothing but the package and the mounts; its outputs."""
-    top = package_of(TrainJob(dataset="", data_folder=str(data), batch_size=20)).write(folder)
-    words = ["--run-id", RUN_ID, "--data-folder", data, "--checkpoints", mount, "--epochs", epochs]
+    job = replace(job or TrainJob(), dataset="", data_folder=str(data), batch_size=20)
+    top = package_of(job).write(folder)
+    options = {**hyperparameters(job), "epochs": str(epochs), **more}
+    words = ENTRY.arguments(run_id=RUN_ID, data_folder=data, checkpoints=mount, job_options=options)
     done = subprocess.run(
         [sys.executable, "run.py", *map(str, words)],
         cwd=top,
@@ -80,6 +101,25 @@ def test_a_job_that_continued_elsewhere_ends_with_the_figures_of_an_uninterrupte
 def test_each_attempt_keeps_the_job_that_it_ran(attempts: tuple[Path, Path, Path]):
     jobs = [json.loads((folder / "outputs/run/job.json").read_text()) for folder in attempts]
     assert [job["epochs"] for job in jobs] == [3, 4, 4]
+
+
+def test_no_option_of_a_plugin_and_no_value_is_taken_for_a_word_of_the_script(tmp_path: Path):
+    (tmp_path / "odd.py").write_text(PLUGIN)
+    job = TrainJob(plugins=(str(tmp_path / "odd.py"),), options=OPTIONS)
+    data, mount = tiny.write(tmp_path / "data"), tmp_path / "mount"
+    made = node(tmp_path / "node", mount, data, epochs=1, job=job, note="--version")
+    ran = json.loads((made / "run" / "job.json").read_text())
+    assert ran["options"] == {**OPTIONS, "note": "--version"}
+    assert [path.name for path in (tmp_path / "node" / "runs").iterdir()] == [RUN_ID]
+    assert [path.name for path in (mount / "generations").iterdir()] == ["000001"]
+
+
+def test_a_word_that_the_script_does_not_know_is_refused_in_front_of_the_options_of_the_job(
+    capsys: pytest.CaptureFixture[str],
+):
+    with pytest.raises(SystemExit):
+        node_run.main(["--run-id", RUN_ID, "--epochs", "1"])
+    assert "unrecognized arguments: --epochs 1" in capsys.readouterr().err
 
 
 def test_each_attempt_is_counted(attempts: tuple[Path, Path, Path]):
@@ -177,6 +217,31 @@ def test_what_the_sdk_raises_does_not_end_the_training(run: RunDirectory, capsys
     sender.epoch(1, {"val_loss": 0.5})
     sender.end(run, finished=True)
     assert "note: Azure ML did not get a figure: AttributeError" in capsys.readouterr().err
+
+
+def test_a_reason_for_which_figures_are_refused_is_said_once(run: RunDirectory, capsys: pytest.CaptureFixture[str]):
+    class Refused:
+        """A run of the service that takes no figures, for one reason, and then for another."""
+
+        reasons = iter(["the run is archived", "the run is archived", "the token has expired"])
+
+        def log(self, *words: Any, **named: Any) -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the SDK warns of itself
+                from azureml.exceptions import UserErrorException
+            raise UserErrorException(next(self.reasons))
+
+        def flush(self) -> None:
+            """Has nothing to send."""
+
+    sender = observer.Sender(Refused())
+    for epoch in (1, 2, 3):
+        sender.epoch(epoch, {"val_loss": 0.5})
+    sender.end(run, finished=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "note: Azure ML did not get a figure: UserErrorException: the run is archived",
+        "note: Azure ML did not get a figure: UserErrorException: the token has expired",
+    ]
 
 
 def test_the_record_is_kept_beside_the_checkpoints(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -115,6 +115,22 @@ def test_a_run_that_may_not_be_cancelled_says_that_the_bound_has_no_effect(queue
     fault.clear()
     assert status.state is RunState.QUEUED
     assert f"{OPTION} has no effect: POST" in status.message
+    backend = queue.backend()
+    backend.cancel(queue.handle)
+    last = backend.status(queue.handle)
+    assert (last.state, OPTION in last.message) == (RunState.CANCELLED, False)
+
+
+def test_a_run_is_cancelled_though_the_reason_can_not_be_recorded(queue: Queue):
+    queue.until(queue.backend(), "waiting for a node")
+    queue.has_waited(2 * HOUR)
+    fault = queue.emulator.fault("PATCH .*/runs/", FaultKind.FORBIDDEN, times=None)
+    status = queue.backend(max_queue_minutes=90).status(queue.handle)
+    fault.clear()
+    assert f"longer than {OPTION} allows" in status.message
+    while not (last := queue.backend().status(queue.handle)).state.ended:
+        time.sleep(0.02)
+    assert (last.state, OPTION in last.message) == (RunState.CANCELLED, False)
 
 
 def test_a_run_that_is_gone_is_not_cancelled_for_what_was_last_seen_of_it(queue: Queue):

@@ -98,7 +98,7 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
             {"max_hours": 2, "low_priority": True},
             "at most 2 node-hours of Standard_NC4as_T4_v3 (less than 1.05 USD)",
         ),
-        ({}, {"vm_size": "Standard_NX9", "idle_seconds": 0}, "at most 12 node-hours of Standard_NX9\n"),
+        ({}, {"vm_size": "Standard_NX9", "idle_seconds": 1}, "at most 12 node-hours of Standard_NX9 and 1 s of"),
         ({}, {"min_nodes": 1}, "and 1 kept when idle"),
         ({}, {"max_queue_minutes": 90}, "cancel it if it waits for a node for more than 90 minutes"),
         ({}, {"identity": "system"}, "without work, with an identity of its own\n"),
@@ -110,6 +110,7 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
             {},
             "--epochs 3 --seed 0 --validation-fraction 0.0 --keep last --layers 4",
         ),
+        ({"options": {"note": "a b"}}, {}, "--keep last --note 'a b', which"),
     ],
 )
 def test_the_steps_say_what_would_happen(job: dict[str, Any], settings: dict[str, Any], words: str):
@@ -217,6 +218,7 @@ def test_the_run_configuration_is_what_the_sdk_posts():
         "--run-id",
         "RUN_ID",
         *mounts,
+        "--job-options",
         *options,
         "--validation-fraction",
         "0.0",

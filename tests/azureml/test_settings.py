@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from stoker.engine.errors import InputError, OptionError
 from stoker.engine.job import TrainJob
-from stoker.plugins.azureml import catalogue
+from stoker.plugins.azureml import catalogue, resource
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.settings import AzureSettings
 
@@ -42,9 +43,15 @@ def test_options_become_settings_and_what_they_lack_has_its_default(tmp_path: Pa
     [
         *(("compute", value) for value in ("", "1a", "a b", "a" * 25, "gpu-", "ü")),
         *(("experiment", value) for value in ("-a", "a b", "a/b", "a" * 256)),
+        *(("dataset", value) for value in ("a:v1", "a:1.0", "a:", "a:Latest", "a:1 ", "a b")),
+        *(("image", value) for value in ("a\nb:1", "a\tb", "-a", "a b:1", "a\x1b:1")),
+        *(("vm_size", "a b"), ("vm_size", "a\n")),
         *(("max_hours", value) for value in (0, -1, 1000, float("nan"), float("inf"))),
-        *(("max_nodes", 0), ("min_nodes", -1), ("min_nodes", 5), ("idle_seconds", -1)),
-        *(("auth", "magic"), ("image", ""), ("image", "a b"), ("vm_size", "a b"), ("dataset", "a b")),
+        *(("max_nodes", 0), ("max_nodes", 65_001), ("min_nodes", -1), ("min_nodes", 5)),
+        *(("idle_seconds", value) for value in (-1, 0, 30 * 24 * 3600 + 1)),
+        *(("subnet", value) for value in ("a b/c\nd", "a/b\n", "/a", "a/", "a/b/c", f"{resource.SUBNET_ID}\n")),
+        *(("identity", value) for value in ("System", f"{resource.IDENTITY_ID} x")),
+        *(("auth", "magic"), ("image", "")),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_options_name(name: str, value: Any):
@@ -52,6 +59,42 @@ def test_a_value_out_of_range_is_refused_with_the_options_name(name: str, value:
         AzureSettings.from_options({name: value})
     assert caught.value.expected
     assert caught.value.what == f"--azureml-{name.replace('_', '-')} must be {caught.value.expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("experiment", "a" * 300, "a name of at most 255 letters"),
+        ("idle_seconds", 0, "the SDK can't ask Azure for 0 seconds"),
+        ("dataset", "animals:v1", "with a number or 'latest'"),
+        ("dataset", "animals:v1", "azureml://datastores/NAME/paths/PATH"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_the_value(name: str, value: Any, words: str):
+    with pytest.raises(OptionError) as caught:
+        AzureSettings.from_options({name: value})
+    assert words in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("dataset", value) for value in ("a:1", "a:12", "a:latest", "azureml://datastores/d/paths/a/b.csv")),
+        *(("image", value) for value in ("ubuntu", "r.io:443/a/b_c:1.2-x", f"a/b@sha256:{'0' * 64}")),
+        *(("subnet", value) for value in ("v.1/s_2", "v/s-(1)", resource.SUBNET_ID.replace("GROUP", "a.b(c)-d"))),
+        *(("max_nodes", 65_000), ("idle_seconds", 1), ("idle_seconds", 30 * 24 * 3600)),
+    ],
+)
+def test_what_azure_takes_is_taken(name: str, value: Any):
+    assert getattr(AzureSettings.from_options({name: value}), name) == value
+
+
+def test_the_sdk_can_not_ask_for_idle_nodes_that_go_at_once():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDK warns of itself
+        from azureml.core.compute.amlcompute import ScaleSettings
+    asked = [ScaleSettings(0, 1, seconds).serialize()["nodeIdleTimeBeforeScaleDown"] for seconds in (0, 1)]
+    assert asked == ["", "PT1S"]
 
 
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -135,6 +178,8 @@ def test_each_successor_is_a_current_size_with_a_gpu():
         ({"vm_size": "Standard_NC64as_T4_v3"}, "has 4 T4 GPUs, and a job uses one: the other 3 are paid for, and idle"),
         ({"low_priority": True}, "continues after its last finished epoch"),
         ({"image": "mcr.microsoft.com:443/x/y"}, "has no tag"),
+        ({"image": "mcr.microsoft.com/x/y:latest"}, "has the tag latest, so it may change"),
+        ({"vm_size": "NC6"}, "stoker doesn't know the VM size NC6"),
     ],
 )
 def test_what_costs_or_may_fail_is_a_warning(change: dict[str, Any], words: str):

@@ -22,10 +22,9 @@ SCRIPT = '''
 import json, os, shutil, subprocess, sys
 from pathlib import Path
 
-options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-own, of_job = {"--id", "--rows"}, []
-for name in options.keys() - own:
-    of_job += [name, options[name]]
+own, of_job = sys.argv[1:5], sys.argv[6:]
+assert sys.argv[5] == "--then"
+options = dict(zip(own[::2], own[1::2]))
 shutil.unpack_archive("stoker.zip")
 run = Path("runs", options["--id"])
 run.mkdir(parents=True)
@@ -45,7 +44,7 @@ from stoker.engine.backend import Plan
 from stoker.engine.hookspecs import hookimpl
 from stoker.engine.package import Entry, Package, package_documents
 
-ENTRY = Entry(source=Path(__file__).with_name("begin.py"), run_id="--id", data_folder="--rows", job_options=True)
+ENTRY = Entry(source=Path(__file__).with_name("begin.py"), run_id="--id", data_folder="--rows", job_options="--then")
 NEEDED = ("keras", "matplotlib", "numpy", "platformdirs", "pluggy", "requests", "tensorflow")
 
 
@@ -110,7 +109,7 @@ def test_what_is_written_for_a_rehearsal_names_nothing_of_this_machine(place: Pa
     facts = json.loads((place / "of model" / "package.json").read_text())
     assert facts["entry"] == {
         **{"source": "begin.py", "run_id": "--id", "data_folder": "--rows", "checkpoints": ""},
-        "job_options": True,
+        "job_options": "--then",
     }
     assert str(place) not in json.dumps(facts)
 

@@ -38,7 +38,7 @@ class Cluster:
         low_priority: Whether Azure may take its nodes away.
         most: How many nodes it may have; None if the service doesn't say.
         least: How many nodes it keeps when idle.
-        idle_seconds: How long an idle node stays.
+        idle_seconds: How long an idle node stays; None if the service doesn't say.
         busy: How many of its nodes run jobs or prepare to.
         identity: Its managed identities: "system", or the resource ids of those that are there, in small letters.
         subnet: The resource id of its subnet; "" for none.
@@ -55,7 +55,7 @@ class Cluster:
     low_priority: bool
     most: int | None
     least: int
-    idle_seconds: int
+    idle_seconds: int | None
     busy: int
     identity: tuple[str, ...]
     subnet: str
@@ -106,9 +106,12 @@ def _identities(value: Mapping[str, Any]) -> Iterator[str]:
     yield from (str(name).lower() for name in part(value, "userAssignedIdentities"))
 
 
-def _seconds(duration: str) -> int:
+def _seconds(duration: str) -> int | None:
+    """Returns a duration in seconds; None if it is none."""
     found = _DURATION.fullmatch(duration)
-    days, hours, minutes, rest = (int(group or 0) for group in (found.groups() if found else ("", "", "", "")))
+    if found is None or not any(found.groups()):
+        return None
+    days, hours, minutes, rest = (int(group or 0) for group in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 

@@ -108,6 +108,10 @@ def differences(cluster: Cluster, settings: AzureSettings) -> Iterator[Differenc
         text = f"it keeps {cluster.least} of its nodes when idle{price}; it was to keep {settings.min_nodes}"
         more = cluster.least > settings.min_nodes
         yield Difference(text=text, costs_more=more, match=f"--azureml-min-nodes {cluster.least}")
+    there_s, asked_s = cluster.idle_seconds, settings.idle_seconds
+    if there_s is not None and there_s != asked_s:
+        text = f"its idle nodes stay for {there_s} s; {asked_s} s was asked for"
+        yield Difference(text=text, costs_more=there_s > asked_s, match=f"--azureml-idle-seconds {max(there_s, 1)}")
     yield from _access(cluster, settings)
 
 
@@ -129,7 +133,7 @@ def bound(cluster: Cluster, settings: AzureSettings) -> str:
         vm_size=cluster.vm_size,
         low_priority=cluster.low_priority,
         min_nodes=cluster.least,
-        idle_seconds=cluster.idle_seconds,
+        idle_seconds=cluster.idle_seconds or 0,
     )
 
 

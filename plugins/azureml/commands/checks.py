@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import sys
 from dataclasses import replace
 from typing import Any
 
+from ....engine import strict_json
 from ....engine.errors import BackendError
 from ....engine.plugin.extras import install_command, installed_version
 from .. import NAME, catalogue
@@ -16,8 +16,8 @@ from ..cluster.cluster import Cluster
 from ..rest import arm, paths
 from ..rest.answer import part
 from ..sdk import hints, sdk, storage
-from ..settings import DATASTORES, MNIST_DATASET
-from ..submit.dataset import not_mnist
+from ..settings import DATASTORES, MNIST_DATASET, changing_tag
+from ..submit.dataset import name_and_version, not_mnist
 from ..submit.pins import MOUNTS, SDK, WITHOUT_IMGHDR
 from .checkup import CheckResult, Checkup, State
 
@@ -120,7 +120,7 @@ def offered(checkup: Checkup) -> CheckResult:
     """Checks that the region offers the VM size."""
     settings, entry = checkup.settings, checkup.offer
     if entry is None:
-        gpu = catalogue.has_gpu(settings.vm_size)
+        gpu = catalogue.has_gpu(settings.vm_size) is not False
         like = [
             size.name for size in catalogue.CURRENT if size.name.lower() in checkup.offers and bool(size.gpus) == gpu
         ]
@@ -158,7 +158,7 @@ def data_set(checkup: Checkup) -> CheckResult:
     wanted = checkup.settings.dataset
     if wanted.startswith(DATASTORES):
         return CheckResult(State.OK, f"{wanted}: what is there is seen when a job mounts it")
-    name, _, version = (wanted or MNIST_DATASET).partition(":")
+    name, version = name_and_version(wanted or MNIST_DATASET)
     found = checkup.service.get(paths.data_set(name, version))
     if found and not wanted and (elsewhere := not_mnist(found)):
         remedy = "--azureml-new-dataset-version registers the four files of MNIST as its next version"
@@ -177,7 +177,7 @@ def data_set(checkup: Checkup) -> CheckResult:
 def image(checkup: Checkup) -> CheckResult:
     """Checks that the base image will be the same tomorrow."""
     name = checkup.settings.image
-    if ":" not in name.rpartition("/")[2] or name.endswith(":latest"):
+    if changing_tag(name):
         remedy = f"name one with a tag, such as {catalogue.IMAGE}"
         return CheckResult(State.WARNING, f"{name} may change from one day to the next", remedy)
     newest = f"the newest one on {catalogue.TABLE_DATE}" if name == catalogue.IMAGE else "not stoker's default"
@@ -211,7 +211,7 @@ def _claims(header: str) -> dict[str, Any]:
     """Reads what a bearer token says about its owner; {} if it is no JSON web token."""
     body = header.rpartition(" ")[2].split(".")[1:2]
     try:
-        value = json.loads(base64.urlsafe_b64decode(f"{body[0]}==")) if body else {}
-    except ValueError:
+        value = strict_json.loads(base64.urlsafe_b64decode(f"{body[0]}==")) if body else {}
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -79,7 +79,8 @@ def find(service: Service, report: Reporter = ignore) -> Made:
 def cost(one: Cluster) -> str:
     """Describes what an idle cluster costs."""
     if not one.least:
-        return "costs nothing once its idle nodes are gone"
+        after = "" if one.idle_seconds is None else f", after {one.idle_seconds} s without work"
+        return f"costs nothing once its idle nodes are gone{after}"
     return f"costs {one.least * 24} node-hours a day while it is idle, until it is deleted"
 
 

@@ -19,6 +19,7 @@ from ....engine.event import EventKind, RunEvent
 from ....engine.hookspecs import hookimpl
 from ....engine.metrics import epoch_names, is_final, is_training
 from ....engine.rundir import RunDirectory
+from ..sdk.sdk import message_of
 from .run import FILES_FOR_NEXT_ATTEMPT, KEPT
 
 PICTURE = "Accuracy vs Loss"
@@ -52,6 +53,7 @@ class Sender:
     def __init__(self, run: Any) -> None:
         self._run = run
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stoker-azureml")
+        self._said = ""
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Sends the figures of an epoch, but for those of the training examples, under the tutorial's names."""
@@ -84,8 +86,10 @@ class Sender:
         try:
             send(*arguments)
         except Exception as error:  # noqa: BLE001 - the SDK raises what it likes; the training continues
-            first = str(error).strip().partition("\n")[0]
-            sys.stderr.write(f"note: Azure ML did not get a figure: {type(error).__name__}: {first}\n")
+            reason = message_of(error)
+            if reason != self._said:  # once, and not after each epoch; again when there is another reason
+                self._said = reason
+                sys.stderr.write(f"note: Azure ML did not get a figure: {reason}\n")
 
 
 @cache

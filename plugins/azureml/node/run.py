@@ -38,6 +38,9 @@ GATHERED_S = 0.2
 """How long what is written is gathered: each piece of the log costs the mount some requests."""
 
 OBSERVER = "stoker.plugins.azureml.node.observer"
+JOB_OPTIONS = "--job-options"
+"""The word after which options of the job follow; the last value of each counts, so that a search may add some."""
+
 KEPT = "STOKER_NODE_RECORD"
 """The environment variable that tells the observer where to put the record."""
 
@@ -60,13 +63,27 @@ def main(words: list[str]) -> int:
 
 
 def _options(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options of this script; and those of the job, which stoker checks."""
-    description = "Runs the job of this package. Takes any option of the job, as --name value; the last one counts."
+    """The options of this script, and those of the job, which stoker checks.
+
+    The first `--job-options` parts them, so that this script takes nothing of the job for its own: a plugin may have
+    an option `--checkpoints`, or a value may be `--run-id`.
+    """
+    own = words[: words.index(JOB_OPTIONS)] if JOB_OPTIONS in words else words
+    description = f"Runs the job of this package. After {JOB_OPTIONS} come options of the job, as --name value."
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.add_argument("--run-id", required=True, help="the run; the same one for each attempt")
     parser.add_argument("--data-folder", default="", help="where the data are mounted")
     parser.add_argument("--checkpoints", default="", help="where checkpoints outlive this node")
-    return parser.parse_known_args(words)
+    return parser.parse_args(own), _joined(words[len(own) + 1 :])
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Joins names and values, `--name=value`: stoker would take a value like `-p` or `--debug` for its own option."""
+    rest, joined = iter(words), []
+    for word in rest:
+        value = None if "=" in word else next(rest, None)
+        joined.append(word if value is None else f"{word}={value}")
+    return joined
 
 
 def _job(options: argparse.Namespace) -> dict[str, Any]:
@@ -103,7 +120,7 @@ def _resume(run: Path, mounted: Path) -> Path:
 def _next_attempt(path: Path) -> dict[str, Any]:
     """The status of the next attempt; one that a lost node has torn counts as none."""
     status: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         read = json.loads(path.read_text(encoding="utf-8"))
         status = {**read, "attempt": int(read["attempt"])}
     return {**status, "state": "preparing", "message": "", "attempt": status.get("attempt", 0) + 1}
@@ -150,7 +167,7 @@ def _replace(path: Path, content: bytes) -> None:
 def _train(run: Path, job_options: list[str], environment: dict[str, str], log: Log) -> int:
     """The exit code of the training process, which is asked to end when this one is."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "stoker" / "cli.py"), "exec", str(run), *job_options],
+        [sys.executable, str(ROOT / "stoker" / "cli.py"), "exec", str(run), "--", *job_options],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from ....engine import strict_json
 from ....engine.backend import FoundRun
 from ....engine.errors import InputError, StokerError
 from ....engine.job import TrainJob
@@ -44,8 +44,8 @@ def _submitted(definition: Mapping[str, Any], run_id: str) -> tuple[str, TrainJo
     try:
         words = list(definition["arguments"])
         first = str(words[words.index(RUN_ID) + 1])
-        job = TrainJob.from_json(json.loads(definition["environmentVariables"][JOB]))
-    except (StokerError, ValueError, LookupError, TypeError) as error:
+        job = TrainJob.from_json(strict_json.loads(definition["environmentVariables"][JOB]))
+    except (StokerError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(
             f"the run {run_id} was not submitted by stoker, or by another version of it",
             hint="look at it in the studio: https://ml.azure.com",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -57,8 +58,10 @@ def _judged(
         return status
     waited = f"it waited {(now - since) / timedelta(minutes=1):.1f} minutes for a node, longer than {OPTION} allows"
     message = f"{waited}; {status.message}"
-    cloud_run.tag(str(run["runId"]), {ENDED_BY: message[:_LONGEST]})
     ask(cloud_run, run)
+    # Only now: a run that was not cancelled may start, and somebody may cancel it later for another reason.
+    with contextlib.suppress(BackendError):
+        cloud_run.tag(str(run["runId"]), {ENDED_BY: message[:_LONGEST]})
     return replace(status, message=message)
 
 

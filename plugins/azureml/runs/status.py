@@ -23,7 +23,7 @@ ATTEMPTS = "stoker_attempts"
 """The tag of a run that counts its attempts; it is written before the next one is submitted."""
 
 ENDED_BY = "stoker_cancelled"
-"""The tag of a run that says why stoker has cancelled it."""
+"""The tag of a run that says why stoker has cancelled it; it is written when the service has taken the request."""
 
 _YOUNG_S, _OLD_POLL_S = 600.0, 10.0
 _PREEMPTED = "preempt"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import io
+import json
 import logging
 import os
 import re
@@ -39,6 +41,7 @@ _VARIABLES = {
 
 _LOGGERS = ("azureml", "azure", "msrest", "msal", "urllib3", "adal", "cli")
 _STATUS = re.compile(r"(?:Response Code|[Ss]tatus ?[Cc]ode|\bCode)\W{1,4}(\d{3})\b")
+_BYTES = re.compile(r"\bb(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.DOTALL)
 _MESSAGE = re.compile(r'"message": "((?:[^"\\]|\\.)+)"')
 _POOL = re.compile(r"HTTPS?ConnectionPool\(host='([^']+)'.*?\(Caused by (.+)\)", re.DOTALL)
 _SECRET = re.compile(r"(?i)(sig=|bearer |accountkey=|client_secret=)[^\s&\"']+")
@@ -223,9 +226,25 @@ def message_of(error: BaseException) -> str:
     if title is not None:
         return f"{type(error).__name__}: a web page, {title!r}"
     text = _POOL.sub(r"\1: \2", text)  # between the host and the cause stands a long address
-    own = _MESSAGE.search(text)
-    said = [own[1]] if own else [line.strip() for line in text.splitlines() if line.strip()]
+    own = _MESSAGE.search(_BYTES.sub(lambda found: _decoded(found[0]), text))
+    said = [line.strip() for line in (_unescaped(own[1]) if own else text).splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {' '.join(said[:3])}")
+
+
+def _decoded(literal: str) -> str:
+    """Returns the text of `b'…'`, as the SDK prints the body of a response; the same text if it is no such literal."""
+    try:
+        return str(ast.literal_eval(literal).decode())
+    except (ValueError, SyntaxError):
+        return literal
+
+
+def _unescaped(text: str) -> str:
+    """Returns what a JSON string says, without its quotes; the same text if it is none."""
+    try:
+        return str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        return text
 
 
 def redacted(text: str) -> str:

@@ -141,10 +141,16 @@ def is_there(service: Service, named: str) -> bool:
 
     `AbstractDataset._get_by_name` of the SDK looks for both, in this order.
     """
-    name, _, version = named.partition(":")
+    name, version = name_and_version(named)
     if service.get(paths.data_set(name, version)) is not None:
         return True
     return bool(version) and service.get(paths.data_asset(name, version)) is not None
+
+
+def name_and_version(named: str) -> tuple[str, str]:
+    """Parts "NAME:VERSION"; the version is "" for the newest, which the SDK calls "latest"."""
+    name, _, version = named.partition(":")
+    return name, "" if version == "latest" else version
 
 
 def _register(service: Service, workspace: Any, name: str, sources: list[Any], description: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -116,7 +117,7 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared, folder: F
         f"run the package on one node, as a run of the experiment {settings.experiment_of(job)!r}, "
         f"with checkpoints in {CHECKPOINTS} on the default datastore"
     )
-    options = " ".join(f"--{option} {text}" for option, text in prepared.hyperparameters.items())
+    options = shlex.join(word for name, text in prepared.hyperparameters.items() for word in (f"--{name}", text))
     yield f"start it with {options}, which are tags of the run too"
     if settings.max_queue_minutes:
         yield f"cancel it if it waits for a node for more than {settings.max_queue_minutes:g} minutes"

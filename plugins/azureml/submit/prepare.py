@@ -18,7 +18,7 @@ ENTRY = Entry(
     run_id=RUN_ID,
     data_folder="--data-folder",
     checkpoints="--checkpoints",
-    job_options=True,
+    job_options="--job-options",
 )
 """What a node starts."""
 
