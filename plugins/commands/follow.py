@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ...engine.backend import Backend, ReportingBackend
-from ...engine.errors import BackendError, UnreachableError
+from ...engine.errors import BackendError, StokerError, UnreachableError
 from ...engine.registry import NOT_REGISTERED
 from ...engine.rundir import RunDirectory
 from ...engine.status import RunState, RunStatus
@@ -36,6 +37,8 @@ _ENDED = {
 """How a run ended if it did not complete."""
 _REFUSALS = 5
 """How often in a row a look may fail for a reason that waiting hardly changes; with the pauses between, a minute."""
+_LAST_LOOK_S = 3.0
+"""How long the last look at a run may take when the user has interrupted its cancellation."""
 _LAST = 40
 """Lines at the end of a log among which the error is found that ended the run."""
 
@@ -78,7 +81,8 @@ def _drop(line: str) -> None:
 def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int = 0) -> int:
     """Shows a run until it ends.
 
-    Ctrl-C asks whether to leave the run or to cancel it. Without a terminal to ask at, it cancels, as SIGTERM does.
+    Ctrl-C asks whether to leave the run or to cancel it. Without a terminal to ask at, it cancels, as SIGTERM does. One
+    more while it cancels leaves the run, and says what becomes of it.
 
     Args:
         run: The run; it has a handle.
@@ -90,10 +94,20 @@ def follow(run: RunDirectory, backend: Backend, options: argparse.Namespace, off
         0 if it completed or was left running, 1 if it failed, 130 or 143 if it was cancelled from here.
     """
     quieten(backend, options)
-    seen = _Seen()
     try:
         with _raising_terminated():
-            _show(run, backend, options, offset, seen)
+            return _followed(run, backend, options, offset)
+    except KeyboardInterrupt:
+        return _give_up(run, backend, signal.SIGINT)
+    except Terminated:
+        return _give_up(run, backend, signal.SIGTERM)
+
+
+def _followed(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int) -> int:
+    """Shows a run until it ends, or cancels it at the first signal; returns the exit code."""
+    seen = _Seen()
+    try:
+        _show(run, backend, options, offset, seen)
     except KeyboardInterrupt:
         if _wants_to_leave(run):
             print(f"\nthe run continues; watch it with: {run.command('runs', 'attach')}")
@@ -120,6 +134,38 @@ def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals, seen: _
     then = f"resume it with: {run.command('train', '--resume')}" if helps else "no epoch had finished"
     print(f"cancelled; {then}", file=sys.stderr)
     return 128 + number
+
+
+def _give_up(run: RunDirectory, backend: Backend, number: signal.Signals) -> int:
+    """Leaves the run because of a second signal, and says whether it goes on; returns the exit code."""
+    for each in (signal.SIGINT, signal.SIGTERM):  # the process ends now; a third one would end it without a word
+        signal.signal(each, signal.SIG_IGN)
+    status = _look(run, backend)
+    watch, end = run.command("runs", "attach"), run.command("runs", "cancel")
+    if status is None:
+        what = f"it is unknown whether the run goes on; watch it with `{watch}`, or cancel it with `{end}`"
+    elif status.state.ended:
+        what = f"the run has ended; see how with `{watch}`"
+    elif backend.runs_here or status.state is RunState.FINALIZING:
+        what = f"the run is about to end; watch it with `{watch}`, or cancel it again with `{end}`"
+    else:
+        what = f"the run goes on, as far as can be seen; watch it with `{watch}`, or cancel it with `{end}`"
+    print(what, file=sys.stderr, flush=True)
+    return 128 + number
+
+
+def _look(run: RunDirectory, backend: Backend) -> RunStatus | None:
+    """Returns the status of a run for somebody who won't wait; None if there is none at once."""
+    found: list[RunStatus] = []
+
+    def look() -> None:
+        with suppress(StokerError):
+            found.append(backend.status(run.handle()))
+
+    thread = threading.Thread(target=look, daemon=True, name="stoker-last-look")
+    thread.start()
+    thread.join(_LAST_LOOK_S)
+    return found[0] if found else None
 
 
 def _show(run: RunDirectory, backend: Backend, options: argparse.Namespace, offset: int, seen: _Seen) -> None:

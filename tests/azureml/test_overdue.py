@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 
 from ..patience import PATIENCE_S
+from ..stoker_process import start
 
 HOUR = timedelta(hours=1)
 
@@ -36,6 +39,8 @@ class Queue:
         job = TrainJob(name="x", plugins=(payloads.PLUGIN,), options={payloads.OPTION: "succeed"})
         self.run = RunDirectory.create(folder / "runs", job)
         self.handle = self.backend().submit(job, self.run.path)
+        self.run.write_handle(self.handle)
+        self._asked = len(emulator.requests)
 
     def backend(self, **settings: Any) -> AzureBackend:
         """A backend as another process makes it, which knows nothing of what others have seen."""
@@ -50,6 +55,10 @@ class Queue:
             assert time.monotonic() < deadline, status
             time.sleep(0.02)
         return status
+
+    def watched(self) -> bool:
+        """Whether somebody has asked for the run since it was submitted."""
+        return any(self.run.run_id in one.path for one in self.emulator.requests[self._asked :])
 
     @property
     def record(self) -> dict[str, Any]:
@@ -151,6 +160,29 @@ def test_a_run_whose_cluster_is_deleted_says_so(queue: Queue):
     assert backend.status(queue.handle).state is RunState.QUEUED
     backend.cancel(queue.handle)
     assert backend.status(queue.handle).state is RunState.CANCELLED
+
+
+@pytest.mark.parametrize("more", [1, 3])
+def test_a_second_ctrl_c_leaves_the_run_and_says_that_it_goes_on(queue: Queue, more: int):
+    fault = queue.emulator.fault("POST .*/cancel", FaultKind.UNAVAILABLE, times=None)
+    words = ("runs", "attach", queue.run.run_id)
+    with start(*words, cwd=queue.run.path.parents[1], stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE) as watcher:
+        assert watcher.stderr is not None
+        while not queue.watched():
+            time.sleep(0.05)
+        watcher.send_signal(signal.SIGINT)
+        while "cancelling" not in watcher.stderr.readline():
+            assert watcher.poll() is None
+        for _ in range(more):
+            watcher.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        last = watcher.stderr.read()
+    fault.clear()
+    assert watcher.wait(timeout=PATIENCE_S) == 130
+    assert len(last.splitlines()) == 1
+    assert last.startswith("the run goes on, as far as can be seen; watch it with `")
+    assert f" runs attach {queue.run.run_id}`, or cancel it with `" in last
+    assert queue.record["status"] == "Queued"
 
 
 def cluster(state: str, most: int = 4, **facts: Any) -> dict[str, Any]:
