@@ -15,6 +15,7 @@ __all__ = [
     "AdoptingBackend",
     "Backend",
     "BackendChoice",
+    "FindingBackend",
     "FoundRun",
     "Manifest",
     "ModelVersion",
@@ -269,6 +270,26 @@ class RecordingBackend(Protocol):
         Raises:
             BackendError: The backend can't give them.
             StorageError: They can't be written.
+        """
+        ...
+
+
+@runtime_checkable
+class FindingBackend(Protocol):
+    """A backend that also knows whether a run was submitted; having this method is enough.
+
+    It is asked when a submission has failed, or was interrupted or killed: a run that was not submitted needs no
+    folder, and one that was can be watched and cancelled.
+    """
+
+    def find_submitted(self, run_dir: Path) -> Handle | None:
+        """Returns the handle of the run of a folder; None if it was not submitted. Starts nothing.
+
+        Args:
+            run_dir: The folder, as `submit` was given it.
+
+        Raises:
+            BackendError: The system does not answer.
         """
         ...
 

@@ -5,7 +5,7 @@ StokerError                 exit 1   the root; the command line prints it as `er
 │   ├── OptionError                  a value of an option, an environment variable or the settings file
 │   ├── UnknownNameError             no data set, model, backend, run, … of that name
 │   ├── DatasetError                 a data file is missing or is not what it should be
-│   ├── StorageError                 a file or folder can't be written: no space, read-only, no permission
+│   ├── StorageError                 a file or folder can't be written or read: no space, no permission
 │   └── PluginError                  a plugin is broken, clashes with another, or lacks a package
 ├── DownloadError           exit 1   no mirror gave the right bytes
 ├── BackendError            exit 1   a backend could not do what was asked
@@ -139,7 +139,7 @@ class DatasetError(InputError):
 
 
 class StorageError(InputError):
-    """A file or folder can't be written."""
+    """A file or folder can't be written or read."""
 
     @classmethod
     def from_os(cls, error: OSError, path: str | PathLike[str], *, doing: str = "write") -> StorageError:

@@ -28,6 +28,7 @@ __all__ = [
     "hidden_beside",
     "is_unfinished",
     "make_folder",
+    "open_plain",
     "read_plain",
     "recover",
     "remove_tree",
@@ -48,8 +49,12 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path, *, doing: str = "write") -> Iterator[None]:
     """Turns an `OSError` of the body into a `StorageError` that names `path`.
+
+    Args:
+        path: The file or folder.
+        doing: What the body does with it: "write" or "read".
 
     Raises:
         StorageError: The body raised an `OSError`.
@@ -57,7 +62,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError.from_os(error, path) from error
+        raise StorageError.from_os(error, path, doing=doing) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -292,12 +297,25 @@ def read_plain(path: Path, offset: int = 0) -> bytes:
     Raises:
         OSError: It can't be read, or is no plain file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a plain file")
+    with open_plain(path) as stream:
         stream.seek(offset)
         return stream.read()
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Opens a file to read it, and nothing else that may have its name: a pipe or a device would be waited for.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It can't be read, or is no plain file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:

@@ -182,9 +182,11 @@ class RunDirectory:
         """
         return TrainJob.from_json(self._read(self._jobs()[-1]))
 
-    def write_next_job(self, job: TrainJob) -> None:
-        """Writes the job of the next attempt, beside the earlier ones: `job-2.json`."""
-        files.write_json(self.path / f"job-{len(self._jobs()) + 1}.json", job.to_json())
+    def write_next_job(self, job: TrainJob) -> Path:
+        """Writes the job of the next attempt, beside the earlier ones: `job-2.json`; returns the path of the file."""
+        path = self.path / f"job-{len(self._jobs()) + 1}.json"
+        files.write_json(path, job.to_json())
+        return path
 
     def replace_job(self, job: TrainJob) -> None:
         """Replaces the job of the newest attempt, by the one that it really runs."""
@@ -230,6 +232,19 @@ class RunDirectory:
         if was is None and gone and handle.reference.rpartition("/")[2] == self.run_id:
             was = handle.reference
         return replace(handle, reference=str(self.path.resolve())) if handle.reference == was else handle
+
+    def refuse_copy(self) -> None:
+        """Refuses to change a run elsewhere from a copy of its folder, while the folder itself is there.
+
+        Raises:
+            RunError: This folder is such a copy.
+        """
+        own, original = str(self.path.resolve()), self._read(_HANDLE).get("folder")
+        if own in {original, self.handle().reference}:  # a copy of a run on this machine is a run of its own
+            return
+        if isinstance(original, str) and os.path.isdir(original):  # noqa: PTH112 - as above
+            what = f"{self.path} is a copy of the folder of the run, which only the original may change"
+            raise RunError(what, hint=f"do it in {original}", path=self.path)
 
     def has_handle(self) -> bool:
         """Returns whether the run is known to be submitted."""

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from ..engine import files
 from ..engine.errors import InputError, UnknownNameError
 from ..engine.hookspecs import hookimpl
 from ..engine.model import ModelBuilder, ModelConfig
@@ -45,7 +46,7 @@ def check(path: Path, function: str) -> None:
         UnknownNameError: It has no such function; the error has those that build models.
     """
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(files.read_plain(path), filename=str(path))
     except OSError as error:
         hint = "check the path given with --model"
         raise InputError(

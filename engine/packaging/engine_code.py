@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import files
 from ..errors import InputError
 
 ENGINE = "stoker.zip"
@@ -63,6 +64,6 @@ def read(path: Path) -> bytes:
         InputError: It can't be read.
     """
     try:
-        return path.read_bytes()
+        return files.read_plain(path)
     except OSError as error:
         raise InputError(f"can't read {path}", received=error.strerror, path=path) from error

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import files
 from .never import never
 from .pattern import Pattern
+
+_FOLDER, _FILE = "a folder", "a file"
 
 GITIGNORE = (".gitignore",)
 """The names of ignore files where a backend has none of its own."""
@@ -36,18 +40,24 @@ class Ignore:
     def walk(self, folder: Path) -> Iterator[tuple[Path, str]]:
         """Yields each file below a folder, in order, with the rule that keeps it here, or "".
 
-        A folder that stays here is given by itself, with the rule; links are not followed and stay.
+        A folder that stays here is given by itself, with the rule. Links are not followed and stay, and so do pipes,
+        sockets and devices.
+
+        Raises:
+            StorageError: A folder, or a file with rules, can't be read.
         """
-        for path in sorted(folder.iterdir()):
-            rule = "a link" if path.is_symlink() else self.rule(path, is_folder=path.is_dir())
-            if path.is_dir() and not rule:
+        with files.storage_errors(folder, doing="read"):
+            kinds = [(path, _kind(path)) for path in sorted(folder.iterdir())]
+        for path, kind in kinds:
+            rule = kind if kind not in {_FOLDER, _FILE} else self.rule(path, is_folder=kind == _FOLDER)
+            if kind == _FOLDER and not rule:
                 yield from self.walk(path)
             else:
                 yield path, rule
 
     def rule(self, path: Path, *, is_folder: bool = False) -> str:
         """Returns the rule that keeps a path here, "" if there is none; its parent folders are taken to go."""
-        is_code = is_folder and (path / "__init__.py").is_file()
+        is_code = is_folder and os.path.isfile(path / "__init__.py")  # noqa: PTH113 - Path.is_file raises in a private folder
         kept = "" if is_code else never(path.name, is_folder=is_folder)
         return kept or self._excluded(path, is_folder=is_folder)
 
@@ -69,7 +79,17 @@ class Ignore:
         return self._files[folder]
 
 
+def _kind(path: Path) -> str:
+    """Returns what a path is; anything but a folder and a file is a reason why it stays here."""
+    if path.is_symlink():
+        return "a link"
+    if path.is_dir():
+        return _FOLDER
+    return _FILE if path.is_file() else "no plain file"  # a pipe would be waited for
+
+
 def _read(path: Path) -> tuple[Pattern, ...]:
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+    with files.storage_errors(path, doing="read"):
+        lines = files.read_plain(path).decode("utf-8-sig", errors="replace").replace("\r\n", "\n").split("\n")
     parsed = (Pattern.parse(line, f"{path.name}:{number}") for number, line in enumerate(lines, 1))
     return tuple(pattern for pattern in parsed if pattern)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import files
 from ..errors import InputError
 
 
@@ -36,7 +37,7 @@ def imports(path: Path) -> Iterator[Import]:
         InputError: It can't be read, or is no Python.
     """
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(files.read_plain(path), filename=str(path))
     except OSError as error:
         raise InputError(f"can't read {path}", received=error.strerror, path=path) from error
     except (SyntaxError, ValueError) as error:

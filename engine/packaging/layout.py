@@ -44,7 +44,8 @@ def package_documents(
     }
     documents = {f"{PACKAGE}/{place}": content for place, content in package.files.items()}
     text = json.dumps(known, indent=2, ensure_ascii=False) + "\n"
-    return {**documents, ENVIRONMENT: environment.encode(), FACTS: text.encode()}
+    encoded = text.encode(errors="backslashreplace")  # a path may hold bytes that are not text
+    return {**documents, ENVIRONMENT: environment.encode(), FACTS: encoded}
 
 
 def is_plan(folder: Path) -> bool:

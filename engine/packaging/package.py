@@ -17,6 +17,7 @@ from .engine_code import engine_files, read
 from .entry import Entry
 from .ignore import GITIGNORE
 from .limits import Limits
+from .names import refuse_names
 from .screening import has_secret_name, holds_secret, refuse_secrets
 
 JOB = "job.json"
@@ -63,16 +64,18 @@ class Package:
                 first counts.
 
         Raises:
-            InputError: A file is missing, holds a secret, or the package is larger than the service takes.
+            InputError: A file is missing, holds a secret, has a name that can't be sent, or the package is larger than
+                the service takes.
         """
         code = user_code.gather(job, ignore_files)
         sources = {place: path for place, path in code.files.items() if not has_secret_name(place, path, code)}
+        refuse_names(sources)
         if limits:
             limits.refuse(_sizes(sources), ignore_files[0])
         contents = {place: read(path) for place, path in sources.items()}
         contents = {place: data for place, data in contents.items() if not holds_secret(place, data, code)}
         sent = job_to_send(job, code.names)
-        refuse_secrets(sent)
+        refuse_secrets(replace(sent, register=job.register))  # a name at the service
         contents |= {JOB: (json.dumps(sent.to_json(), indent=2) + "\n").encode()}
         contents |= engine_files(job.plugins, entry.source, without) if entry else {}
         whole = cls(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, few
@@ -46,19 +47,26 @@ def holds_secret(place: str, data: bytes, code: UserCode) -> bool:
 
 
 def refuse_secrets(job: TrainJob) -> None:
-    """Refuses a job with a secret in one of its options: they would lie in the package and in the record of the run.
+    """Refuses a job with a secret in one of its options: they lie in the package, in tags and names of the service.
 
     Raises:
         InputError: With the option's name.
     """
-    texts = {name: value for name, value in job.to_json().items() if isinstance(value, str)}
-    for name, value in {**texts, **job.options}.items():
-        finding = secrets.find(f"{name} = {str(value)!r}".encode())
+    for name, value in _texts(job):
+        finding = secrets.find_in_value(name, value)
         if finding:
             raise InputError(
                 f"the value of --{name.replace('_', '-')} may not leave this machine: it holds {finding.what}",
                 hint="leave it out, and give it to the job through the environment of the service, or a key vault",
             )
+
+
+def _texts(job: TrainJob) -> Iterator[tuple[str, str]]:
+    """Yields each text of a job, with the name of its option."""
+    for name, value in {**job.to_json(), **job.options}.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str):
+                yield name, each
 
 
 def _leave_out(path: Path, rule: str, code: UserCode, remedy: str = "") -> None:

@@ -16,6 +16,8 @@ PRAGMA = "# pragma: allowlist secret"
 """The comment that lets a line pass; it is that of detect-secrets, so that one comment does for both."""
 
 _BINARY = b"\0"
+_AS_SETTINGS = "value.ini"
+"""A name of a file in which values have no quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,27 @@ class Secret:
 def find(content: bytes, file: str = "") -> Secret | None:
     """Returns the first secret in a file's content, allowed or not; None if there is none."""
     return next(iter(find_all(content, file)), None)
+
+
+def find_in_value(name: str, value: str) -> Secret | None:
+    """Returns the first secret in the value of an option, or in a path; None if there is none.
+
+    Beside what `find` sees, these are values that a name in the text gives away, tokens as a part of a path, and the
+    login of a registry, which needs no scheme before it.
+
+    Args:
+        name: What the value is called; "" if that says nothing.
+        value: The text.
+    """
+    text = value.replace(_BINARY.decode(), " ")
+    named = f"{name} = {text!r}" if name else ""
+    ways = ((named, ""), (text, ""), (text, _AS_SETTINGS), (text.replace("/", "\n"), ""))
+    for each, file in ways:
+        found = find(each.encode(errors="replace"), file)
+        if found:
+            return found
+    login = _login().search(text)
+    return Secret("a login", text.count("\n", 0, login.start()) + 1) if login else None
 
 
 def find_all(content: bytes, file: str = "") -> list[Secret]:
@@ -93,6 +116,15 @@ def _prefixes() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
 @cache
 def _patterns() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
     return tuple((what, word, re.compile(pattern)) for what, (word, pattern) in PATTERNS.items())
+
+
+@cache
+def _login() -> re.Pattern[str]:
+    """Returns what matches `name:password@host`; an image with its tag and its digest looks much like it."""
+    stand_in = r"(?!(?i:pass|password|passwd|pwd|token|secret)@)"
+    return re.compile(
+        rf"(?<![^\s=,;/])[^\s/:@'\"{{}}<>$]{{1,200}}:{stand_in}[^\s/:@'\"{{}}<>$]{{3,500}}@(?!sha\d+:)[\w\[]"
+    )
 
 
 @cache

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -103,8 +104,9 @@ def import_file(path: Path) -> ModuleType:
     """
     path = expanded(path).resolve()
     if not path.is_file():
-        raise InputError(f"no such file: {path}", hint="check the path", path=path)
-    name = f"stoker_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        what = "not a plain file" if path.exists() else "no such file"
+        raise InputError(f"{what}: {path}", hint="check the path", path=path)
+    name = f"stoker_file_{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"not a Python file: {path}", path=path)

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from .. import files
+from .. import files, locks
 from ..backend import Backend, Manifest, ModelVersion, RecordingBackend
 from ..errors import RunError, StokerError, StorageError, few
 from ..job import TrainJob
@@ -37,7 +37,12 @@ def collect_results(run: RunDirectory, backend: Backend, job: TrainJob | None = 
         BackendError: The backend can't provide something.
         StorageError: Something can't be written.
     """
-    handle, job = run.handle(), job or run.job()
+    with locks.lock(run.lock):  # two that watch a run would register its model twice
+        return _collect(run, backend, job or run.job())
+
+
+def _collect(run: RunDirectory, backend: Backend, job: TrainJob) -> list[ModelVersion]:
+    handle = run.handle()
     log = b"".join(backend.logs(handle))
     files.write_bytes(run.log, log)
     manifest = backend.fetch(handle, run.outputs)

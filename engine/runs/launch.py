@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import locks
-from ..backend import Backend, BackendChoice
+from ..backend import Backend, BackendChoice, FindingBackend
 from ..data import ProgressCallback
-from ..errors import BackendError, InputError, RunError
+from ..errors import BackendError, InputError, RunError, StokerError, StorageError, UnreachableError
 from ..event import EventKind, RunEvent
 from ..job import TrainJob
 from ..plugin.plugins import Plugins
@@ -43,7 +43,8 @@ def submit(
 
     Raises:
         InputError: The user's input is wrong; no folder is left.
-        BackendError: The backend could not start it; the folder stays, because the job may still be running.
+        BackendError: The backend could not start it; the folder stays, unless the backend knows that nothing was
+            submitted.
     """
     notes = load_dataset(job, plugins, progress).notes if backend.runs_here else ()
     run = RunDirectory.create(root, job)
@@ -56,6 +57,10 @@ def submit(
         _start(run, job, backend, plugins)
     except InputError:
         run.remove()
+        raise
+    except BackendError as error:
+        if not isinstance(error, UnreachableError) and _was_not_submitted(run, backend):
+            run.remove()
         raise
     return run
 
@@ -75,21 +80,61 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
         Where the log of the new attempt begins, in bytes.
 
     Raises:
-        RunError: It is running.
-        InputError, BackendError: As `submit`; the folder always stays.
+        RunError: It is running, or its folder is a copy of that of a run elsewhere.
+        InputError, BackendError: As `submit`; the folder always stays, and is as it was.
     """
     if not run.has_handle():
+        if job != run.job():
+            what = f"the options of the run {run.run_id} can't change: it is not known whether it was submitted"
+            raise InputError(what, hint=f"first find out with: {run.command('runs', 'show')}")
         _start(run, job, backend, plugins)
         return 0
+    run.refuse_copy()
     if not backend.status(run.handle()).state.ended:
         raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: {run.command('runs', 'attach')}")
-    if job != run.job():
-        run.write_next_job(job)
-    if not backend.runs_here:
-        run.truncate_metrics(0)  # collecting its results brings all figures back
     written = sum(len(piece) for piece in backend.logs(run.handle()))
-    _start(run, job, backend, plugins)
+    if not backend.runs_here:
+        _start(run, job, backend, plugins)
+        if job != run.job():
+            run.write_next_job(job)
+        run.truncate_metrics(job.epochs)  # collecting its results brings the final figures back
+        return written
+    following = run.write_next_job(job) if job != run.job() else None
+    try:
+        _start(run, job, backend, plugins)
+    except StokerError:
+        if following:
+            following.unlink(missing_ok=True)
+        raise
     return written
+
+
+def find_submission(run: RunDirectory, backend: Backend, plugins: Plugins) -> None:
+    """Finds out whether a run was submitted whose submission did not come to its end, and records it if it was.
+
+    Args:
+        run: The run; one that is known to be submitted stays as it is.
+        backend: The backend that it was to be submitted to; one that can't find out leaves the run as it is.
+        plugins: The plugins that observe its submission.
+
+    Raises:
+        RunError: It was not submitted.
+        BackendError: The backend does not answer.
+    """
+    if run.has_handle() or not isinstance(backend, FindingBackend):
+        return
+    handle = backend.find_submitted(run.path)
+    if handle is None:
+        hint = f"submit it with `{run.command('train', '--resume')}`, or remove {run.path}"
+        raise RunError(f"the run {run.run_id} was not submitted", hint=hint, path=run.path)
+    _record_submission(run, run.job(), handle, plugins)
+
+
+def _was_not_submitted(run: RunDirectory, backend: Backend) -> bool:
+    try:
+        return isinstance(backend, FindingBackend) and backend.find_submitted(run.path) is None
+    except StokerError:
+        return False
 
 
 def settle(run: RunDirectory, plugins: Plugins) -> None:
@@ -118,6 +163,18 @@ def settle(run: RunDirectory, plugins: Plugins) -> None:
 
 def _start(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins) -> None:
     handle = backend.submit(job, run.path)
+    try:
+        _record_submission(run, job, handle, plugins)
+    except StorageError as error:  # nobody would find it again
+        try:
+            backend.cancel(handle)
+        except StokerError as failed:
+            hint = f"it goes on as {handle}; end it there"
+            raise BackendError(f"{error.what}, and the job can't be ended", received=failed.what, hint=hint) from error
+        raise
+
+
+def _record_submission(run: RunDirectory, job: TrainJob, handle: Handle, plugins: Plugins) -> None:
     run.write_handle(handle)
     event = RunEvent(kind=EventKind.SUBMITTED, run_id=run.run_id, data={"handle": str(handle)})
     run.append_event(event)

@@ -12,6 +12,7 @@ _LEAST = 24
 
 _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|[ -/]*[0-~])?"
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_BROKEN = re.compile(r"[\t\n\ud800-\udfff]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -34,6 +35,18 @@ def visible(text: str) -> str:
         'a\\x1b[2Jb'
     """
     return _OBEYED.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def in_line(text: str) -> str:
+    r"""Makes visible what `visible` does, and tabs, line breaks, and bytes of a name that are no text.
+
+    For the name of a file in the middle of a sentence.
+
+    Example:
+        >>> in_line("a\nb\udcff")
+        'a\\nb\\udcff'
+    """
+    return _BROKEN.sub(lambda match: match[0].encode("unicode_escape").decode(), visible(text))
 
 
 def rate(steps_per_s: float) -> str:

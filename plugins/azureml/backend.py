@@ -17,7 +17,7 @@ from ...engine.rundir import RunDirectory
 from ...engine.status import Handle, RunState, RunStatus
 from .progress import StderrReporter
 from .reference import Reference, Scope
-from .rest.client import Patience, Service
+from .rest.client import MissingWorkspaceError, Patience, Service
 from .runs import adopt, cancel, models, outputs, overdue
 from .runs.status import CloudRun
 from .settings import AzureSettings
@@ -93,6 +93,15 @@ class AzureBackend:
             self.report(page)
             reference.write(run, page)
         return reference.handle
+
+    def find_submitted(self, run_dir: Path) -> Handle | None:
+        """Looks in the workspace for the run that the folder names since its submission began."""
+        reference = Reference.of_folder(RunDirectory(run_dir.resolve()))
+        try:
+            found = reference and self._cloud_run(reference).find()
+        except MissingWorkspaceError:
+            return None
+        return reference.handle if reference and found else None
 
     def status(self, handle: Handle) -> RunStatus:
         """Returns the status of the run; cancels one that has waited for a node for longer than it may."""

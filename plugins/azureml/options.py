@@ -54,7 +54,7 @@ def file_or_name(text: str) -> Path | str:
     """
     if not text:
         raise argparse.ArgumentTypeError("expected a path, or the name of a registered environment")
-    return text if is_registered(text) and not Path(text).is_file() else Path(text)
+    return text if is_registered(text) and (Path(text).is_dir() or not Path(text).exists()) else Path(text)
 
 
 def add_workspace_options(group: Any) -> None:

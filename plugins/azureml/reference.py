@@ -67,9 +67,9 @@ class Scope:
             InputError: There is no such file, or it names no workspace.
         """
         start = expanded(config) if config else Path()
-        path = start if start.is_file() else _search(start)
+        path = _search(start) if start.is_dir() else start
         try:
-            parts = _parts(strict_json.loads(files.decode(path.read_bytes())))
+            parts = _parts(strict_json.loads(files.decode(files.read_plain(path))))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             expected = f"a JSON object with {', '.join(_KEYS)}"
             received = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"

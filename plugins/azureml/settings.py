@@ -77,7 +77,7 @@ class AzureSettings:
         allow_retired: Use the VM size even if the table calls it retired.
 
     Raises:
-        OptionError: A value is out of its range.
+        OptionError: A value is out of its range, or holds a secret.
     """
 
     config: str = ""
@@ -102,8 +102,7 @@ class AzureSettings:
     allow_retired: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("experiment", "dataset", "image"):
-            self._refuse_secret(name)
+        self._refuse_secrets()
         named = "a name of at most 255 letters, digits, '-' and '_', a letter or digit first"
         self._check("experiment", not self.experiment or bool(NAME.fullmatch(self.experiment)), named)
         data = "NAME, NAME:VERSION with a number or 'latest', or azureml://datastores/NAME/paths/PATH"
@@ -224,18 +223,24 @@ class AzureSettings:
             hint = "add --azureml-subnet, or leave out --azureml-no-public-ip"
             raise OptionError("--azureml-no-public-ip needs a subnet: nodes outside of one have addresses", hint=hint)
 
-    def _refuse_secret(self, name: str) -> None:
-        finding = secrets.find(str(getattr(self, name)).encode())
-        if finding:
-            option = f"--azureml-{name}"
-            raise OptionError(
-                f"{option} may not leave this machine: it holds {finding.what}", hint="choose another name"
-            )
+    def _refuse_secrets(self) -> None:
+        """Refuses a text with a secret in it, unless it names a file: all others go to Azure."""
+        texts = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "config"}
+        for name, value in texts.items():
+            is_file = name == "environment" and not is_registered(value)
+            finding = secrets.find_in_value(name, value) if isinstance(value, str) and not is_file else None
+            if finding:
+                raise OptionError(
+                    f"{_option(name)} may not leave this machine: it holds {finding.what}", hint="choose another name"
+                )
 
     def _check(self, name: str, good: bool, expected: str, hint: str = "") -> None:
         if not good:
-            option = f"--azureml-{name.replace('_', '-')}"
-            raise OptionError.must_be(option, expected, received=repr(getattr(self, name)), hint=hint)
+            raise OptionError.must_be(_option(name), expected, received=repr(getattr(self, name)), hint=hint)
+
+
+def _option(name: str) -> str:
+    return f"--azureml-{name.replace('_', '-')}"
 
 
 def changing_tag(image: str) -> str:

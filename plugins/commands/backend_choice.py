@@ -52,9 +52,9 @@ def known_choice(run: RunDirectory, defaults: Options) -> BackendChoice:
     """Returns the backend of a run, with the recorded options, and defaults for the others.
 
     Raises:
-        RunError: It is not known whether the run was submitted.
+        RunError: It is not known whether the run was submitted, nor where.
     """
-    now = choice_of(defaults, run.handle().backend)
     before = run.backend_choice()
+    now = choice_of(defaults, before.name if before else run.handle().backend)
     recorded = before.options if before else {}
     return BackendChoice(name=now.name, options={each: recorded.get(each, now.options[each]) for each in now.options})

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
         job = effective
     try:
         state = _runner(job, context)(job, run_dir, context.plugins, stop)
-    except StorageError as error:  # so that not even the status could be written
+    except (StorageError, OSError) as error:  # so that not even the status, or the log, could be written
         with contextlib.suppress(OSError):
             print(f"error: {error}", file=sys.stderr, flush=True)
         os._exit(os.EX_IOERR)

@@ -123,7 +123,7 @@ def _class_weight(given: str) -> str:
         return given
     path = expanded(given)
     try:
-        text = files.decode(path.read_bytes())
+        text = files.decode(files.read_plain(path))
     except OSError as error:
         expected = f'"{BALANCED}", or a JSON file from classes to numbers: {{"0": 1.0, "3": 2.5}}'
         raise InputError(

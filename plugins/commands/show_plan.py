@@ -15,7 +15,7 @@ from ...engine.errors import InputError
 from ...engine.job import TrainJob
 from ...engine.paths import expanded
 from ...engine.plugin.context import Context
-from ...engine.terminal.text import visible
+from ...engine.terminal.text import in_line
 from .backend_choice import prefix
 
 SAY_ONLY = "-"
@@ -93,13 +93,9 @@ def plan_as_json(plan: Plan, written: str) -> dict[str, Any]:
 
 def describe_plan(plan: Plan) -> str:
     """Describes a plan in words, each step and each warning on one line, whatever names and values are in it."""
-    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {_line(step)}" for step in plan.steps)]
-    lines += [f"warning: {_line(warning)}" for warning in plan.warnings]
+    lines = [f"with the backend {plan.backend!r}, stoker would:", *(f"  - {in_line(step)}" for step in plan.steps)]
+    lines += [f"warning: {in_line(warning)}" for warning in plan.warnings]
     return "\n".join(lines)
-
-
-def _line(text: str) -> str:
-    return visible(text).replace("\n", "\\n")
 
 
 def write_plan(plan: Plan, folder: Path) -> None:
@@ -113,7 +109,7 @@ def write_plan(plan: Plan, folder: Path) -> None:
         raise InputError(
             f"{folder} exists", expected="a new or empty folder", hint="choose another folder", path=folder
         )
-    documents = {"plan.txt": f"{describe_plan(plan)}\n".encode(), **plan.documents}
+    documents = {"plan.txt": f"{describe_plan(plan)}\n".encode(errors="backslashreplace"), **plan.documents}
     files.make_folder(folder.absolute().parent)
     with files.atomic_folder(folder.absolute()) as beside:
         for name, content in documents.items():

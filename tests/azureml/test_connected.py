@@ -134,15 +134,17 @@ def test_another_machine_adopts_the_run_by_its_id(trained: Trained, tmp_path: Pa
     assert again.stderr.startswith(f"error: the run {run_id} has its folder already\nhint: ")
 
 
-def test_a_run_whose_submission_was_interrupted_is_found_by_submitting_it_again(trained: Trained):
+def test_a_run_whose_submission_was_interrupted_is_found_by_looking_or_by_submitting_it_again(trained: Trained):
     shutil.copytree(trained.folder / "runs", trained.folder / "found")
     found = find_run(trained.folder / "found", trained.run.run_id)
     for name in ("handle.json", "summary.json"):
         (found.path / name).unlink()
     shutil.rmtree(found.outputs)
     words = ("--runs-dir", "found")
-    lost = trained.stoker("runs", "show", found.run_id, *words)
-    assert lost.stderr.startswith(f"error: it is not known whether the run {found.run_id} was submitted\nhint: ")
+    shown = trained.stoker("runs", "show", found.run_id, *words)
+    assert (shown.returncode, "completed" in shown.stdout) == (0, True), shown.stderr
+    assert found.handle() == trained.run.handle()
+    (found.path / "handle.json").unlink()
     done = trained.stoker("train", "--resume", found.run_id, "--backend", "azureml", *words)
     assert (done.returncode, "epoch 2/2" in done.stdout) == (0, True), done.stderr
     assert found.handle() == trained.run.handle()
@@ -162,3 +164,21 @@ def test_a_run_that_is_not_there_is_not_adopted(trained: Trained, words: tuple[s
     assert done.returncode == 2
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_resume_that_is_refused_leaves_the_run_as_it_was(trained: Trained):
+    before = {path.name: path.read_bytes() for path in trained.run.path.iterdir() if path.is_file()}
+    words = ("train", "--resume", trained.run.run_id, "--epochs", 9, "--azureml-environment", "nowhere:9")
+    done = trained.stoker(*words, "--backend", "azureml")
+    assert (done.returncode, "nowhere" in done.stderr) == (2, True), done.stderr
+    assert {path.name: path.read_bytes() for path in trained.run.path.iterdir() if path.is_file()} == before
+
+
+def test_a_copy_of_the_folder_neither_continues_nor_cancels_the_run(trained: Trained):
+    shutil.copytree(trained.run.path, trained.folder / "copies" / "20260101-000000-copy")
+    words = ("--runs-dir", "copies")
+    for command in (("train", "--resume", "latest", "--epochs", 9), ("runs", "cancel", "latest")):
+        done = trained.stoker(*command, *words)
+        assert "is a copy of the folder of the run, which only the original may change" in done.stderr
+        assert f"do it in {trained.run.path}" in done.stderr
+    assert trained.stoker("runs", "show", "latest", *words).returncode == 0

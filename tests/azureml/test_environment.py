@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
+import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -14,7 +16,7 @@ import yaml
 
 from stoker.engine.errors import InputError
 from stoker.plugins.azureml.settings import AzureSettings
-from stoker.plugins.azureml.submit import pins
+from stoker.plugins.azureml.submit import conda, pins
 from stoker.plugins.azureml.submit.environment import Environment, make_environment
 from stoker.plugins.azureml.submit.pins import NEEDED
 from stoker.plugins.azureml.submit.runconfig import sdk_environment
@@ -119,29 +121,94 @@ def test_a_python_that_stoker_does_not_run_on_is_refused(tmp_path: Path, python:
     assert (caught.value.received, caught.value.expected) == (python, "python=3.11 or later")
 
 
-REPLACED = (
-    *("python=3.11.*", "python=3.11.9=he1021f5_0", "conda-forge::python=3.11", "python 3.11", "python =3.11"),
-    *("python", "python=3", "Python=3.11"),
-)
+REPLACED = ("python=3.11.*", "python=3.11.9=he1021f5_0", "python", "python=3", "python>=3")
 """What the SDK posts as Python 3.10."""
 
+DOUBLED = ("conda-forge::python=3.11", "python 3.11", "python =3.11", "Python=3.11")
+"""To what the SDK adds Python 3.10."""
 
-@pytest.mark.parametrize("python", REPLACED)
-def test_what_the_sdk_would_post_is_compared_with_what_was_given(tmp_path: Path, python: str):
-    text = Path(user_file(tmp_path, *all_needed(), python=python).environment).read_text()
+
+def posted(text: str) -> None:
+    """Hands a conda YAML to the SDK, and compares what it posts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK's own
-        with pytest.raises(InputError, match="would post other dependencies than mine has") as caught:
-            sdk_environment(Environment(text=text, origin="mine"), "image:1")
-    assert "python=3.10" in caught.value.received
+        sdk_environment(Environment(text=text, origin="mine"), "image:1")
+
+
+@pytest.mark.parametrize("python", [*REPLACED, *DOUBLED])
+def test_what_the_sdk_would_post_is_compared_with_what_was_given(tmp_path: Path, python: str):
+    text = Path(user_file(tmp_path, *all_needed(), python=python).environment).read_text()
+    with pytest.raises(InputError, match="would post other dependencies than mine has") as caught:
+        posted(text)
+    assert f"python={conda._SDK_PYTHON}" in caught.value.received
+    assert (f'"{python}"' in caught.value.received) is (python in DOUBLED)
     assert python in caught.value.expected
 
 
-@pytest.mark.parametrize("python", [*REPLACED, "python>=3.11"])
-def test_a_python_that_the_sdk_would_replace_is_refused(tmp_path: Path, python: str):
-    with pytest.raises(InputError, match="names Python in a form") as caught:
+@pytest.mark.parametrize(
+    ("python", "what"),
+    [
+        *((python, "replaces by python=3.10.18") for python in REPLACED),
+        *((python, "adds python=3.10.18 to") for python in DOUBLED),
+    ],
+)
+def test_a_python_that_the_sdk_would_change_is_refused_with_what_it_does(tmp_path: Path, python: str, what: str):
+    with pytest.raises(InputError) as caught:
         make_environment(user_file(tmp_path, *all_needed(), python=python), {})
+    assert caught.value.what.endswith(f"names Python in a form that Azure ML's SDK {what}")
     assert caught.value.received == python
+
+
+@pytest.mark.parametrize("python", ["python>=3.11", "python>=3.11,<3.13", "python<3.11.5", "python!=3.10,>=3.9"])
+def test_a_range_of_pythons_is_posted_as_it_is_with_a_warning(tmp_path: Path, python: str):
+    made = make_environment(user_file(tmp_path, *all_needed(), python=python), {})
+    assert made.warnings == (f"the environment does not say which version of Python; here it is {PYTHON}",)
+    posted(made.text)
+
+
+@pytest.mark.parametrize(
+    ("conda_line", "pip_line", "name"),
+    [
+        ("numpy=1.26", "numpy==2.0.1", "numpy"),
+        (f"python={PYTHON}", f"NumPy=={importlib.metadata.version('numpy')}.9", ""),
+        ("python=3.99", "some-package", "python"),
+        ("scikit_learn=1.4", "scikit-learn==1.5", "scikit-learn"),
+    ],
+)
+def test_a_package_of_two_versions_is_refused(conda_line: str, pip_line: str, name: str, tmp_path: Path):
+    settings = user_file(tmp_path, *all_needed(numpy=""), pip_line)
+    path = Path(settings.environment)
+    path.write_text(path.read_text().replace("- pip\n", f"- pip\n- {conda_line}\n"))
+    if not name:
+        assert make_environment(settings, {}).text
+        return
+    with pytest.raises(InputError) as caught:
+        make_environment(settings, {})
+    assert caught.value.what.endswith(f"lists {name} twice, in different versions")
+    assert conda_line in caught.value.received
+
+
+def test_two_versions_for_two_conditions_are_none_too_many(tmp_path: Path):
+    lines = ('some==1; python_version<"3.12"', 'some==2; python_version>="3.12"')
+    assert make_environment(user_file(tmp_path, *all_needed(), *lines), {}).warnings == ()
+
+
+@pytest.mark.parametrize("lines", ["prefix: /home/me/envs/mine\n", "prefix:\n  /home/me/envs/mine\n"])
+@pytest.mark.parametrize("last", [False, True])
+def test_where_the_environment_lies_here_is_not_sent(lines: str, last: bool, tmp_path: Path):
+    settings = user_file(tmp_path, *all_needed())
+    path = Path(settings.environment)
+    plain = path.read_text()
+    path.write_text(f"{plain}{lines}" if last else f"{lines}{plain}")
+    assert make_environment(settings, {}).text == plain
+
+
+def test_where_the_environment_lies_here_is_refused_where_it_is_no_line_of_its_own(tmp_path: Path):
+    settings = user_file(tmp_path, *all_needed())
+    path = Path(settings.environment)
+    path.write_text(json.dumps({"prefix": "/home/me", **yaml.safe_load(path.read_text())}))
+    with pytest.raises(InputError, match="says where it lies on this machine"):
+        make_environment(settings, {})
 
 
 @pytest.mark.parametrize("python", ["python=3.11", "python==3.11", "python=3.11.9"])
@@ -199,6 +266,13 @@ def test_a_package_of_another_system_is_a_warning(tmp_path: Path):
 def test_a_python_for_pip_is_no_python(tmp_path: Path):
     with pytest.raises(InputError, match="lacks python"):
         make_environment(user_file(tmp_path, *all_needed(), "python==3.11", python="pip"), {})
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "e.yml")
+    with pytest.raises(InputError, match="can't read the environment") as caught:
+        make_environment(AzureSettings(environment=str(tmp_path / "e.yml")), {})
+    assert caught.value.received == "not a plain file"
 
 
 def test_a_file_of_a_windows_editor_is_read(tmp_path: Path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ import pytest
 
 from stoker.engine.errors import BackendError, InputError
 from stoker.engine.job import TrainJob
+from stoker.engine.plugin.plugins import Plugins
 from stoker.engine.rundir import RunDirectory
+from stoker.engine.runs import launch
+from stoker.engine.runs.collect import collect_results
+from stoker.engine.runs.find import list_runs
 from stoker.engine.status import Handle, RunState
 from stoker.engine.testing.backend import payloads
 from stoker.plugins.azureml.backend import AzureBackend
 from stoker.plugins.azureml.progress import ignore
 from stoker.plugins.azureml.rest.client import Patience
+from stoker.plugins.azureml.sdk import sdk
 from stoker.plugins.azureml.settings import AzureSettings
 from stoker.plugins.azureml_emulator import Emulator, FaultKind
 from stoker.plugins.azureml_emulator.network.faults import ALTER
@@ -306,16 +312,17 @@ def test_a_header_that_is_refused_once_is_renewed(cloud: Cloud):
 @TRANSIENT
 def test_a_single_failure_is_not_noticed(cloud: Cloud, kind: FaultKind, tmp_path: Path):
     job, run = cloud.new_run("succeed")
+    faults = []
     for pattern in (
         "management.azure.com",
         "/discovery",
         "/datastores|/default",
         "/computes/",
         "/history/",
-        "POST .*runs",
     ):
-        cloud.emulator.fault(pattern, kind, times=1)
+        faults.append(cloud.emulator.fault(pattern, kind, times=1))
     handle = cloud.backend().submit(job, run.path)
+    assert [fault.hits for fault in faults] == [1] * len(faults)
     assert cloud.count(run) == 1
     cloud.until(handle, RunState.COMPLETED)
     cloud.backend().fetch(handle, tmp_path / "target")
@@ -358,3 +365,53 @@ def test_a_definition_that_does_not_come_is_no_reason_to_downgrade(cloud: Cloud)
     assert cloud.count(run) == 0
     cloud.backend().submit(job, run.path)
     assert cloud.count(run) == 1
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_an_interrupted_submission_is_known_to_be_one_or_none(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, sent: bool
+):
+    job, run = cloud.new_run("succeed")
+    bounded, said = sdk.bounded, list[str]()
+
+    def interrupted(what: str, call: Callable[[], Any], *words: Any, **options: Any) -> Any:
+        if "can't be submitted" not in what:
+            return bounded(what, call, *words, **options)
+        if sent:
+            bounded(what, call, *words, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sdk, "bounded", interrupted)
+    backend = cloud.backend()
+    backend.report = said.append
+    if sent:
+        handle = backend.submit(job, run.path)
+        assert f"the run {run.run_id} was submitted before you interrupted" in " ".join(said)
+        assert backend.find_submitted(run.path) == handle
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            backend.submit(job, run.path)
+        assert backend.find_submitted(run.path) is None
+    assert cloud.count(run) == sent
+
+
+def test_what_the_service_refuses_leaves_no_run(cloud: Cloud):
+    job, _ = cloud.new_run("succeed")
+    before = list_runs(cloud.runs)
+    fault = cloud.emulator.fault("POST .*/execution/", FaultKind.FORBIDDEN, times=None)
+    with pytest.raises(BackendError):
+        launch.submit(job, cloud.backend(), cloud.runs, Plugins())
+    fault.clear()
+    assert list_runs(cloud.runs) == before
+
+
+def test_two_that_watch_a_run_register_its_model_once(cloud: Cloud):
+    job, run = cloud.new_run("succeed", register="watched")
+    run.write_handle(cloud.backend().submit(job, run.path))
+    cloud.until(run.handle(), RunState.COMPLETED)
+    backend = cloud.backend()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(collect_results, run, backend) for _ in range(2))
+        assert first.result() == second.result()
+    versions = cloud.emulator.service.store.all("models", lambda one: one["name"] == "watched")
+    assert [one["version"] for one in versions] == [1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import fields
 from datetime import date
@@ -83,9 +84,9 @@ def test_the_plan_names_what_goes_up_with_sizes_and_the_digest():
         (
             {"dataset": "", "data_folder": HERE},
             {},
-            f"upload {HERE} to the default datastore and register it under a name made",
+            f" files of {HERE}, 0.",
         ),
-        ({"dataset": "", "data_folder": HERE}, {"dataset": "mine"}, "register it as 'mine'"),
+        ({"dataset": "", "data_folder": HERE}, {"dataset": "mine"}, "register them as 'mine'"),
         ({"dataset": ""}, {}, "leave it to the node to get the data\n"),
         ({"dataset": "fashion-mnist"}, {}, "leave it to the node to get the data set 'fashion-mnist'"),
         ({}, {}, "'gpu-cluster': 0 to 4 dedicated nodes of Standard_NC4as_T4_v3 (4 cores, 28 GiB, 1 T4)"),
@@ -152,6 +153,44 @@ def test_what_stays_here_is_listed_with_its_rule(tmp_path: Path):
     (tmp_path / "model.py").write_text("import parts\n")
     steps = plan_of(TrainJob(model=f"{tmp_path}/model.py")).steps
     assert f"leave here {tmp_path}/parts/.env (a secret: .env)" in steps
+
+
+def test_the_plan_says_how_many_files_of_data_go_and_reads_none(tmp_path: Path):
+    for number in range(3):
+        with (tmp_path / f"{number}.bin").open("wb") as stream:
+            stream.truncate(1_500_000_000_000)  # which would take hours to read
+    (tmp_path / "out").symlink_to("/etc/hostname")
+    plan = plan_of(TrainJob(dataset="", data_folder=str(tmp_path)))
+    assert any(f"upload 3 files of {tmp_path}, 4,500,000.0 MB, to the default" in step for step in plan.steps)
+    assert "leave here out of the data (a link out of the folder)" in plan.steps
+    facts = json.loads(plan.documents["package.json"])["data"]
+    assert facts == {
+        "files": dict.fromkeys(("0.bin", "1.bin", "2.bin"), 1_500_000_000_000),
+        "left_out": {"out": "a link out of the folder"},
+    }
+
+
+def test_names_of_files_that_stay_add_no_lines_to_a_plan(tmp_path: Path):
+    names = ("token\n  - pay nothing.txt", os.fsdecode(b"\xe9.token"))
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "data").mkdir()
+    for name in names:
+        (tmp_path / "parts" / f"{name}.pyc").write_text("x")
+        (tmp_path / "data" / f".{name}").write_text("x")
+    (tmp_path / "data" / "a.csv").write_text("x")
+    (tmp_path / "parts" / "__init__.py").write_text("")
+    (tmp_path / "model.py").write_text("import parts\n")
+    plan = plan_of(TrainJob(model=f"{tmp_path}/model.py", dataset="", data_folder=str(tmp_path / "data")))
+    write_plan(plan, tmp_path / "plan")
+    lines = (tmp_path / "plan" / "plan.txt").read_text().splitlines()
+    assert len(lines) == 1 + len(plan.steps) + len(plan.warnings)
+    assert rf"  - leave here {tmp_path}/parts/\udce9.token.pyc (a cache: *.py[cod])" in lines
+
+
+def test_a_folder_with_a_name_that_can_not_be_sent_has_no_plan(tmp_path: Path):
+    (tmp_path / os.fsdecode(b"\xe9.csv")).write_text("x")
+    with pytest.raises(InputError, match="bytes that are not UTF-8"):
+        plan_of(TrainJob(dataset="", data_folder=str(tmp_path)))
 
 
 def test_what_stays_here_of_the_data_is_listed_with_the_reason(tmp_path: Path):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from stoker.engine import files
 from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
 from stoker.engine.testing.backend import payloads
@@ -28,15 +30,15 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each file has been read as bytes."""
+    """How often each file has been read as a plain file."""
     counted: Counter[str] = Counter()
-    read_bytes = Path.read_bytes
+    open_plain = files.open_plain
 
-    def counting(path: Path) -> bytes:
+    def counting(path: Path) -> BinaryIO:
         counted[path.name] += 1
-        return read_bytes(path)
+        return open_plain(path)
 
-    monkeypatch.setattr(Path, "read_bytes", counting)
+    monkeypatch.setattr(files, "open_plain", counting)
     return counted
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from stoker.engine.errors import InputError, OptionError
 from stoker.engine.job import TrainJob
 from stoker.plugins.azureml import catalogue, resource
+from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.settings import AzureSettings
 
 TODAY = date(2026, 11, 25)
@@ -93,13 +97,43 @@ def test_the_sdk_can_not_ask_for_idle_nodes_that_go_at_once():
     assert asked == ["", "PT1S"]
 
 
-@pytest.mark.parametrize("name", ["experiment", "dataset", "image"])
-@pytest.mark.parametrize("value", ["ghp_" + "a1B2c3D4e5F6" * 3, "https://me:pass-word@registry/image:1"])
-def test_a_name_with_a_secret_in_it_is_refused_and_not_repeated(name: str, value: str):
+TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
+SENT = [each.name for each in fields(AzureSettings) if each.type == "str" and each.name != "config"]
+"""The settings that are texts and go to Azure."""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, TOKEN) for name in SENT),
+        *((name, "https://me:pass-word@registry/image:1") for name in ("experiment", "dataset", "image")),
+        ("dataset", f"azureml://datastores/store/paths/{TOKEN}/x"),
+        ("dataset", "azureml://datastores/store/paths/x?password=hunter2secret1"),
+        ("subnet", f"net/{TOKEN}"),
+        ("image", "user:pass-word1@registry.example.org/image:1"),
+        ("image", f"registry.example.org/{TOKEN}:1"),
+        ("environment", f"name:{TOKEN[:29]}"),
+    ],
+)
+def test_a_text_with_a_secret_in_it_is_refused_and_not_repeated(name: str, value: str):
     with pytest.raises(OptionError) as caught:
         AzureSettings.from_options({name: value})
-    assert caught.value.what.startswith(f"--azureml-{name} may not leave this machine: it holds a ")
+    option = f"--azureml-{name.replace('_', '-')}"
+    assert caught.value.what.startswith(f"{option} may not leave this machine: it holds a ")
     assert value not in f"{caught.value} {caught.value.hint}"
+    assert TOKEN[:20] not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "image", ["ubuntu:24.04@sha256:" + "0a" * 32, "registry.example.org:5000/a/b:1.0@sha256:" + "0a" * 32]
+)
+def test_an_image_with_its_digest_holds_no_secret(image: str):
+    assert AzureSettings(image=image).image == image
+
+
+def test_what_only_names_a_file_here_may_be_called_anything(tmp_path: Path):
+    settings = AzureSettings(config=f"{tmp_path}/{TOKEN}", environment=f"{tmp_path}/{TOKEN}.yml")
+    assert settings.config.endswith(TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -163,3 +197,15 @@ def test_a_folder_or_another_data_set_has_no_name_of_its_own():
     assert AzureSettings().dataset_of(TrainJob(dataset="", data_folder="/x")) == ""
     assert AzureSettings().dataset_of(TrainJob(dataset="fashion-mnist")) == ""
     assert AzureSettings(dataset="mine").dataset_of(TrainJob(dataset="fashion-mnist")) == "mine"
+
+
+def test_a_pipe_or_a_missing_file_names_no_workspace_and_nothing_else_is_searched_for(tmp_path: Path):
+    (tmp_path / "config.json").write_text(
+        json.dumps(dict.fromkeys(("subscription_id", "resource_group", "workspace_name"), "x"))
+    )
+    assert Scope.from_config(str(tmp_path)).workspace == "x"
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (("pipe", "not a plain file"), ("gone", "No such file or directory")):
+        with pytest.raises(InputError, match=f"{name} names no workspace") as caught:
+            Scope.from_config(str(tmp_path / name))
+        assert caught.value.received == why

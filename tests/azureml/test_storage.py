@@ -11,6 +11,7 @@ from stoker.plugins.azureml.progress import ignore
 from stoker.plugins.azureml.reference import Scope
 from stoker.plugins.azureml.sdk import sdk, storage
 from stoker.plugins.azureml.sdk.sign_in import sign_in
+from stoker.plugins.azureml.submit.folder import Folder, contents
 from stoker.plugins.azureml.submit.upload import upload
 from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.state.settings import CONTAINER
@@ -30,7 +31,8 @@ def test_files_are_uploaded_with_a_token_for_the_storage(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ):
     scope = Scope.from_config(str(emulator.write_config(tmp_path)))
-    (tmp_path / "a.bin").write_bytes(b"a" * 10)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.bin").write_bytes(b"a" * 10)
     with Identities(emulator.service.tokens.issue()) as identities:
         for name, value in (emulator.client_environment() | {"MSI_ENDPOINT": identities.address}).items():
             monkeypatch.setenv(name, value)
@@ -44,7 +46,13 @@ def test_files_are_uploaded_with_a_token_for_the_storage(
             ),
         )
         assert not store.account_key
-        upload(storage.container(store, auth), tmp_path, ["a.bin"], kind, ignore)
+        upload(
+            storage.container(store, auth),
+            tmp_path / "data",
+            contents(Folder.of(tmp_path / "data"), ignore),
+            kind,
+            ignore,
+        )
     assert emulator.service.storage.names(CONTAINER, kind) == [f"{kind}/a.bin"]
     asked = {one["resource"][0] for one in identities.asked}
     assert ("https://storage.azure.com/" in asked) == (kind == "managed-identity")

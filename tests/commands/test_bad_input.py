@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,30 @@ PATHS = (
     *("train --class-weight {}", "train --tensorboard-folder {}", "train --dry-run {}", "-p {}.py plugins"),
     *("runs list --runs-dir {}", "runs fetch --output {}", "models --runs-dir {}", "data verify --data-folder {}"),
 )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "train --dry-run --model pipe.py:build",
+            "train --dry-run --class-weight pipe.py",
+            "-p pipe.py train --dry-run",
+        ),
+        "train --dry-run --backend azureml --model pipe.py",
+        *(
+            "train --dry-run --backend azureml --azureml-environment pipe.py",
+            "azureml cleanup --azureml-config pipe.py",
+        ),
+    ],
+)
+def test_a_pipe_is_refused_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.py")
+    assert main(words.split()) == 2
+    assert "not a plain file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", PATHS)

@@ -588,7 +588,7 @@ def test_a_run_that_can_start_no_process_for_its_picture_completes_without_one(p
 
 
 FULL = """
-import errno, os
+import errno, os, sys
 import keras
 from stoker.engine.hookspecs import hookimpl
 
@@ -598,6 +598,8 @@ def full(*arguments):
 class Fills(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         os.fsync = full
+        if {log}:
+            sys.stdout.write = sys.stderr.write = full
 
 @hookimpl
 def stoker_callbacks(job, run_dir):
@@ -605,12 +607,14 @@ def stoker_callbacks(job, run_dir):
 """
 
 
-def test_a_disk_that_stays_full_is_the_reason_that_is_said(place: Path, tmp_path: Path):
-    (tmp_path / "full.py").write_text(FULL)
+@pytest.mark.parametrize("log", [True, False])
+def test_a_disk_that_stays_full_is_the_reason_that_is_said(place: Path, tmp_path: Path, log: bool):
+    """Also where not even the log takes another line."""
+    (tmp_path / "full.py").write_text(FULL.format(log=log))
     done = stoker("-p", tmp_path / "full.py", *JOB, "--epochs", 3, "--runs-dir", tmp_path / "runs", cwd=place)
     assert done.returncode == 1
     assert "its process could not write into the folder of the run: is the disk full?" in done.stderr
-    assert "no space is left on the device" in done.stdout
+    assert log or "no space is left on the device" in done.stdout
 
 
 def test_a_folder_whose_name_is_not_text_is_trained_on(tmp_path: Path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ...backend import Backend
+from ...backend import Backend, FindingBackend
 from ...job import TrainJob
 from ...rundir import RunDirectory
 from ...status import Handle, RunState
@@ -28,6 +28,14 @@ class Submitting(BackendCase):
         assert isinstance(handle, Handle)
         assert handle.backend
         assert handle.reference
+
+    def test_promise_1_a_backend_that_finds_runs_knows_whether_one_was_submitted(self, place: Place) -> None:
+        backend = self.make_backend()
+        if isinstance(backend, FindingBackend):
+            _, unknown = self.new_run(place, "succeed")
+            assert backend.find_submitted(unknown.path) is None
+            one = self.ended(place, "succeed")
+            assert backend.find_submitted(one.run.path) == one.handle
 
     def test_promise_1_two_runs_have_two_handles(self, place: Place) -> None:
         assert self.ended(place, "succeed").handle != self.ended(place, "fail").handle

@@ -17,7 +17,15 @@ _OLDEST = (3, 11)
 """The oldest Python that stoker runs on, as its `requires-python` says."""
 
 _PACKAGE = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==?\s*([A-Za-z0-9.+!-]+))?")
-_PYTHON = re.compile(r"python==?[0-9]+[.][0-9]+([.][0-9]+)?")
+_SDK_VERSION = re.compile(r"[0-9]+[.][0-9]+([.][0-9]+)?([ab][0-9]+)?$")
+"""Where the SDK finds the version of Python: at the end of the line."""
+
+_SDK_PYTHON = "3.10.18"
+"""The Python that the SDK puts in, `PYTHON_DEFAULT_VERSION` of its `azureml.core.conda_dependencies`."""
+
+_BOUND = re.compile(r"(?<![<>=!~])(<=|<|==?)\s*([0-9]+)(?:[.]([0-9]+))?(?:[.]([0-9]+))?")
+"""What keeps a Python from being a later one, with its numbers."""
+
 _OPTION = re.compile(r"(?:-[rcef]|--(?:requirement|constraint|editable|find-links))[\s=]*")
 _NAMED = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*@\s*")
 _REMOTE = re.compile(r"(?:git\+)?(?:https?|ssh)://|git@")
@@ -35,16 +43,17 @@ _NOT_ON_LINUX = {
 """What `conda env export` lists on Windows and macOS, and conda finds nowhere else."""
 
 
-def checked(name: str, document: Any, requirements: Mapping[str, str]) -> tuple[str, ...]:
+def checked(name: str, document: Any, requirements: Mapping[str, str], *, registered: bool = False) -> tuple[str, ...]:
     """Checks what a conda environment lists, and returns what may go wrong with it, one sentence each.
 
     Args:
         name: The environment, for messages: its file, or its name and version.
         document: The parsed YAML.
         requirements: What the user's code needs beside stoker: {distribution: version}.
+        registered: Whether it is in the workspace already, where the SDK changes nothing and it may have been built.
 
     Raises:
-        InputError: It lacks what is needed.
+        InputError: It lacks what is needed, or lists a package twice.
         ValueError: It is no conda environment.
     """
     channels, conda, pip = _entries(document)
@@ -52,7 +61,11 @@ def checked(name: str, document: Any, requirements: Mapping[str, str]) -> tuple[
     of_pip.pop("python", None)  # which pip can't install
     listed = of_pip | _listed(conda)
     _require(name, listed)
-    _require_python(name, conda)
+    pythons = [entry for entry in conda if _name(entry) == "python"]
+    if not registered:
+        _refuse_changed(name, pythons)
+        _refuse_twice(name, conda, pip)
+    _refuse_old(name, pythons)
     _refuse_local(name, (*channels, *conda, *pip))
     return (*_of_other_systems(listed), *_differences(listed, requirements))
 
@@ -88,24 +101,63 @@ def _listed(entries: Iterable[str]) -> dict[str, str]:
     return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
 
 
-def _require_python(environment: str, entries: Sequence[str]) -> None:
-    """Refuses a Python that stoker doesn't run on, and a form that the SDK replaces by its default, 3.10.18.
+def _name(entry: str) -> str:
+    """The name of the package in a line of conda, in small letters; "" if it has none."""
+    match = _PACKAGE.match(entry.rpartition("::")[2])
+    return match[1].lower() if match else ""
 
-    `CondaDependencies.get_python_version` of azureml-core 1.62 reads versions of two or three numbers.
+
+def _refuse_changed(environment: str, pythons: Iterable[str]) -> None:
+    """Refuses a form of Python that the SDK changes, as `Environment.from_conda_specification` does.
+
+    It takes the first line that begins with `python` and is called so up to a `=`, `<`, `>`, `~` or `!`. If that line
+    does not end with a version of two or three numbers, it is replaced; if there is no such line, one is added.
     """
-    names = {entry: _PACKAGE.match(entry.rpartition("::")[2]) for entry in entries}
-    for entry in (entry for entry, name in names.items() if name and name[1].lower() == "python"):
-        if not _PYTHON.fullmatch(entry):
+    for entry in pythons:
+        if re.split(r"[\[=|<>~!]", entry)[0] != "python":
+            what = f"adds python={_SDK_PYTHON} to"
+        elif not _SDK_VERSION.search(entry):
+            what = f"replaces by python={_SDK_PYTHON}"
+        else:
+            continue
+        raise InputError(
+            f"the environment {environment} names Python in a form that Azure ML's SDK {what}",
+            received=entry,
+            expected="python=3.11, or python=3.11.9",
+        )
+
+
+def _refuse_old(environment: str, pythons: Iterable[str]) -> None:
+    """Refuses a Python that stoker doesn't run on: one that can't be as late as the oldest."""
+    for entry in pythons:
+        for sign, major, minor, patch in _BOUND.findall(entry):
+            latest = (int(major), int(minor or (0 if sign == "<" else 99)))
+            if latest < _OLDEST or (sign == "<" and latest == _OLDEST and not int(patch or 0)):
+                raise InputError(
+                    f"the environment {environment} has a Python that stoker doesn't run on",
+                    received=entry,
+                    expected=f"python={'.'.join(map(str, _OLDEST))} or later",
+                )
+
+
+def _refuse_twice(environment: str, conda: Iterable[str], pip: Iterable[str]) -> None:
+    """Refuses a package of two versions: which one the node would have depends on the order of the installations.
+
+    Lines with a condition of pip behind a `;` don't count, and 1.26 is the same as 1.26.4.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for entry in (*conda, *(entry for entry in pip if ";" not in entry)):
+        match = _PACKAGE.match(entry.rpartition("::")[2])
+        if not match or not match[2]:
+            continue
+        name, version = re.sub(r"[-_.]+", "-", match[1]).lower(), match[2]
+        before, line = known.setdefault(name, (version, entry))
+        if not (f"{before}.".startswith(f"{version}.") or f"{version}.".startswith(f"{before}.")):
             raise InputError(
-                f"the environment {environment} names Python in a form that Azure ML's SDK replaces by another version",
-                received=entry,
-                expected="python=3.11, or python=3.11.9",
-            )
-        if tuple(map(int, entry.rpartition("=")[2].split(".")[:2])) < _OLDEST:
-            raise InputError(
-                f"the environment {environment} has a Python that stoker doesn't run on",
-                received=entry,
-                expected=f"python={'.'.join(map(str, _OLDEST))} or later",
+                f"the environment {environment} lists {name} twice, in different versions",
+                received=f"{line} and {entry}",
+                expected="each package once",
+                hint="leave out one of the two lines",
             )
 
 
@@ -151,7 +203,9 @@ def _differences(listed: Mapping[str, str], requirements: Mapping[str, str]) -> 
     here = {canonical(name, ALIASES): version for name, version in pinned(requirements).items()}
     python = ".".join(map(str, sys.version_info[:2]))
     found = []
-    if listed["python"] and not f"{listed['python']}.".startswith(f"{python}."):
+    if not listed["python"]:
+        found.append(f"the environment does not say which version of Python; here it is {python}")
+    elif not f"{listed['python']}.".startswith(f"{python}."):
         found.append(f"the environment has Python {listed['python']}, this is {python}")
     for name, version in here.items():
         there = listed.get(name)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ....engine import files
 from ....engine.backend import Reporter
-from ....engine.errors import BackendError, DatasetError, InputError, OptionError, few
+from ....engine.errors import BackendError, InputError, OptionError, few
 from ....engine.job import TrainJob
-from ....engine.packaging.never import secret_name
-from ..progress import bytes_reported
 from ..rest import paths
 from ..rest.answer import part
 from ..rest.client import Service
 from ..sdk import sdk, storage
 from ..settings import DATASTORES, MNIST_DATASET, NAME, AzureSettings
 from .definition import sources
+from .folder import Folder, contents
 from .upload import upload
 
 WEB = "https://azureopendatastorage.blob.core.windows.net/mnist/"
@@ -51,7 +49,8 @@ def find_or_register(service: Service, workspace: Any, job: TrainJob, settings: 
 
     Raises:
         InputError: There is no data set of that name, or it is made of other files.
-        DatasetError: The folder holds no files.
+        DatasetError: The folder holds no files, one of a name that can't be sent, or one that changes meanwhile.
+        StorageError: A file of the folder can't be read.
         BackendError: The data set can't be registered, or its files can't be uploaded.
     """
     if job.data_folder:
@@ -103,51 +102,38 @@ def not_mnist(found: Mapping[str, Any]) -> str:
 
 
 def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSettings, report: Reporter) -> Any:
-    """Finds the data set of a folder's files by their content, or uploads and registers them."""
-    digests = _digests(folder, report)
-    whole = hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()).hexdigest()
+    """Finds the data set of a folder's files by their content, or registers it; what its storage lacks is uploaded."""
     if settings.dataset and not NAME.fullmatch(settings.dataset):
         hint = "--azureml-dataset is the name under which the folder is registered; leave out one of the two"
         raise OptionError.must_be("--azureml-dataset", "a plain name", received=settings.dataset, hint=hint)
+    listed = Folder.of(folder)
+    listed.require_files()
+    if listed.left_out:
+        stays = few((f"{name} ({why})" for name, why in listed.left_out.items()), 3)
+        report(f"leaving here {stays} of the data")
+    held = contents(listed, report)
+    whole = hashlib.sha256("".join(f"{one.sha256}  {name}\n" for name, one in held.items()).encode()).hexdigest()
     name, description = settings.dataset or f"stoker-{whole[:16]}", f"files of sha256:{whole}"
-    if settings.new_dataset_version or not is_there(service, name):
-        store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
-        prefix = f"{_ON_STORE}/{whole[:16]}"
-        client = sdk.bounded("the default datastore can't be opened", lambda: storage.container(store, service.auth))
-        upload(client, folder, list(digests), prefix, report)
+    make = settings.new_dataset_version or not is_there(service, name)
+    if not make:
+        _refuse_other(_get(service, workspace, name), name, description, folder)
+    store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
+    prefix = f"{_ON_STORE}/{whole[:16]}"
+    client = sdk.bounded("the default datastore can't be opened", lambda: storage.container(store, service.auth))
+    upload(client, folder, held, prefix, report)
+    if make:
         report(f"registering the data set {name}")
         _register(service, workspace, name, [(store, f"{prefix}/")], description)
     found = _get(service, workspace, name)
-    if found.description != description:
-        hint = "leave out --data-folder to train on it, or register the folder with --azureml-new-dataset-version"
-        raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
+    _refuse_other(found, name, description, folder)
     return found
 
 
-def _digests(folder: Path, report: Reporter) -> dict[str, str]:
-    """Computes the SHA-256 of each file to upload."""
-    sizes = {name: (folder / name).stat().st_size for name, why in files_in(folder) if not why}
-    if not sizes:
-        raise DatasetError(f"{folder} holds no files to upload", expected="the data set's", path=folder)
-    digests, read = {}, 0
-    with bytes_reported(report) as progress:
-        for name, size in sizes.items():
-            progress("reading", read, sum(sizes.values()))
-            digests[name] = files.sha256_file(folder / name)
-            read += size
-    return digests
-
-
-def files_in(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields each file below a folder of data, and why it stays here: "" for one to upload.
-
-    Hidden files stay, and those whose names look like secrets; the contents of data are not searched.
-    """
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file():
-            hidden = any(part.startswith(".") for part in relative.parts)
-            yield relative.as_posix(), "hidden" if hidden else secret_name(relative.as_posix())
+def _refuse_other(found: Any, name: str, description: str, folder: Path) -> None:
+    """Refuses a registered data set of another content than the folder has."""
+    if found.description != description:
+        hint = "leave out --data-folder to train on it, or register the folder with --azureml-new-dataset-version"
+        raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
 
 
 def is_there(service: Service, named: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from .. import catalogue
 from ..settings import AzureSettings
 from .conda import checked
 from .pins import MOUNTS, NEEDED, SDK, conda_text, pinned
+
+_PREFIX = re.compile(r"^prefix[ \t]*:.*\n?(?:[ \t]+.*\n?)*", re.MULTILINE)
+"""Where the environment lies on this machine, as `conda env export` writes it. It means nothing elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +66,12 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
 
 def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
     try:
-        text = files.decode(path.read_bytes())
+        text = files.decode(files.read_plain(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         hint = "check the path, or name a registered environment: --azureml-environment NAME, or NAME:VERSION"
         raise InputError(f"can't read the environment {path}", received=reason, hint=hint, path=path) from error
+    text = _PREFIX.sub("", text)
     finding = secrets.find(text.encode(), path.name)
     if finding:
         hint = "give the node its access by a connection of the workspace"
@@ -78,7 +83,8 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
         note = f"{path} was not checked: that takes PyYAML, which comes with stoker[azureml]"
         return Environment(text=text, origin=origin, warnings=(note,))
     try:
-        warnings = checked(origin, yaml.safe_load(text), requirements)
+        document = yaml.safe_load(text)
+        warnings = checked(origin, document, requirements)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is no conda environment",
@@ -86,4 +92,9 @@ def _of_user(path: Path, requirements: Mapping[str, str]) -> Environment:
             expected="YAML with a list `dependencies`: python=3.11, pip, and `pip:` with a list",
             path=path,
         ) from error
+    if "prefix" in document:
+        what = f"{path} says where it lies on this machine, in a form that stoker doesn't leave out"
+        raise InputError(
+            what, received="prefix", expected="a line `prefix: …`, or none", hint="leave it out", path=path
+        )
     return Environment(text=text, origin=origin, warnings=warnings)

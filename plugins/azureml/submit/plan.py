@@ -19,7 +19,8 @@ from ....engine.terminal.text import megabytes
 from .. import NAME, catalogue
 from ..reference import CHECKPOINTS
 from ..settings import DATASTORES, MNIST_DATASET, AzureSettings
-from . import dataset, runconfig
+from . import runconfig
+from .folder import Folder
 from .pins import ALIASES, SDK
 from .prepare import ENTRY, Prepared
 
@@ -44,25 +45,24 @@ def plan(
         prepare: Gives what is sent.
 
     Raises:
-        DatasetError: There is no folder of the job's data to upload.
+        DatasetError: There is no folder of the job's data, or nothing in it that may be uploaded.
         InputError: The job can't run there.
         BackendError: The SDK does not take it.
     """
     day = today or date.today()
     settings.refuse_retired(day)
-    if job.data_folder:
-        require_folder(Path(job.data_folder))
+    folder = _folder(job)
     prepared = prepare(job, settings)
     package, environment = prepared.package, prepared.environment
     data = data_name(job, settings)
     configuration, note = _configuration(settings, prepared, data)
-    documents = package_documents(package, ENTRY, environment.text, _facts(settings, data))
+    documents = package_documents(package, ENTRY, environment.text, _facts(settings, data, folder))
     if configuration:
         documents[CONFIGURATION] = (json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()
     warnings = [*settings.warnings(day), *package.warnings, *environment.warnings, *_age(day), *note]
     return Plan(
         backend=NAME,
-        steps=tuple(_steps(job, settings, prepared)),
+        steps=tuple(_steps(job, settings, prepared, folder)),
         warnings=tuple(dict.fromkeys(warnings)),
         files=package.sizes,
         documents=documents,
@@ -88,7 +88,7 @@ def bound(settings: AzureSettings) -> str:
     )
 
 
-def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterator[str]:
+def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared, folder: Folder | None) -> Iterator[str]:
     package, environment = prepared.package, prepared.environment
     size = megabytes(sum(package.sizes.values()))
     yield f"make a package of {len(package.files)} files, {size}, sha256:{package.digest}"
@@ -99,10 +99,9 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterat
     allowed = ((path, what) for path, found in package.allowed.items() for what in found)
     yield from _few("let pass", [f"{what} of {path}, as a comment there says" for path, what in allowed])
     yield f"open the workspace of {settings.config or 'config.json, found from this folder upwards'}"
-    yield _data_step(job, settings)
-    if job.data_folder:
-        kept = ((name, why) for name, why in dataset.files_in(Path(job.data_folder)) if why)
-        yield from _few("leave here", [f"{name} of the data ({why})" for name, why in kept])
+    yield _data_step(job, settings, folder)
+    if folder:
+        yield from _few("leave here", [f"{name} of the data ({why})" for name, why in folder.left_out.items()])
     priority = "low-priority" if settings.low_priority else "dedicated"
     yield (
         f"find or make the cluster {settings.compute!r}: {settings.min_nodes} to {settings.max_nodes} {priority} nodes "
@@ -128,11 +127,27 @@ def _steps(job: TrainJob, settings: AzureSettings, prepared: Prepared) -> Iterat
         yield f"register the model as {job.register!r}, in the workspace and here"
 
 
-def _data_step(job: TrainJob, settings: AzureSettings) -> str:
+def _folder(job: TrainJob) -> Folder | None:
+    """Lists the job's data folder; None if it has none.
+
+    Raises:
+        DatasetError: There is no such folder, or it holds nothing that may be uploaded.
+    """
+    if not job.data_folder:
+        return None
+    require_folder(Path(job.data_folder))
+    folder = Folder.of(Path(job.data_folder))
+    folder.require_files()
+    return folder
+
+
+def _data_step(job: TrainJob, settings: AzureSettings, folder: Folder | None) -> str:
     new = ", as a new version" if settings.new_dataset_version else ", if it isn't there"
-    if job.data_folder:
-        named = f"as {settings.dataset!r}" if settings.dataset else "under a name made from its content"
-        return f"upload {job.data_folder} to the default datastore and register it {named}{new}; mount it, read-only"
+    if folder:
+        named = f"as {settings.dataset!r}" if settings.dataset else "under a name made from their content"
+        count = f"{len(folder.sizes):,} file{'' if len(folder.sizes) == 1 else 's'}"
+        what = f"{count} of {folder.path}, {megabytes(folder.size_bytes)},"
+        return f"upload {what} to the default datastore and register them {named}{new}; mount them, read-only"
     name = settings.dataset_of(job)
     if name == MNIST_DATASET and not settings.dataset:
         return f"register the four files of MNIST on the web as {name!r}{new}; mount it, read-only"
@@ -180,13 +195,14 @@ def _configuration(
         ) from error
 
 
-def _facts(settings: AzureSettings, data: str) -> dict[str, Any]:
+def _facts(settings: AzureSettings, data: str, folder: Folder | None) -> dict[str, Any]:
     """Returns what is known about the job beside its package, for people and for `stoker rehearse`."""
     return {
         "environment_option": "--azureml-environment",
         "aliases": ALIASES,
         "experiment_data": data,
         "bound": bound(settings),
+        **({"data": {"files": dict(folder.sizes), "left_out": dict(folder.left_out)}} if folder else {}),
     }
 
 

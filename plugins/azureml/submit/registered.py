@@ -38,7 +38,7 @@ def find(service: Service, named: str, requirements: Mapping[str, str]) -> Envir
         note = f"the environment {full} is an image, so what it has can't be checked: it needs all that stoker needs"
         return Environment(text="", origin="the workspace", warnings=(note,), registered=full)
     try:
-        warnings = checked(full, listed, requirements)
+        warnings = checked(full, listed, requirements, registered=True)
     except ValueError as error:
         raise InputError(f"the environment {full} lists no conda packages", received=str(error)) from error
     return Environment(text="", origin="the workspace", warnings=warnings, registered=full)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ....engine.backend import Reporter
 from ....engine.command import command_line
-from ....engine.errors import BackendError, StokerError
+from ....engine.errors import BackendError, StokerError, UnreachableError
 from ....engine.job import TrainJob
 from ....engine.rundir import RunDirectory
 from ....engine.terminal.text import megabytes
@@ -29,7 +29,7 @@ from .hyperparameters import tags
 from .prepare import ENTRY, Prepared
 
 
-class UnclearError(BackendError):
+class UnclearError(UnreachableError):
     """It is not known whether an attempt was started."""
 
 
@@ -139,7 +139,7 @@ def _start(
     size = megabytes(sum(package.sizes.values()))
     report(f"submitting {cloud_run.reference.attempt(number)}: {len(package.files)} files, {size}")
     began = time.monotonic()
-    _submit_once(cloud_run, workspace, config, number, prepared)
+    _submit_once(cloud_run, workspace, config, number, prepared, report=report)
     report(f"submitted in {time.monotonic() - began:.1f} s")
 
 
@@ -169,7 +169,9 @@ def _checkpoints(workspace: Any, reference: Reference) -> Any:
     return sdk.bounded("the workspace has no default datastore", make)
 
 
-def _submit_once(cloud_run: CloudRun, workspace: Any, config: Any, number: int, prepared: Prepared) -> None:
+def _submit_once(
+    cloud_run: CloudRun, workspace: Any, config: Any, number: int, prepared: Prepared, *, report: Reporter
+) -> None:
     """Submits, and after a failure looks for the run: it may have started although the answer was lost."""
     run_id = cloud_run.reference.attempt(number)
     timeout_s = cloud_run.service.patience.submit_s + upload.longest_s(sum(prepared.package.sizes.values()))
@@ -187,13 +189,17 @@ def _submit_once(cloud_run: CloudRun, workspace: Any, config: Any, number: int, 
     except StokerError as error:
         if not _was_started(cloud_run, number, error):
             raise
+    except KeyboardInterrupt as interrupt:
+        if not _was_started(cloud_run, number, interrupt):
+            raise
+        report(f"the run {run_id} was submitted before you interrupted; interrupt again to leave it or to end it")
     else:
         if cloud_run.find(number) is None:
             raise BackendError(f"the run {run_id} was submitted, but the workspace doesn't list it")
 
 
-def _was_started(cloud_run: CloudRun, number: int, error: StokerError) -> bool:
-    """Tells whether an attempt was started although its submission has failed."""
+def _was_started(cloud_run: CloudRun, number: int, error: BaseException) -> bool:
+    """Tells whether an attempt was started although its submission has failed, or was interrupted."""
     try:
         return cloud_run.find(number) is not None
     except BackendError as unknown:

@@ -22,6 +22,9 @@ _HOST = r"(?!azureopendatastorage\.)\w+\.blob\.core\.windows\.net"
 routes = Routes(_HOST, open=True)
 open_data = Routes(OPEN_DATA, open=True)
 _METADATA = "x-ms-meta-"
+_GIVEN_MD5 = "x-ms-blob-content-md5"
+"""The digest that a client wants a blob to have; nobody compares it with the content."""
+
 _BLOCKS = "$blocks"
 """The container of blocks that no block list names yet; no address leads there."""
 
@@ -178,7 +181,8 @@ def _put_whole(service: Service, request: Request) -> Response:
     sent = request.headers.get("Content-MD5")
     if sent and sent != _md5(request.body):
         raise BlobRefusal(400, "Md5Mismatch", "the content is not what was sent")
-    record = service.storage.put(*_names(request), request.body, _metadata(request))
+    given = request.headers.get(_GIVEN_MD5, "") or _md5(request.body)
+    record = service.storage.put(*_names(request), request.body, _metadata(request), md5=given)
     return _written(record, request)
 
 
@@ -188,7 +192,8 @@ def _join(service: Service, request: Request) -> Response:
     if len(blocks) != len(keys):
         raise BlobRefusal(400, "InvalidBlockList", "a block of the list was not sent")
     data = b"".join(Path(block["file"]).read_bytes() for block in blocks)
-    record = service.storage.put(*_names(request), data, _metadata(request), in_blocks=True)
+    given = request.headers.get(_GIVEN_MD5, "")  # of blocks, the service computes no digest
+    record = service.storage.put(*_names(request), data, _metadata(request), md5=given)
     for key in keys:
         service.storage.delete(_BLOCKS, key)
     return _written(record, request)

@@ -55,7 +55,7 @@ class Storage:
         data: bytes,
         metadata: Mapping[str, str] | None = None,
         *,
-        in_blocks: bool = False,
+        md5: str | None = None,
     ) -> Record:
         """Writes a blob, and replaces one of the same name.
 
@@ -64,14 +64,14 @@ class Storage:
             name: The name of the blob.
             data: The content.
             metadata: The metadata.
-            in_blocks: Whether it came in blocks; Blob Storage computes no digest of such a blob.
+            md5: The digest that is kept of it, "" for none; None computes it.
 
         Returns:
             The record of the blob.
         """
         path = self._new_file()
         path.write_bytes(data)
-        return self._keep(container, name, path, md5="" if in_blocks else _md5(data), metadata=metadata)
+        return self._keep(container, name, path, md5=_md5(data) if md5 is None else md5, metadata=metadata)
 
     def put_file(self, container: str, name: str, source: Path) -> Record:
         """Writes a blob with the content of a file.

@@ -9,9 +9,9 @@ from ....engine.rundir import RunDirectory
 
 
 def last_figures(found: RunDirectory) -> dict[str, Any]:
-    """Returns the last figures of a run: those of the final test, or of the last epoch."""
+    """Returns the last figures of a run: those of the final test, or of the last epoch; {} before there are any."""
     last = {line["name"]: line for line in found.metrics()}
-    shown: dict[str, Any] = {"epochs": max((line["epoch"] for line in last.values()), default=0)}
+    shown: dict[str, Any] = {"epochs": max(line["epoch"] for line in last.values())} if last else {}
     for name in ("accuracy", "loss"):
         line = last.get(final_name(name)) or last.get(epoch_name(VALIDATION + name))
         if line:

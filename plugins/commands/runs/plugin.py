@@ -81,13 +81,19 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _backends(context: Context) -> Callable[[RunDirectory], Backend]:
-    """Returns a function from a run to its backend; runs of one choice share theirs, and what it has learnt."""
+    """Returns a function from a run to its backend; runs of one choice share theirs, and what it has learnt.
+
+    It raises an error for a run that was not submitted, or where that is not known.
+    """
+    from ....engine.runs.launch import find_submission
+
     defaults, made = plugin_defaults(context), dict[str, Backend]()
 
     def backend_of(found: RunDirectory) -> Backend:
         choice = known_choice(found, defaults)
         if repr(choice) not in made:
             made[repr(choice)] = context.plugins.get_backend(choice)
+        find_submission(found, made[repr(choice)], context.plugins)
         return made[repr(choice)]
 
     return backend_of
@@ -143,6 +149,7 @@ def _add_cancel(below: Any) -> None:
 def _cancel(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
     from ....engine.runs.collect import note_end
 
+    found.refuse_copy()
     started = time.monotonic()
     before = backend.status(found.handle()).state
     backend.cancel(found.handle())
@@ -164,11 +171,10 @@ def _add_fetch(below: Any) -> None:
 
 
 def _fetch(found: RunDirectory, backend: Backend, values: argparse.Namespace) -> int:
-    from ....engine.terminal.interrupt import interrupted_by_signals
+    from .fetch import fetch
 
     try:
-        with interrupted_by_signals():  # else a folder of half of the files stays
-            manifest = backend.fetch(found.handle(), values.output)
+        manifest = fetch(found, backend, values.output)
     except BackendError as error:
         raise _with_state(error, found, backend) from error
     count = len(manifest.files)

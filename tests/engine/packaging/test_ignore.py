@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stoker.engine.errors import StorageError
 from stoker.engine.packaging.ignore import Ignore
 from stoker.engine.packaging.never import never
 from stoker.engine.packaging.pattern import Pattern
+
+from ...private import make_private
 
 PATTERNS = (
     *("*.txt", "/a.txt", "a/b", "a/", "!a.txt", "**/c", "a/**", "a/**/c", "**/a/b", "b*", "?.txt", "[ab].txt"),
@@ -35,6 +38,8 @@ PATTERNS = (
     ),
     *("a**b", "**", "/**", "a/*/c", "!c", "\\a", "a\\", "[]]", "[^a]", "[a/b]", "a?c", "a/**/", "*/b", "**/", "/", "!"),
 )
+
+
 PATHS = (
     "a.txt",
     "a/b",
@@ -167,6 +172,18 @@ def test_links_are_not_followed(tmp_path: Path):
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside" / "link").symlink_to("/etc")
     assert [(path.name, rule) for path, rule in Ignore(tmp_path).walk(tmp_path)] == [("link", "a link")]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_private_folder_is_named_unless_it_stays_here(ignored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "deep").mkdir()
+    make_private(monkeypatch, tmp_path / "deep")
+    (tmp_path / ".gitignore").write_text("deep/\n" * ignored)
+    if ignored:
+        assert ("deep", ".gitignore:1: deep/") in [(path.name, rule) for path, rule in Ignore(tmp_path).walk(tmp_path)]
+    else:
+        with pytest.raises(StorageError, match=r"can't read .*deep: permission denied"):
+            list(Ignore(tmp_path).walk(tmp_path))
 
 
 @pytest.mark.parametrize("line", ["", "   ", "# x", "/", "!"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -17,7 +20,7 @@ import pytest
 
 from stoker.engine.errors import InputError
 from stoker.engine.job import TrainJob
-from stoker.engine.package import Entry, Limits, Package
+from stoker.engine.package import Entry, Limits, Package, package_documents
 from stoker.plugins.azureml.submit import prepare as azureml
 from stoker.plugins.azureml.submit.prepare import IGNORE_FILES
 
@@ -25,6 +28,7 @@ from ...patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[3]
 ENTRY = Entry(source=ROOT / "plugins" / "azureml" / "node" / "run.py")
+TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
 DIGEST = """
 from stoker.engine.job import TrainJob
 from stoker.plugins.azureml.submit.prepare import package_of
@@ -364,13 +368,34 @@ def test_no_comment_lets_an_option_pass():
 
 
 @pytest.mark.parametrize(
-    "options", [{"tracker_uri": "https://me:" + "hunter22@host/x"}, {"tracker_api_key": "0123456789abcdef"}]
+    "options",
+    [
+        {"tracker_uri": "https://me:" + "hunter22@host/x"},
+        {"tracker_api_key": "0123456789abcdef"},
+        {"note": "password=hunter2secret1"},
+        {"note": f"see {TOKEN}"},
+        {"weights": f"/mnt/{TOKEN}/x"},
+        {"registry": "user:pass-word1@registry.example.org"},
+        {"note": f"\0{TOKEN}"},
+    ],
 )
 def test_an_option_with_a_secret_in_it_is_refused(options: dict[str, Any]):
     with pytest.raises(InputError) as caught:
         package_of(TrainJob(options=options))
     assert f"the value of --{next(iter(options)).replace('_', '-')} may not leave" in caught.value.what
     assert next(iter(options.values())) not in str(caught.value)
+
+
+@pytest.mark.parametrize(("field", "value"), [("register", TOKEN), ("name", TOKEN), ("plugins", (f"no:{TOKEN}",))])
+def test_a_secret_in_a_field_of_the_job_is_refused(field: str, value: Any):
+    with pytest.raises(InputError, match=f"the value of --{field} may not leave") as caught:
+        package_of(TrainJob(**{field: value}))
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["a note: password checked", "token budget 12", "mnist@1.0", "12:30@home", "a=b"])
+def test_an_option_without_a_secret_goes(value: str):
+    assert package_of(TrainJob(options={"note": value})).files
 
 
 def test_an_option_that_names_a_file_here_is_a_warning(tmp_path: Path):
@@ -405,6 +430,73 @@ def test_a_file_that_can_not_be_read_is_refused(text: str | None, why: str, tmp_
         (tmp_path / "model.py").write_text(text)
     with pytest.raises(InputError, match=why):
         package_of(TrainJob(model=f"{tmp_path}/model.py"))
+
+
+def test_a_pipe_as_the_model_is_refused_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "model.py")
+    with pytest.raises(InputError, match="can't read") as caught:
+        package_of(TrainJob(model=f"{tmp_path}/model.py"))
+    assert caught.value.received == "not a plain file"
+
+
+@pytest.mark.parametrize("name", ["fifo", "fifo.py", "socket"])
+def test_what_is_no_plain_file_stays_here(name: str, code: Path):
+    path = code / "parts" / name
+    with socket.socket(socket.AF_UNIX) as unix, contextlib.chdir(path.parent):
+        if name == "socket":
+            unix.bind(name)
+        else:
+            os.mkfifo(name)
+        package = package_of(TrainJob(model=f"{code}/model.py:build"))
+    assert package.left_out == {str(path): "no plain file"}
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (os.fsdecode(b"caf\xe9.txt"), r"caf\udce9.txt can't be sent: its name has bytes that are not UTF-8"),
+        ("two\nlines.py", r"two\nlines.py can't be sent: its name has a line break or another control character"),
+    ],
+)
+def test_a_name_that_can_not_be_sent_is_refused(name: str, what: str, code: Path):
+    (code / "parts" / name).write_text("")
+    with pytest.raises(InputError) as caught:
+        package_of(TrainJob(model=f"{code}/model.py:build"))
+    assert what in caught.value.what
+
+
+def test_a_model_whose_name_is_no_text_is_refused(tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.py")
+    path.write_text("")
+    with pytest.raises(InputError, match="bytes that are not UTF-8"):
+        package_of(TrainJob(model=str(path)))
+
+
+def test_what_stays_here_may_have_any_name(code: Path):
+    (code / ".gitignore").write_text("*.bin\n")
+    (code / "parts" / os.fsdecode(b"caf\xe9.bin")).write_text("")
+    package = package_of(TrainJob(model=f"{code}/model.py:build"))
+    assert list(package.left_out) == [str(code / "parts" / os.fsdecode(b"caf\xe9.bin"))]
+    facts = package_documents(package, ENTRY, "")["package.json"]
+    assert json.loads(facts)["left_out"] == dict(package.left_out)
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        (f"parts/{TOKEN}.txt", "a file in {}/parts may not leave this machine: its name holds a token of GitHub"),
+        (f"parts/{TOKEN}/a.py", "a folder in {}/parts may not leave"),
+        (f"{TOKEN}.py", "a file in {} may not leave"),
+        ("parts/password=hunter2secret1", "a file in {}/parts may not leave"),
+    ],
+)
+def test_a_secret_as_a_name_is_refused_and_not_repeated(place: str, what: str, code: Path):
+    (code / place).parent.mkdir(exist_ok=True)
+    (code / place).write_text("")
+    with pytest.raises(InputError) as caught:
+        package_of(TrainJob(model=f"{code}/model.py:build", plugins=(f"{code}/{TOKEN}.py",) * (place == f"{TOKEN}.py")))
+    assert what.format(code) in caught.value.what
+    assert not {TOKEN, "hunter2secret1"} & set(re.split(r"[^\w]", f"{caught.value} {caught.value.hint}"))
 
 
 def test_two_modules_of_one_name_are_refused(code: Path, tmp_path: Path):

@@ -611,6 +611,7 @@ def agree(keras: Any, kind: str, mode: ExecutionMode) -> None:
         np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-10, atol=near)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist for variables:UserWarning")  # of an output without a loss
 @pytest.mark.parametrize("kind", sample(MODELS, {*list(MODELS)[::6], *EAGER_TOO}))
 def test_a_model_is_trained_as_by_fit(keras: Any, kind: str, monkeypatch: pytest.MonkeyPatch):
     if kind in DRAWS_IN_EVALUATIONS:

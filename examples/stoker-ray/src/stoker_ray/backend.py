@@ -73,9 +73,7 @@ class RayBackend:
         _open(self._handle(Path("run")), InputError)
         package = Package.of(job)
         send = f"send stoker and {len(package.files)} files of the job to {self._address}, unless they are there"
-        needs = [
-            f"import {name} {version}, which each node must have" for name, version in package.requirements.items()
-        ]
+        needs = [f"import {name} {version} on each node" for name, version in package.requirements.items()]
         train = f"train on a node with a CPU and {self._gpus} GPUs to spare, and write into {self._storage}"
         data = (f"each node must find the data folder {job.data_folder}",) if job.data_folder else ()
         passing = [f"let pass {one} of {path}" for path, found in package.allowed.items() for one in found]
