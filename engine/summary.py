@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import ModelVersion
-from .metrics import not_finite_losses
 
 __all__ = ["RunSummary"]
 
@@ -33,6 +32,8 @@ class RunSummary:
     @property
     def not_finite(self) -> str:
         """What speaks against using the model: losses and weights that are NaN or infinite; "" if all are numbers."""
+        from .metrics import not_finite_losses  # late, for `--help` is quick without
+
         losses = [f"its {name.lower()} is {value}" for name, value in not_finite_losses(self.metrics).items()]
         count = self.not_finite_weights
         return ", ".join([*losses, *([f"{count:,} of its weights are NaN or infinite"] if count else [])])

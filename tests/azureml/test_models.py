@@ -22,6 +22,7 @@ from stoker.plugins.azureml.reference import Reference
 from stoker.plugins.azureml.sdk import sdk
 from stoker.plugins.azureml.sdk.sign_in import sign_in
 from stoker.plugins.azureml.settings import AzureSettings
+from stoker.plugins.azureml.submit.prepare import ENTRY
 from stoker.plugins.azureml_emulator import Emulator
 from stoker.plugins.azureml_emulator.state.settings import ARTIFACTS
 
@@ -100,7 +101,8 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]
 
 def test_a_run_has_its_hyperparameters_as_arguments_and_as_tags(registered: Registered):
     words = registered.run["runDefinition"]["arguments"]
-    given = dict(zip(words[::2], words[1::2], strict=True))
+    options = words[words.index(ENTRY.job_options) + 1 :]
+    given = dict(zip(options[::2], options[1::2], strict=True))
     expected = {"batch-size": "50", "learning-rate": "0.001", "epochs": "20", "first-layer-neurons": "300"}
     assert {name: given[f"--{name}"] for name in expected} == expected
     assert registered.run["tags"].items() >= expected.items()
