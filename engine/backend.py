@@ -278,8 +278,8 @@ class RecordingBackend(Protocol):
 class FindingBackend(Protocol):
     """A backend that also knows whether a run was submitted; having this method is enough.
 
-    It is asked when a submission has failed, or was interrupted or killed: a run that was not submitted needs no
-    folder, and one that was can be watched and cancelled.
+    stoker asks it after a submission that failed, or was interrupted or killed. A run that was never submitted needs
+    no folder; one that was can be watched and cancelled.
     """
 
     def find_submitted(self, run_dir: Path) -> Handle | None:

@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 
+_UNFINISHED = r"[0-9a-f]{8}\.tmp"
+"""How the name ends of what is still being filled, as a pattern."""
 _NEW, _OLD = "new", "old"
 """What the hidden folder of `atomic_folder` holds."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -122,7 +124,7 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         >>> (folder / "report.txt").read_bytes()
         b'all of it'
     """
-    temporary = hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
+    temporary = _temporary(path)
     try:
         with storage_errors(path):
             with temporary.open("xb") as stream:
@@ -173,11 +175,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.close(held.descriptor)
 
 
-def is_unfinished(name: str) -> bool:
-    """Returns whether a file or folder of this name is what `atomic_writer` or `atomic_folder` is still filling."""
-    return re.fullmatch(r"\..*\.[0-9a-f]{8}\.tmp", name, re.DOTALL) is not None
-
-
 class _Held(NamedTuple):
     """A hidden folder, and the descriptor that keeps its lock: without a lock, its process is gone."""
 
@@ -188,7 +185,7 @@ class _Held(NamedTuple):
 def _hold(path: Path) -> _Held:
     """Makes a hidden folder beside `path` for what becomes `path`, and locks it."""
     while True:
-        folder = hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
+        folder = _temporary(path)
         folder.mkdir()
         with contextlib.suppress(FileNotFoundError):  # a process that tidies has taken it for one that was left
             descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -205,7 +202,7 @@ def recover(path: Path) -> None:
     These are hidden folders beside `path` whose names only stoker makes, and that no process has locked. A folder that
     was at `path` is in one of them if the system can't exchange two folders in one step.
     """
-    name = re.compile(re.escape(hidden_beside(path, "").name) + r"[0-9a-f]{8}\.tmp")
+    name = re.compile(re.escape(hidden_beside(path, "").name) + _UNFINISHED)
     for left in [each for each in path.parent.iterdir() if name.fullmatch(each.name)] if path.parent.is_dir() else []:
         with contextlib.suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -262,6 +259,16 @@ def _exchange(one: Path, other: Path) -> bool:
 def hidden_beside(path: Path, ending: str) -> Path:
     """Returns a name for something temporary beside `path`: `.NAME.ENDING`, with a long NAME cut short."""
     return path.with_name(f".{path.name[:40]}.{ending}")
+
+
+def _temporary(path: Path) -> Path:
+    """Returns a name beside `path` that no other process uses, for what is still being filled."""
+    return hidden_beside(path, f"{os.urandom(4).hex()}.tmp")
+
+
+def is_unfinished(name: str) -> bool:
+    """Returns whether a file or folder of this name is what `atomic_writer` or `atomic_folder` is still filling."""
+    return re.fullmatch(rf"\..*\.{_UNFINISHED}", name, re.DOTALL) is not None
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:

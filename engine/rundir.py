@@ -240,7 +240,7 @@ class RunDirectory:
             RunError: This folder is such a copy.
         """
         own, original = str(self.path.resolve()), self._read(_HANDLE).get("folder")
-        if own in {original, self.handle().reference}:  # a copy of a run on this machine is a run of its own
+        if own in {original, self.handle().reference}:  # the copy of a local run is a separate run
             return
         if isinstance(original, str) and os.path.isdir(original):  # noqa: PTH112 - as above
             what = f"{self.path} is a copy of the folder of the run, which only the original may change"

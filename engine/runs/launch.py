@@ -80,7 +80,7 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
         Where the log of the new attempt begins, in bytes.
 
     Raises:
-        RunError: It is running, or its folder is a copy of that of a run elsewhere.
+        RunError: It is running, or runs elsewhere and its folder is a copy.
         InputError, BackendError: As `submit`; the folder always stays, and is as it was.
     """
     if not run.has_handle():
@@ -93,19 +93,18 @@ def resume(run: RunDirectory, job: TrainJob, backend: Backend, plugins: Plugins)
     if not backend.status(run.handle()).state.ended:
         raise RunError(f"the run {run.run_id} is running", hint=f"watch it with: {run.command('runs', 'attach')}")
     written = sum(len(piece) for piece in backend.logs(run.handle()))
-    if not backend.runs_here:
-        _start(run, job, backend, plugins)
-        if job != run.job():
-            run.write_next_job(job)
-        run.truncate_metrics(job.epochs)  # collecting its results brings the final figures back
-        return written
-    following = run.write_next_job(job) if job != run.job() else None
+    changed = job != run.job()
+    following = run.write_next_job(job) if changed and backend.runs_here else None  # which the process here reads
     try:
         _start(run, job, backend, plugins)
     except StokerError:
         if following:
             following.unlink(missing_ok=True)
         raise
+    if not backend.runs_here:
+        if changed:
+            run.write_next_job(job)
+        run.truncate_metrics(job.epochs)  # collecting its results brings the final figures back
     return written
 
 

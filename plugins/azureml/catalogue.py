@@ -111,15 +111,16 @@ def retirement(name: str) -> Retired | None:
     return next((size for size in RETIRED if size.name.lower() == name.lower()), None)
 
 
-def has_gpu(name: str) -> bool | None:
-    """Tells whether a size has a GPU; None if that is unknown.
+def may_have_gpu(name: str) -> bool:
+    """Tells whether a size has a GPU, or may have one, because its name says nothing of that.
 
     If the table lacks the size, its family decides: those with GPUs begin with N. A name of another form has none.
     """
-    size, family = find(name), name.lower().removeprefix("standard_")
-    if size is None and family == name.lower():
-        return None
-    return size.gpus > 0 if size else family.startswith("n")
+    size = find(name)
+    if size:
+        return size.gpus > 0
+    family = name.lower().removeprefix("standard_")
+    return family == name.lower() or family.startswith("n")
 
 
 def price(name: str) -> str:
@@ -131,7 +132,7 @@ def price(name: str) -> str:
 def costs_more(name: str, than: str) -> bool:
     """Tells whether a size costs more than another. One that may have a GPU may, unless the table has both prices."""
     usd, other = _usd(name), _usd(than)
-    return has_gpu(name) is not False if usd is None or other is None else usd > other
+    return may_have_gpu(name) if usd is None or other is None else usd > other
 
 
 def idle_gpus(name: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 from ...engine.errors import InputError, OptionError
 from ...engine.job import TrainJob
-from ...engine.packaging import secrets
 from ...engine.paths import expanded
 from . import catalogue
 
@@ -193,7 +192,7 @@ class AzureSettings:
             found.append(
                 f"stoker doesn't know the VM size {self.vm_size} ({catalogue.age(today)}); Azure may refuse it"
             )
-        if catalogue.has_gpu(self.vm_size) is False:
+        if not catalogue.may_have_gpu(self.vm_size):
             found.append(f"nodes of the size {self.vm_size} have no GPU")
         idle = catalogue.idle_gpus(self.vm_size)
         if idle:
@@ -225,10 +224,15 @@ class AzureSettings:
 
     def _refuse_secrets(self) -> None:
         """Refuses a text with a secret in it, unless it names a file: all others go to Azure."""
-        texts = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "config"}
-        for name, value in texts.items():
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "config"}
+        defaults = {entry.name: entry.default for entry in fields(self)}
+        for name, value in values.items():
+            if not isinstance(value, str) or value == defaults[name]:
+                continue
+            from ...engine.packaging import secrets  # late, for the help of `train` only takes the defaults
+
             is_file = name == "environment" and not is_registered(value)
-            finding = secrets.find_in_value(name, value) if isinstance(value, str) and not is_file else None
+            finding = None if is_file else secrets.find_in_value(name, value)
             if finding:
                 raise OptionError(
                     f"{_option(name)} may not leave this machine: it holds {finding.what}", hint="choose another name"

@@ -138,7 +138,7 @@ def _cancel(run: RunDirectory, backend: Backend, number: signal.Signals, seen: _
 
 def _give_up(run: RunDirectory, backend: Backend, number: signal.Signals) -> int:
     """Leaves the run because of a second signal, and says whether it goes on; returns the exit code."""
-    for each in (signal.SIGINT, signal.SIGTERM):  # the process ends now; a third one would end it without a word
+    for each in (signal.SIGINT, signal.SIGTERM):  # a third one would end the process before it reports
         signal.signal(each, signal.SIG_IGN)
     status = _look(run, backend)
     watch, end = run.command("runs", "attach"), run.command("runs", "cancel")

@@ -329,7 +329,7 @@ def test_a_single_failure_is_not_noticed(cloud: Cloud, kind: FaultKind, tmp_path
 
 
 def test_a_run_that_others_made_of_one_of_stoker_is_not_adopted(cloud: Cloud):
-    """A sweep starts the same package with other options, under ids of its own."""
+    """A sweep starts the same package with other options, and chooses the ids."""
     runs = cloud.emulator.service.runs
     first = runs.get(cloud.done.reference.rpartition("/")[2])
     runs.create("HD_sweep_0", "stoker", **{name: first[name] for name in ("runDefinition",) if name in first})

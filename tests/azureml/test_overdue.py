@@ -65,6 +65,15 @@ class Queue:
         found: dict[str, Any] = self.emulator.service.runs.get(self.run.run_id)
         return found
 
+    def judged(self, refused: str) -> RunStatus:
+        """The status of a run that has waited for longer than it may, while the service refuses some requests."""
+        self.until(self.backend(), "waiting for a node")
+        self.has_waited(2 * HOUR)
+        fault = self.emulator.fault(refused, FaultKind.FORBIDDEN, times=None)
+        status = self.backend(max_queue_minutes=90).status(self.handle)
+        fault.clear()
+        return status
+
     def has_waited(self, duration: timedelta, preemptions: int = 0) -> None:
         since = (datetime.now(UTC) - duration).isoformat()
         self.emulator.service.runs.annotate(self.run.run_id, tags={WAITING: f"{preemptions} {since}"})
@@ -117,11 +126,7 @@ def test_a_wait_before_a_preemption_does_not_count(queue: Queue):
 
 
 def test_a_run_that_may_not_be_cancelled_says_that_the_bound_has_no_effect(queue: Queue):
-    queue.until(queue.backend(), "waiting for a node")
-    queue.has_waited(2 * HOUR)
-    fault = queue.emulator.fault("POST .*/cancel", FaultKind.FORBIDDEN, times=None)
-    status = queue.backend(max_queue_minutes=90).status(queue.handle)
-    fault.clear()
+    status = queue.judged("POST .*/cancel")
     assert status.state is RunState.QUEUED
     assert f"{OPTION} has no effect: POST" in status.message
     backend = queue.backend()
@@ -131,11 +136,7 @@ def test_a_run_that_may_not_be_cancelled_says_that_the_bound_has_no_effect(queue
 
 
 def test_a_run_is_cancelled_though_the_reason_can_not_be_recorded(queue: Queue):
-    queue.until(queue.backend(), "waiting for a node")
-    queue.has_waited(2 * HOUR)
-    fault = queue.emulator.fault("PATCH .*/runs/", FaultKind.FORBIDDEN, times=None)
-    status = queue.backend(max_queue_minutes=90).status(queue.handle)
-    fault.clear()
+    status = queue.judged("PATCH .*/runs/")
     assert f"longer than {OPTION} allows" in status.message
     while not (last := queue.backend().status(queue.handle)).state.ended:
         time.sleep(0.02)

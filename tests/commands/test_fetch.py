@@ -7,23 +7,17 @@ from pathlib import Path
 import pytest
 
 from stoker import cli
-from stoker.engine.backend import BackendChoice
 from stoker.engine.files import make_folder, write_bytes
-from stoker.engine.job import TrainJob
 from stoker.engine.rundir import RunDirectory
-from stoker.engine.status import Handle, RunState, RunStatus
+
+from ..completed import completed_run
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
     """A completed run on this machine."""
     monkeypatch.chdir(tmp_path)
-    made = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True))
-    made.write_handle(Handle(backend="local", reference=str(made.path)))
-    made.write_backend_choice(BackendChoice(name="local", options={}))
-    write_bytes(make_folder(made.model) / "model.keras", b"first")
-    made.write_status(RunStatus(state=RunState.COMPLETED))
-    return made
+    return completed_run(tmp_path / "runs", b"first")
 
 
 def fetch(target: str) -> int:
@@ -52,10 +46,7 @@ def test_a_file_of_the_same_name_that_no_fetch_has_put_there_stays(
 
 def test_the_copy_of_another_run_stays(run: RunDirectory, tmp_path: Path):
     assert fetch("there") == 0
-    other = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True, name="zz"))
-    other.write_handle(Handle(backend="local", reference=str(other.path)))
-    write_bytes(make_folder(other.model) / "model.keras", b"other")
-    other.write_status(RunStatus(state=RunState.COMPLETED))
+    other = completed_run(tmp_path / "runs", b"other", name="zz")
     assert cli.main(["runs", "fetch", other.run_id, "--output", "there"]) == 2
     assert Path("there/model/model.keras").read_bytes() == b"first"
 

@@ -7,26 +7,21 @@ from pathlib import Path
 import pytest
 
 from stoker import cli
-from stoker.engine.backend import BackendChoice
-from stoker.engine.files import make_folder, sha256_file, write_bytes
+from stoker.engine.files import sha256_file
 from stoker.engine.job import TrainJob
 from stoker.engine.registry import Registry
 from stoker.engine.rundir import RunDirectory
-from stoker.engine.status import Handle, RunState, RunStatus
+from stoker.engine.status import RunState, RunStatus
 from stoker.engine.summary import RunSummary
+
+from ..completed import completed_run
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
     """A completed run on this machine, whose model is in no registry."""
     monkeypatch.chdir(tmp_path)
-    made = RunDirectory.create(tmp_path / "runs", TrainJob(offline=True))
-    made.write_handle(Handle(backend="local", reference=str(made.path)))
-    made.write_backend_choice(BackendChoice(name="local", options={}))
-    write_bytes(make_folder(made.model) / "model.keras", b"what Keras has saved")
-    made.write_summary(RunSummary(metrics={"Final test loss": 0.5}, epochs=1))
-    made.write_status(RunStatus(state=RunState.COMPLETED))
-    return made
+    return completed_run(tmp_path / "runs", b"what Keras has saved")
 
 
 def test_the_model_is_registered_and_the_summary_says_so(run: RunDirectory, capsys: pytest.CaptureFixture[str]):

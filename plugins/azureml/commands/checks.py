@@ -120,7 +120,7 @@ def offered(checkup: Checkup) -> CheckResult:
     """Checks that the region offers the VM size."""
     settings, entry = checkup.settings, checkup.offer
     if entry is None:
-        gpu = catalogue.has_gpu(settings.vm_size) is not False
+        gpu = catalogue.may_have_gpu(settings.vm_size)
         like = [
             size.name for size in catalogue.CURRENT if size.name.lower() in checkup.offers and bool(size.gpus) == gpu
         ]

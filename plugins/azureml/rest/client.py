@@ -116,8 +116,8 @@ class Service:
     def page(self, run_id: str) -> str:
         """Returns the address of a run's page in the studio.
 
-        It is the one that the SDK prints, but for the tenant: the SDK takes that of the account, stoker that of the
-        workspace, which is where the page is.
+        The SDK prints the same one, except for the tenant. It takes the account's tenant; stoker takes the workspace's,
+        where the page is.
         """
         tenant = str(self.workspace.get("tenantId") or "")
         return paths.run_page(self.addresses.get("studio", ""), self.scope, run_id, tenant)

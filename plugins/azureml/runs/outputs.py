@@ -102,10 +102,8 @@ def listed(service: Service, run_id: str, below: str = "") -> Iterator[tuple[str
         BackendError: They can't be listed.
     """
     for blob in _entries(service, run_id, f"{FOLDER}{below}"):
-        parts = PurePosixPath(blob.path).parts
-        if blob.path.startswith(f"{RECORD}/") or any(map(files.is_unfinished, parts)):
-            continue
-        if blob.path.startswith(FOLDER):
+        unfinished = any(map(files.is_unfinished, PurePosixPath(blob.path).parts))
+        if blob.path.startswith(FOLDER) and not blob.path.startswith(f"{RECORD}/") and not unfinished:
             yield blob.path.removeprefix(FOLDER), blob
 
 

@@ -61,7 +61,7 @@ def checked(name: str, document: Any, requirements: Mapping[str, str], *, regist
     of_pip.pop("python", None)  # which pip can't install
     listed = of_pip | _listed(conda)
     _require(name, listed)
-    pythons = [entry for entry in conda if _name(entry) == "python"]
+    pythons = [entry for entry in conda if (match := _package(entry)) and match[1].lower() == "python"]
     if not registered:
         _refuse_changed(name, pythons)
         _refuse_twice(name, conda, pip)
@@ -97,14 +97,13 @@ def _entries(document: Any) -> tuple[list[str], list[str], list[str]]:
 
 def _listed(entries: Iterable[str]) -> dict[str, str]:
     """The packages of some lines, each with its version or ""."""
-    matches = [match for each in entries if (match := _PACKAGE.match(each.rpartition("::")[2]))]
+    matches = [match for match in map(_package, entries) if match]
     return {canonical(match[1], ALIASES): match[2] or "" for match in matches}
 
 
-def _name(entry: str) -> str:
-    """The name of the package in a line of conda, in small letters; "" if it has none."""
-    match = _PACKAGE.match(entry.rpartition("::")[2])
-    return match[1].lower() if match else ""
+def _package(entry: str) -> re.Match[str] | None:
+    """The name and the version in a line, without the channel before them; None if it names no package."""
+    return _PACKAGE.match(entry.rpartition("::")[2])
 
 
 def _refuse_changed(environment: str, pythons: Iterable[str]) -> None:
@@ -147,7 +146,7 @@ def _refuse_twice(environment: str, conda: Iterable[str], pip: Iterable[str]) ->
     """
     known: dict[str, tuple[str, str]] = {}
     for entry in (*conda, *(entry for entry in pip if ";" not in entry)):
-        match = _PACKAGE.match(entry.rpartition("::")[2])
+        match = _package(entry)
         if not match or not match[2]:
             continue
         name, version = re.sub(r"[-_.]+", "-", match[1]).lower(), match[2]

@@ -114,26 +114,24 @@ def _of_folder(service: Service, workspace: Any, folder: Path, settings: AzureSe
     held = contents(listed, report)
     whole = hashlib.sha256("".join(f"{one.sha256}  {name}\n" for name, one in held.items()).encode()).hexdigest()
     name, description = settings.dataset or f"stoker-{whole[:16]}", f"files of sha256:{whole}"
-    make = settings.new_dataset_version or not is_there(service, name)
-    if not make:
-        _refuse_other(_get(service, workspace, name), name, description, folder)
+
+    def registered() -> Any:
+        found = _get(service, workspace, name)
+        if found.description != description:
+            hint = "leave out --data-folder to train on it, or register the folder with --azureml-new-dataset-version"
+            raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
+        return found
+
+    known = registered() if not settings.new_dataset_version and is_there(service, name) else None
     store = sdk.bounded("the workspace has no default datastore", workspace.get_default_datastore)
     prefix = f"{_ON_STORE}/{whole[:16]}"
     client = sdk.bounded("the default datastore can't be opened", lambda: storage.container(store, service.auth))
     upload(client, folder, held, prefix, report)
-    if make:
-        report(f"registering the data set {name}")
-        _register(service, workspace, name, [(store, f"{prefix}/")], description)
-    found = _get(service, workspace, name)
-    _refuse_other(found, name, description, folder)
-    return found
-
-
-def _refuse_other(found: Any, name: str, description: str, folder: Path) -> None:
-    """Refuses a registered data set of another content than the folder has."""
-    if found.description != description:
-        hint = "leave out --data-folder to train on it, or register the folder with --azureml-new-dataset-version"
-        raise InputError(f"the workspace's data set {name!r} is not made of the files in {folder}", hint=hint)
+    if known is not None:
+        return known
+    report(f"registering the data set {name}")
+    _register(service, workspace, name, [(store, f"{prefix}/")], description)
+    return registered()
 
 
 def is_there(service: Service, named: str) -> bool:

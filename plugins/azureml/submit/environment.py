@@ -52,7 +52,7 @@ def make_environment(settings: AzureSettings, requirements: Mapping[str, str]) -
     if settings.environment and not named:
         return _of_user(expanded(settings.environment), requirements)
     pins = pinned(requirements)
-    text = conda_text(pins, gpu=catalogue.has_gpu(settings.vm_size) is not False)
+    text = conda_text(pins, gpu=catalogue.may_have_gpu(settings.vm_size))
     if named:
         note = f"what the environment {named} lacks is only found when the job is submitted"
         return Environment(text=text, origin="the workspace", warnings=(note,), registered=named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,10 +102,10 @@ def contents(folder: Folder, report: Reporter) -> dict[str, Content]:
         StorageError: A file can't be read.
     """
     found: dict[str, Content] = {}
-    read = 0
+    read, total = 0, folder.size_bytes
     with bytes_reported(report) as progress:
         for name, size in folder.sizes.items():
-            progress("reading", read, folder.size_bytes)
+            progress("reading", read, total)
             with files.storage_errors(folder.path / name, doing="read"):
                 found[name] = _content(folder.path / name)
             read += size
@@ -194,8 +194,5 @@ def _of_link(top: Path, path: Path) -> str:
     if target.is_dir():
         return "a link to a folder"
     relative = target.relative_to(real)
-    return "a link to a hidden file" if _is_hidden(relative.parts) else secret_name(relative.as_posix())
-
-
-def _is_hidden(parts: Iterable[str]) -> bool:
-    return any(part.startswith(".") for part in parts)
+    hidden = any(part.startswith(".") for part in relative.parts)
+    return "a link to a hidden file" if hidden else secret_name(relative.as_posix())

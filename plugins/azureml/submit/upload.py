@@ -88,9 +88,8 @@ def _send(client: Any, folder: Path, held: Mapping[str, Content], prefix: str, p
 
     total, before = sum(one.size_bytes for one in held.values()), 0
     for name, one in held.items():
-        pieces = checked_pieces(
-            folder / name, one
-        )  # which ends with an error before the blob of a changed file is made
+        # Of a file that has changed, the last piece is an error, before the blob is made.
+        pieces = checked_pieces(folder / name, one)
         data = b"".join(pieces) if one.size_bytes <= PIECE_BYTES else pieces
         sent = partial(_add, progress, before, total)
         settings = ContentSettings(content_type="application/octet-stream", content_md5=bytearray(one.md5))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ....engine import files
+from ....engine import files, strict_json
 from ....engine.backend import Backend, Manifest
 from ....engine.errors import InputError, StorageError
 from ....engine.rundir import RunDirectory
@@ -59,7 +58,7 @@ def _refuse_others(target: Path, known: Mapping[str, str]) -> None:
 def _record(found: RunDirectory) -> dict[str, Mapping[str, str]]:
     """Returns what was copied where; {} if nothing was, or the record is damaged."""
     try:
-        value = json.loads(files.read_plain(found.path / _RECORD))
+        value = strict_json.loads(files.read_plain(found.path / _RECORD))
         return {
             str(place): {str(name): str(digest) for name, digest in copied.items()} for place, copied in value.items()
         }
